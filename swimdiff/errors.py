@@ -1,0 +1,53 @@
+"""The errors users of the toolkit meet, one small family.
+
+Each message names the file or option, what was expected, what was found and what to do about it, so
+that nobody has to read a traceback to mend their data or their config.
+"""
+
+__all__ = [
+    'BandError',
+    'CheckpointError',
+    'ConfigError',
+    'DataError',
+    'DatasetNotFoundError',
+    'LayoutError',
+    'RasterError',
+    'SwiMDiffError',
+    'UnreadableSamplesError',
+]
+
+
+class SwiMDiffError(Exception):
+    """Base of all errors raised on purpose by the toolkit."""
+
+
+class ConfigError(SwiMDiffError, ValueError):
+    """Options of a config that are unknown or do not fit together."""
+
+
+class CheckpointError(SwiMDiffError, RuntimeError):
+    """A checkpoint that is missing, damaged or of another architecture."""
+
+
+class DataError(SwiMDiffError):
+    """Base of everything that is wrong with data on disk."""
+
+
+class DatasetNotFoundError(DataError, FileNotFoundError):
+    """The root of a data set is not there; says the layout expected and where to get the data."""
+
+
+class LayoutError(DataError):
+    """A data set is there but its files are not laid out as expected (or it is only partly unpacked)."""
+
+
+class BandError(DataError, ValueError):
+    """A band name that the sensor or the data set does not have."""
+
+
+class RasterError(DataError, OSError):
+    """A raster that cannot be read, or has another size or type than expected."""
+
+
+class UnreadableSamplesError(DataError):
+    """More samples could not be read than the config allows."""
