@@ -38,7 +38,7 @@ class DatasetNotFoundError(DataError, FileNotFoundError):
 
 
 class LayoutError(DataError):
-    """A data set is there but its files are not laid out as expected (or it is only partly unpacked)."""
+    """A data set is there, but not laid out as expected (for example only partly unpacked)."""
 
 
 class BandError(DataError, ValueError):

@@ -1,8 +1,9 @@
 """Registries of the toolkit: children of MMEngine's, all in the scope ``swimdiff``.
 
 A component is named ``type='SwiMDiff'`` where the default scope is ``swimdiff`` and
-``type='swimdiff.SwiMDiff'`` elsewhere (for example in an ``mmseg`` config). ``locations`` are imported
-at the first look-up, so ``import swimdiff`` stays cheap and ``osgeo`` is not needed until a raster is read.
+``type='swimdiff.SwiMDiff'`` elsewhere (for example in an ``mmseg`` config). ``locations`` are
+imported at the first look-up, so ``import swimdiff`` stays cheap and ``osgeo`` is not needed until
+a raster is read.
 """
 
 from mmengine import registry as engine

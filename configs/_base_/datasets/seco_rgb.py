@@ -1,0 +1,47 @@
+# SeCo, visible bands, two views of one date at 224 pixels with the augmentation of MoCo v2.
+bands = ('B04', 'B03', 'B02')
+
+view = [
+    dict(type='mmpretrain.RandomResizedCrop', scale=224, crop_ratio_range=(0.2, 1.0)),
+    dict(
+        type='MultiBandColorJitter',
+        brightness=0.4,
+        contrast=0.4,
+        saturation=0.4,
+        hue=0.1,
+        prob=0.8,
+    ),
+    dict(type='RandomGrey', prob=0.2),
+    dict(type='RandomBlur', sigma=(0.1, 2.0), prob=0.5),
+    # Imagery seen from above has no upright direction.
+    dict(type='mmcv.RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='mmcv.RandomFlip', prob=0.5, direction='vertical'),
+    dict(type='RandomQuarterTurn'),
+]
+
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=8,
+    persistent_workers=True,
+    pin_memory=True,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(
+        type='SeCo',
+        data_root='data/seco',
+        bands=bands,
+        samples='dates',
+        views_from='same_date',
+        scene=dict(type='LocationScene'),
+        stretch=True,
+        max_unreadable=0.0,
+        pipeline=[
+            dict(type='LoadSeCo'),
+            dict(type='TwoViews', transforms=view),
+            dict(type='PackViews'),
+        ],
+    ),
+)
+
+data_preprocessor = dict(type='MultiBandPreprocessor', bands=bands, stats='seco')

@@ -1,0 +1,27 @@
+# Everything about a run that is neither the model, the data nor the schedule.
+default_scope = 'swimdiff'
+custom_imports = dict(imports=['swimdiff'])
+
+default_hooks = dict(
+    timer=dict(type='IterTimerHook'),
+    throughput=dict(type='ThroughputHook'),
+    logger=dict(type='LoggerHook', interval=50),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    checkpoint=dict(type='CheckpointHook', interval=10, max_keep_ckpts=3),
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+)
+
+env_cfg = dict(
+    cudnn_benchmark=True,
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    dist_cfg=dict(backend='nccl'),
+)
+
+# The throughput hook measures over the interval itself; the log shows its last value.
+log_processor = dict(custom_cfg=[dict(data_src='images_per_s', method_name='current')])
+visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])
+log_level = 'INFO'
+
+randomness = dict(seed=0)
+load_from = None
+resume = False

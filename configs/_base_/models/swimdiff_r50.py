@@ -1,0 +1,24 @@
+# SwiMDiff on a ResNet-50 for three bands. A child that swaps the backbone states the backbone and
+# nothing else: neck and decoder take channels and strides from what is built.
+model = dict(
+    type='SwiMDiff',
+    backbone=dict(
+        type='mmpretrain.ResNet',
+        depth=50,
+        in_channels=3,
+        out_indices=(0, 1, 2, 3),
+        norm_cfg=dict(type='BN'),
+    ),
+    neck=dict(type='ProjectionNeck', out_channels=128),
+    momentum_encoder=dict(type='MomentumEncoder', momentum=0.999),
+    queue=dict(type='SceneQueue', length=16384),
+    head=dict(type='SceneMatchingHead', rule='soft', temperature=0.07, label_temperature=0.05),
+    diffusion=dict(
+        type='DiffusionBranch',
+        schedule=dict(type='NoiseSchedule', num_steps=1000, schedule='linear'),
+        decoder=dict(type='DenoisingDecoder', levels=(0, 1, 2, 3), channels=(32, 48, 64, 96)),
+        loss=dict(type='DiffusionLoss', prediction='eps', weighting='uniform'),
+    ),
+    lambda_c=1.0,
+    lambda_d=1.0,
+)

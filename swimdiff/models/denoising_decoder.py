@@ -1,0 +1,167 @@
+"""The decoder of the denoising network: from the query encoder's pyramid back to pixels.
+
+Paper: an encoder and a decoder form the diffusion network, the encoder being the query encoder.
+Reconstruction: a U-Net decoder with a sinusoidal time embedding in every residual block. All of its
+work is done at the stride of the finest pyramid level and coarser; x_t enters and the output leaves
+by space-to-depth, so that full resolution costs no full-resolution convolution.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from swimdiff.errors import ConfigError
+from swimdiff.registry import MODELS
+
+__all__ = ['DenoisingDecoder', 'time_embedding']
+
+
+def time_embedding(t: Tensor, channels: int, max_period: float = 10000.0) -> Tensor:
+    """Sinusoidal embedding of the step (Vaswani et al., 2017, as DDPM uses it).
+
+    Args:
+        t (Tensor): N steps.
+        channels (int): Even length of the embedding.
+        max_period (float): Longest wavelength over 2 pi. Defaults to 10000.
+
+    Returns:
+        Tensor: N x channels, sines first.
+    """
+    half = torch.arange(channels // 2, device=t.device, dtype=torch.float32)
+    frequencies = torch.exp(-math.log(max_period) * half / (channels // 2))
+    angles = t.float()[:, None] * frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+def _group_norm(channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(math.gcd(channels, 8), channels)
+
+
+class _ResidualBlock(nn.Module):
+    """GroupNorm-SiLU-conv twice, the second normalisation shifted and scaled by the time."""
+
+    def __init__(self, in_channels: int, out_channels: int, time_channels: int) -> None:
+        super().__init__()
+        self.norm1 = _group_norm(in_channels)
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.time = nn.Linear(time_channels, 2 * out_channels)
+        self.norm2 = _group_norm(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        self.shortcut = nn.Conv2d(in_channels, out_channels, 1)
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        out = self.conv1(F.silu(self.norm1(x)))
+        scale, shift = self.time(time)[:, :, None, None].chunk(2, dim=1)
+        out = self.norm2(out) * (1 + scale) + shift
+        return self.shortcut(x) + self.conv2(F.silu(out))
+
+
+@MODELS.register_module()
+class DenoisingDecoder(BaseModule):
+    """U-Net decoder that adapts to the channels and strides of any feature pyramid.
+
+    Args:
+        in_channels (Sequence[int]): Channels of every pyramid level, finest first.
+        strides (Sequence[int]): Strides of the levels in input pixels, same order.
+        image_channels (int): C, the number of bands. The three are filled in by SwiMDiff from the
+            backbone that is built.
+        levels (Sequence[int]): Which levels feed the decoder, in ascending order. Defaults to
+            (0, 1, 2, 3).
+        channels (Sequence[int]): Width at each chosen level. Defaults to (32, 48, 64, 96).
+        time_channels (int): Even length of the time embedding. Defaults to 128.
+        skip_noised (bool): Whether x_t itself reaches the last stage. Defaults to True.
+        init_cfg (dict, optional): Initialisation. Defaults to None, torch's own.
+
+    Raises:
+        ConfigError: If levels, widths and pyramid do not fit together.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        strides: Sequence[int],
+        image_channels: int,
+        levels: Sequence[int] = (0, 1, 2, 3),
+        channels: Sequence[int] = (32, 48, 64, 96),
+        time_channels: int = 128,
+        skip_noised: bool = True,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        levels = tuple(levels)
+        if not levels or list(levels) != sorted(set(levels)) or len(levels) != len(channels):
+            raise ConfigError(
+                'DenoisingDecoder: levels must ascend and channels give one width a level, got '
+                f'levels={levels} and channels={tuple(channels)}'
+            )
+        if levels[0] < 0 or levels[-1] >= len(in_channels):
+            raise ConfigError(
+                f'DenoisingDecoder: levels={levels}, but the backbone gives a pyramid of '
+                f'{len(in_channels)} level(s), channels {tuple(in_channels)}; set its out_indices '
+                'or choose other levels'
+            )
+        if time_channels < 2 or time_channels % 2:
+            raise ConfigError(f'DenoisingDecoder: time_channels must be even, got {time_channels}')
+        self.levels = levels
+        self.stride = strides[levels[0]]
+        self.time_channels = time_channels
+        self.skip_noised = skip_noised
+        self.time = nn.Sequential(nn.Linear(time_channels, time_channels), nn.SiLU())
+        self.laterals = nn.ModuleList(
+            nn.Conv2d(in_channels[level], width, 1)
+            for level, width in zip(levels, channels, strict=True)
+        )
+        folded = image_channels * self.stride**2  # one pixel of the finest level, unfolded
+        blocks = []
+        for i, width in enumerate(channels):
+            extra = channels[i + 1] if i + 1 < len(channels) else 0
+            extra += folded if i == 0 and skip_noised else 0
+            blocks.append(_ResidualBlock(width + extra, width, time_channels))
+        self.blocks = nn.ModuleList(blocks)
+        self.out_norm = _group_norm(channels[0])
+        self.out_conv = nn.Conv2d(channels[0], folded, 3, padding=1)
+        # A zero output is the best guess of zero-mean noise: the loss starts at 1, not above it.
+        nn.init.zeros_(self.out_conv.weight)
+        nn.init.zeros_(self.out_conv.bias)
+
+    def forward(self, feats: Sequence[Tensor], x_t: Tensor, t: Tensor) -> Tensor:
+        """Decode.
+
+        Args:
+            feats (Sequence[Tensor]): The encoder's pyramid, each N x C_i x H_i x W_i.
+            x_t (Tensor): N x C x H x W noised images; only their size matters when
+                ``skip_noised`` is off.
+            t (Tensor): N steps.
+
+        Returns:
+            Tensor: N x C x H x W prediction.
+        """
+        time = self.time(time_embedding(t, self.time_channels).to(x_t.dtype))
+        height, width = x_t.shape[-2:]
+        grid = (math.ceil(height / self.stride), math.ceil(width / self.stride))
+        out = None
+        for i in reversed(range(len(self.levels))):
+            lateral = self.laterals[i](feats[self.levels[i]])
+            if i == 0 and lateral.shape[-2:] != grid:  # a stem that drops the last rows
+                lateral = F.interpolate(lateral, size=grid, mode='nearest')
+            parts = [lateral]
+            if out is not None:
+                parts.append(F.interpolate(out, size=lateral.shape[-2:], mode='nearest'))
+            if i == 0 and self.skip_noised:
+                parts.append(self._fold(x_t, grid))
+            out = self.blocks[i](torch.cat(parts, dim=1), time)
+        assert out is not None
+        out = F.pixel_shuffle(self.out_conv(F.silu(self.out_norm(out))), self.stride)
+        return out[..., :height, :width]
+
+    def _fold(self, x_t: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Space to depth at the finest stride, padding the image where it does not divide."""
+        bottom = grid[0] * self.stride - x_t.shape[-2]
+        right = grid[1] * self.stride - x_t.shape[-1]
+        if bottom or right:
+            x_t = F.pad(x_t, (0, right, 0, bottom), mode='replicate')
+        return F.pixel_unshuffle(x_t, self.stride)

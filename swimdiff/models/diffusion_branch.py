@@ -1,0 +1,127 @@
+"""The diffusion branch: noise a view, encode it with the query encoder, decode, compare.
+
+Paper: the query encoder is the shared encoder of a denoising network whose pixel-level loss makes
+it keep fine detail. Reconstruction: everything the options below leave open.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from swimdiff.errors import ConfigError
+from swimdiff.models.noised_statistics import NoisedStatistics
+from swimdiff.registry import MODELS
+
+__all__ = ['DiffusionBranch']
+
+
+@MODELS.register_module()
+class DiffusionBranch(nn.Module):
+    """Diffusion constraint on the query encoder.
+
+    Args:
+        backbone (nn.Module): The query backbone; filled in by SwiMDiff, not kept here.
+        pyramid (dict): ``in_channels``, ``strides`` and ``image_channels`` for the decoder; filled
+            in by SwiMDiff.
+        schedule (dict): Noise schedule. Defaults to :class:`NoiseSchedule`'s defaults.
+        decoder (dict): Denoising decoder. Defaults to :class:`DenoisingDecoder`'s defaults.
+        loss (dict): Diffusion loss. Defaults to :class:`DiffusionLoss`'s defaults.
+        view (str): Which view is noised, 'query' or 'key'. Defaults to 'query'.
+        encoder_input (str): 'noised': the encoder sees x_t, in a pass of its own. 'clean': the
+            decoder is fed the features of the contrastive pass, which costs no second pass; needs
+            ``view='query'`` and a decoder with ``skip_noised``. Defaults to 'noised'.
+        share (float): Share of the batch used, in (0, 1]; batches are shuffled, so the first
+            images are taken. Defaults to 1.
+        norm_statistics (str): Batch-norm policy of the noised pass, 'own', 'frozen' or 'shared',
+            see :class:`NoisedStatistics`. Defaults to 'own'.
+
+    Raises:
+        ConfigError: If options are unknown or do not fit together.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        pyramid: dict,
+        schedule: dict | None = None,
+        decoder: dict | None = None,
+        loss: dict | None = None,
+        view: str = 'query',
+        encoder_input: str = 'noised',
+        share: float = 1.0,
+        norm_statistics: str = 'own',
+    ) -> None:
+        super().__init__()
+        if view not in ('query', 'key'):
+            raise ConfigError(f"DiffusionBranch: view must be 'query' or 'key', got {view!r}")
+        if encoder_input not in ('noised', 'clean'):
+            raise ConfigError(
+                f"DiffusionBranch: encoder_input must be 'noised' or 'clean', got {encoder_input!r}"
+            )
+        if not 0 < share <= 1:
+            raise ConfigError(f'DiffusionBranch: share must be in (0, 1], got {share}')
+        self.schedule = MODELS.build({'type': 'NoiseSchedule', **(schedule or {})})
+        self.decoder = MODELS.build({'type': 'DenoisingDecoder', **pyramid, **(decoder or {})})
+        self.loss = MODELS.build({'type': 'DiffusionLoss', **(loss or {})})
+        self.statistics = NoisedStatistics(backbone, norm_statistics)
+        self.view = view
+        self.encoder_input = encoder_input
+        self.share = share
+        if encoder_input == 'clean' and (view == 'key' or not self.decoder.skip_noised):
+            raise ConfigError(
+                "DiffusionBranch: encoder_input='clean' needs view='query' (its features are the "
+                'ones at hand) and a decoder with skip_noised=True (else it never sees the noise)'
+            )
+
+    def forward(
+        self, backbone: nn.Module, x_q: Tensor, x_k: Tensor, feats_q: Sequence[Tensor]
+    ) -> Tensor:
+        """Compute the diffusion loss L_D of a batch.
+
+        Args:
+            backbone (nn.Module): The query backbone.
+            x_q (Tensor): N x C x H x W standardised query views.
+            x_k (Tensor): N x C x H x W standardised key views.
+            feats_q (Sequence[Tensor]): The backbone's pyramid of the query views.
+
+        Returns:
+            Tensor: Scalar loss.
+        """
+        used = math.ceil(self.share * len(x_q))
+        x_0 = (x_q if self.view == 'query' else x_k)[:used]
+        t = self.schedule.sample_steps(used)  # N
+        eps = torch.randn_like(x_0)
+        x_t = self.schedule.add_noise(x_0, eps, t)
+        if self.encoder_input == 'clean':
+            feats = [feat[:used] for feat in feats_q]
+        else:
+            feats = self._encode(backbone, x_t)
+        output = self.decoder(feats, x_t, t)
+        return self.loss(output, x_0, eps, t, self.schedule)
+
+    @torch.no_grad()
+    def denoise(
+        self, backbone: nn.Module, x_0: Tensor, t: Tensor, eps: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Noise images and estimate the clean ones in one step, for looking at.
+
+        Args:
+            backbone (nn.Module): The query backbone.
+            x_0 (Tensor): N x C x H x W standardised images.
+            t (Tensor): N steps.
+            eps (Tensor, optional): The noise to add; drawn when not given.
+
+        Returns:
+            tuple[Tensor, Tensor]: x_t and the estimate of x_0.
+        """
+        eps = torch.randn_like(x_0) if eps is None else eps
+        x_t = self.schedule.add_noise(x_0, eps, t)
+        feats = backbone(x_0) if self.encoder_input == 'clean' else self._encode(backbone, x_t)
+        output = self.decoder(feats, x_t, t)
+        return x_t, self.schedule.estimate_x0(output, x_t, t, self.loss.prediction)
+
+    def _encode(self, backbone: nn.Module, x_t: Tensor) -> Sequence[Tensor]:
+        with self.statistics.lend(backbone):
+            return backbone(x_t)

@@ -1,0 +1,165 @@
+"""SwiMDiff: two branches on one encoder and their joint loss, L = lambda_C L_C + lambda_D L_D.
+
+Tian, Lei, Zhang, Xie and Li, "SwiMDiff: Scene-wide Matching Contrastive Learning with Diffusion
+Constraint for Remote Sensing Image", IEEE TGRS 62, 2024 (arXiv 2401.05093). There is no official
+code; each component says what of it is the paper's and what is a reconstruction.
+"""
+
+import torch
+import torch.nn.functional as F
+from mmengine.dist import get_world_size
+from mmpretrain.models.selfsup.base import BaseSelfSupervisor
+from mmpretrain.models.utils import batch_shuffle_ddp, batch_unshuffle_ddp
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from swimdiff.errors import ConfigError
+from swimdiff.models.utils import gather_keys, probe_pyramid, scene_ids
+from swimdiff.registry import MODELS
+
+__all__ = ['SwiMDiff']
+
+
+@MODELS.register_module()
+class SwiMDiff(BaseSelfSupervisor):
+    """Momentum contrast with scene-wide matching, constrained by a denoising network.
+
+    With ``rule='none'`` in the head and ``lambda_d=0`` this is MoCo v2.
+
+    Args:
+        backbone (dict): Query encoder f_q: any ``mmpretrain`` backbone. Its ``in_channels`` is the
+            number of bands; ``out_indices`` must give the pyramid that the decoder is to use.
+        neck (dict): Projection h. Its ``in_channels`` is filled in from the backbone.
+        head (dict): Scene-matching head.
+        queue (dict): Queue of past keys and their scenes. Its ``channels`` is the length of the
+            embedding and is filled in from the neck.
+        momentum_encoder (dict): Key encoder f_k, h_k.
+        diffusion (dict, optional): Diffusion branch. Defaults to None, no branch.
+        lambda_c (float): Weight of the contrastive loss, at least 0. Defaults to 1.
+        lambda_d (float): Weight of the diffusion loss, at least 0; at 0 the branch is not built and
+            costs nothing. Defaults to 1 (reconstruction: the paper's weights were not at hand).
+        batch_keys (bool): What becomes of the other keys of the current batch. False, as in MoCo:
+            they are neither negatives nor mates now and meet later queries through the queue. True:
+            they join the queue as candidates at once, those of the query's own scene under the
+            head's rule, which a sampler that puts a scene's images into one batch needs. A query's
+            own positive is never counted twice. Defaults to False.
+        shuffle_bn (bool): Shuffle the key views across processes, so that batch-norm statistics do
+            not tell a query its key (MoCo). No effect in one process. Defaults to True.
+        data_preprocessor (dict, optional): See :class:`MultiBandPreprocessor`.
+        init_cfg (dict, optional): Initialisation. Defaults to None.
+
+    Raises:
+        ConfigError: If a weight is negative or ``lambda_d`` asks for a branch that is not given.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict,
+        head: dict,
+        queue: dict,
+        momentum_encoder: dict,
+        diffusion: dict | None = None,
+        lambda_c: float = 1.0,
+        lambda_d: float = 1.0,
+        batch_keys: bool = False,
+        shuffle_bn: bool = True,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        if lambda_c < 0 or lambda_d < 0:
+            raise ConfigError(f'SwiMDiff: weights must be >= 0, got {lambda_c} and {lambda_d}')
+        if lambda_d > 0 and diffusion is None:
+            raise ConfigError(
+                f'SwiMDiff: lambda_d={lambda_d} but no `diffusion` branch; set it or lambda_d=0'
+            )
+        encoder = MODELS.build(backbone)
+        pyramid = probe_pyramid(encoder, backbone.get('in_channels', 3))
+        projection = MODELS.build({'in_channels': pyramid['in_channels'][-1], **neck})
+        super().__init__(
+            backbone=encoder,
+            neck=projection,
+            head=MODELS.build(head),
+            data_preprocessor=MODELS.build(data_preprocessor) if data_preprocessor else None,
+            init_cfg=init_cfg,
+        )
+        embedding = self.neck.layers[-1].out_features
+        self.queue = MODELS.build({'channels': embedding, **queue})
+        copied = {'backbone': encoder, 'neck': projection}
+        self.momentum_encoder = MODELS.build({**copied, **momentum_encoder})
+        self.diffusion = None
+        if lambda_d > 0:
+            shared = {'backbone': encoder, 'pyramid': pyramid}
+            self.diffusion = MODELS.build({**shared, **diffusion})  # type: ignore[dict-item]
+        self.lambda_c = lambda_c
+        self.lambda_d = lambda_d
+        self.batch_keys = batch_keys
+        self.shuffle_bn = shuffle_bn
+
+    def init_weights(self) -> None:
+        """Initialise the query side, then start the key encoder from it."""
+        super().init_weights()
+        self.momentum_encoder.copy_from(self.backbone, self.neck)
+
+    def loss(self, inputs: list[Tensor], data_samples: list[DataSample]) -> dict[str, Tensor]:
+        """Compute the losses of a batch (paper, figure 2) and push its keys into the queue.
+
+        Args:
+            inputs (list[Tensor]): Query and key views, each N x C x H x W, standardised.
+            data_samples (list[DataSample]): N samples with ``scene_id``.
+
+        Returns:
+            dict[str, Tensor]: ``loss_contrast`` = lambda_C L_C, ``loss_diffusion`` = lambda_D L_D
+            where the branch is on, and the scalars the head logs.
+        """
+        x_q, x_k = inputs
+        scenes = scene_ids(data_samples, x_q.device)  # N
+
+        # query, key
+        feats_q = self.backbone(x_q)  # pyramid
+        z_q = F.normalize(self.neck(feats_q).float(), dim=1)  # NxD
+        self.momentum_encoder.update(self.backbone, self.neck)
+        z_k = self.embed_keys(x_k)  # NxD
+
+        # scene-wide matching against the queue
+        keys, key_scenes, own = gather_keys(z_k, scenes)  # MxD, M, N
+        # The push below would change, in place, what the backward pass of this step still needs.
+        candidates, candidate_scenes = self.queue.keys.clone(), self.queue.scenes  # KxD, K
+        if self.batch_keys:
+            candidates = torch.cat([keys, candidates])
+            candidate_scenes = torch.cat([key_scenes, candidate_scenes])
+        matched = self.head(
+            z_q, z_k, scenes, candidates, candidate_scenes, own if self.batch_keys else None
+        )
+        self.queue.push(keys, key_scenes)
+        losses = {'loss_contrast': self.lambda_c * matched.pop('loss'), **matched}
+
+        # noised view -> denoise
+        if self.diffusion is not None:
+            losses['loss_diffusion'] = self.lambda_d * self.diffusion(
+                self.backbone, x_q, x_k, feats_q
+            )
+        return losses
+
+    @torch.no_grad()
+    def embed_keys(self, x_k: Tensor) -> Tensor:
+        """Embed key views with the momentum encoder.
+
+        Args:
+            x_k (Tensor): N x C x H x W standardised key views.
+
+        Returns:
+            Tensor: N x D unit-length keys, float32, without gradient.
+        """
+        if self.shuffle_bn and get_world_size() > 1:
+            x_k, order = batch_shuffle_ddp(x_k)
+            z_k = batch_unshuffle_ddp(self.momentum_encoder(x_k).float(), order)
+        else:
+            z_k = self.momentum_encoder(x_k).float()
+        return F.normalize(z_k, dim=1)
+
+    def denoise(self, x_0: Tensor, t: Tensor, eps: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Noise standardised images at steps t and estimate them back, see DiffusionBranch."""
+        if self.diffusion is None:
+            raise ConfigError('SwiMDiff: this model was built without a diffusion branch')
+        return self.diffusion.denoise(self.backbone, x_0, t, eps)

@@ -1,0 +1,87 @@
+"""Small helpers of the self-supervisor that are not the method."""
+
+import torch
+from mmengine.dist import all_gather, get_rank, get_world_size
+from mmpretrain.structures import DataSample
+from torch import Tensor, nn
+
+from swimdiff.errors import ConfigError
+
+__all__ = ['gather_keys', 'probe_pyramid', 'scene_ids']
+
+
+def scene_ids(data_samples: list[DataSample], device: torch.device) -> Tensor:
+    """Collect the scene ids of a batch.
+
+    Args:
+        data_samples (list[DataSample]): N samples, each with the integer ``scene_id``.
+        device (torch.device): Where the ids are wanted.
+
+    Returns:
+        Tensor: N int64 scene ids.
+
+    Raises:
+        ConfigError: If a sample has no scene id.
+    """
+    if not data_samples or 'scene_id' not in data_samples[0]:
+        raise ConfigError(
+            'SwiMDiff: the data samples carry no `scene_id`; end the pipeline with '
+            "dict(type='PackViews') and give the data set a scene definition (scene=dict(...))"
+        )
+    ids = torch.tensor([sample.scene_id for sample in data_samples], dtype=torch.long)
+    return ids.to(device, non_blocking=True)
+
+
+@torch.no_grad()
+def gather_keys(keys: Tensor, scenes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Bring keys and scene ids of all processes together, in one collective.
+
+    The ids travel as two float columns of the same bits. The gathered order is the sampler's: the
+    engine deals samples round robin, so item i of rank r was sample i * world + r of the batch. The
+    queue is thus the same for any number of processes.
+
+    Args:
+        keys (Tensor): N x D keys of this process; N is the same on every rank.
+        scenes (Tensor): N int64 scene ids of this process.
+
+    Returns:
+        tuple[Tensor, Tensor, Tensor]: M x D float32 keys and M ids of the global batch, and the N
+        positions of this process's keys in it.
+    """
+    world, rank = get_world_size(), get_rank()
+    positions = torch.arange(len(keys), device=keys.device) * world + rank
+    keys = keys.float()
+    if world == 1:
+        return keys, scenes, positions
+    bits = scenes.contiguous().view(torch.float32).view(len(keys), 2)
+    parcel = torch.cat([keys, bits], dim=1)
+    gathered = torch.stack(all_gather(parcel), dim=1).flatten(0, 1)  # (N * world) x (D + 2)
+    ids = gathered[:, -2:].contiguous().view(torch.long).flatten()
+    return gathered[:, :-2].contiguous(), ids, positions
+
+
+@torch.no_grad()
+def probe_pyramid(backbone: nn.Module, image_channels: int, size: int = 224) -> dict:
+    """Ask a backbone for the channels and strides of its output by running it once.
+
+    Args:
+        backbone (nn.Module): Any backbone that returns a feature map or a tuple of them.
+        image_channels (int): C, the number of bands it takes.
+        size (int): Edge of the image of zeros it is shown, in pixels. Defaults to
+            224, which every window of a Swin divides.
+
+    Returns:
+        dict: ``in_channels`` and ``strides`` of the levels, finest first, and ``image_channels``.
+        A level that is a vector (an averaged last level) has the stride 0.
+    """
+    training = backbone.training
+    parameter = next(backbone.parameters())
+    backbone.eval()  # not chained: the engine's backbones return None here
+    feats = backbone(torch.zeros(1, image_channels, size, size, device=parameter.device))
+    backbone.train(training)
+    levels = [feats] if isinstance(feats, Tensor) else list(feats)
+    return {
+        'in_channels': [level.shape[1] for level in levels],
+        'strides': [size // level.shape[-1] if level.dim() == 4 else 0 for level in levels],
+        'image_channels': image_channels,
+    }

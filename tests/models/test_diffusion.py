@@ -1,0 +1,124 @@
+"""The diffusion branch and its loss: hand-worked values, and what noise must never touch."""
+
+import pytest
+import torch
+from torch import nn
+
+from swimdiff.errors import ConfigError
+from swimdiff.models.diffusion_branch import DiffusionBranch
+from swimdiff.models.diffusion_loss import DiffusionLoss
+from swimdiff.models.noise_schedule import NoiseSchedule
+from swimdiff.models.utils import probe_pyramid
+from swimdiff.registry import MODELS
+
+
+@pytest.fixture
+def backbone():
+    torch.manual_seed(0)
+    return MODELS.build(dict(type='mmpretrain.ResNet', depth=18, out_indices=(0, 1, 2, 3)))
+
+
+def branch(backbone, **options):
+    return DiffusionBranch(backbone, probe_pyramid(backbone, 3), **options)
+
+
+@pytest.mark.parametrize('prediction', ['eps', 'x0', 'v'])
+@pytest.mark.parametrize('weighting', ['uniform', 'min_snr'])
+def test_loss_is_the_weighted_squared_error(prediction, weighting):
+    schedule, t = NoiseSchedule(), torch.tensor([3, 600])
+    x_0, eps, output = (torch.randn(2, 3, 4, 4) for _ in range(3))
+    loss = DiffusionLoss(prediction, weighting)(output, x_0, eps, t, schedule)
+    expected = 0.0
+    for i in range(2):
+        a, b = schedule.signal[t[i]].item(), schedule.noise[t[i]].item()
+        target = {'eps': eps[i], 'x0': x_0[i], 'v': a * eps[i] - b * x_0[i]}[prediction]
+        snr = (a / b) ** 2
+        scale = {'eps': snr, 'x0': 1.0, 'v': snr + 1}[prediction]
+        weight = min(snr, 5.0) / scale if weighting == 'min_snr' else 1.0
+        expected += weight * ((output[i] - target) ** 2).mean().item() / 2
+    assert loss.item() == pytest.approx(expected, rel=1e-3)
+
+
+def test_an_untrained_decoder_starts_at_the_variance_of_the_noise(backbone):
+    x = torch.randn(8, 3, 64, 64)
+    loss = branch(backbone)(backbone, x, x, backbone(x))
+    assert loss.item() == pytest.approx(1.0, abs=0.02)
+
+
+def statistics(module):
+    layers = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
+    return [m.running_mean.clone() for m in layers] + [m.num_batches_tracked for m in layers]
+
+
+@pytest.mark.parametrize('policy', ['own', 'frozen', 'shared'])
+def test_noise_never_reaches_the_statistics_downstream_tasks_use(backbone, policy):
+    made = branch(backbone, norm_statistics=policy)
+    x = torch.randn(4, 3, 64, 64)
+    before = [s.clone() for s in statistics(backbone)]
+    own = [b.clone() for b in made.statistics.buffers()]
+    backbone.train()
+    made(backbone, x, x, ()).backward()
+    moved = any(not torch.equal(a, b) for a, b in zip(before, statistics(backbone), strict=True))
+    assert moved is (policy == 'shared')
+    assert all(m.training for m in backbone.modules() if isinstance(m, nn.BatchNorm2d))
+    if policy == 'own':
+        assert any(
+            not torch.equal(a, b) for a, b in zip(own, made.statistics.buffers(), strict=True)
+        )
+        assert len(made.statistics.state_dict()) == 3 * len(made.statistics.names)
+    else:
+        assert not made.statistics.state_dict()
+
+
+def test_a_failing_pass_gives_the_statistics_back(backbone):
+    made = branch(backbone)
+    clean = {k: v.data_ptr() for k, v in backbone.named_buffers()}
+    with pytest.raises(RuntimeError):
+        made(backbone, torch.randn(2, 7, 64, 64), None, ())
+    assert clean == {k: v.data_ptr() for k, v in backbone.named_buffers()}
+
+
+def test_the_encoder_learns_from_the_pixels(backbone):
+    made = branch(backbone)
+    nn.init.normal_(made.decoder.out_conv.weight)
+    made(backbone, torch.randn(2, 3, 64, 64), None, ()).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in backbone.parameters())
+
+
+def test_share_and_view_and_clean_input(backbone):
+    seen = []
+    made = branch(backbone, share=0.5, view='key')
+    x_q, x_k = torch.zeros(5, 3, 64, 64), torch.ones(5, 3, 64, 64)
+    made.schedule.add_noise = lambda x_0, eps, t: seen.append(x_0) or x_0
+    made(backbone, x_q, x_k, ())
+    assert torch.equal(seen[0], x_k[:3])
+    clean = branch(backbone, encoder_input='clean')
+    feats = backbone(x_q)
+    backbone.forward = None  # no second pass
+    assert clean(backbone, x_q, x_k, feats).item() == pytest.approx(1.0, abs=0.05)
+
+
+def test_denoise_gives_the_estimate_of_the_clean_image(backbone):
+    backbone.eval()
+    made = branch(backbone, loss=dict(prediction='x0')).eval()
+    x, t = torch.randn(2, 3, 64, 64), torch.tensor([0, 999])
+    x_t, estimate = made.denoise(backbone, x, t)
+    assert (x_t[0] - x[0]).abs().max() < 0.1 < (x_t[1] - x[1]).abs().max()
+    assert estimate.abs().max() == 0  # an untrained decoder's guess of x_0
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(view='both'),
+        dict(share=0.0),
+        dict(encoder_input='clean', view='key'),
+        dict(encoder_input='clean', decoder=dict(skip_noised=False)),
+        dict(norm_statistics='mixed'),
+        dict(loss=dict(prediction='noise')),
+        dict(loss=dict(weighting='snr')),
+    ],
+)
+def test_bad_options(backbone, options):
+    with pytest.raises(ConfigError):
+        branch(backbone, **options)

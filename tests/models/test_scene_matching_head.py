@@ -1,0 +1,146 @@
+"""The head against a naive double loop, closed forms and the engine's ContrastiveHead."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from swimdiff.errors import ConfigError
+from swimdiff.models.scene_matching_head import SceneMatchingHead, soft_labels
+from swimdiff.models.scene_queue import EMPTY
+
+
+def batch(n=6, k=40, d=16, scenes=4, empty=7, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+
+    def unit(*shape):
+        return F.normalize(torch.randn(*shape, generator=generator), dim=-1)
+
+    ids = torch.randint(scenes, (n,), generator=generator)
+    queue_ids = torch.randint(scenes, (k,), generator=generator)
+    queue_ids[k - empty :] = EMPTY
+    return unit(n, d), unit(n, d), ids, unit(k, d), queue_ids
+
+
+def naive_loss(head, z_q, z_k, ids, keys, key_ids):
+    """method.md section 1, one query and one key at a time, in Python floats."""
+    total, mass = 0.0, 0.0
+    for i in range(len(z_q)):
+        mates = [j for j in range(len(keys)) if key_ids[j] == ids[i]]
+        anchor = z_q[i] if head.anchor == 'query' else z_k[i]
+        labels = dict.fromkeys(mates, 0.0)
+        if mates and head.rule == 'positive':
+            labels = dict.fromkeys(mates, 1.0)
+        if mates and head.rule == 'soft':
+            scores = [math.exp(float(anchor @ keys[j]) / head.label_temperature) for j in mates]
+            b = [s / sum(scores) for s in scores]
+            entropy = -sum(p * math.log(p) for p in b if p > 0)
+            c = 1.0 if len(mates) == 1 else 1 - entropy / math.log(len(mates))
+            labels = {j: min(1.0, c * head.label_scale * p) for j, p in zip(mates, b, strict=True)}
+        entries = [(float(z_q[i] @ z_k[i]), 1.0)]
+        for j in range(len(keys)):
+            if key_ids[j] == EMPTY or (head.rule == 'ignore' and j in mates):
+                continue
+            entries.append((float(z_q[i] @ keys[j]), labels.get(j, 0.0)))
+        logits = [s / head.temperature for s, _ in entries]
+        log_sum = math.log(sum(math.exp(v) for v in logits))
+        norm = sum(y for _, y in entries)
+        total -= sum(y / norm * (v - log_sum) for v, (_, y) in zip(logits, entries, strict=True))
+        mass += 1 - 1 / norm
+    return total / len(z_q), mass / len(z_q)
+
+
+@pytest.mark.parametrize('rule', ['soft', 'positive', 'ignore', 'none'])
+@pytest.mark.parametrize('anchor', ['query', 'key'])
+@pytest.mark.parametrize('scale', [1.0, 5.0])
+def test_against_the_naive_loop(rule, anchor, scale):
+    head = SceneMatchingHead(rule, 0.2, 0.1, scale, anchor)
+    data = batch()
+    out = head(*data)
+    loss, mass = naive_loss(head, *data)
+    assert out['loss'].item() == pytest.approx(loss, abs=1e-5)
+    assert out['mates_mass'].item() == pytest.approx(mass, abs=1e-5)
+    mates = (data[2][:, None] == data[4][None]).sum(1).float().mean()
+    assert out['scene_mates'] == mates
+
+
+def test_rule_none_is_the_engine_s_contrastive_head():
+    from mmpretrain.models.heads import ContrastiveHead
+
+    z_q, z_k, ids, keys, key_ids = batch(empty=0)
+    engine = ContrastiveHead(dict(type='mmpretrain.CrossEntropyLoss'), temperature=0.07)
+    expected = engine.loss((z_q * z_k).sum(1, keepdim=True), z_q @ keys.T)
+    ours = SceneMatchingHead('none', temperature=0.07)(z_q, z_k, ids, keys, key_ids)
+    assert torch.allclose(ours['loss'], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize('rule', ['soft', 'positive', 'ignore'])
+def test_without_mates_every_rule_is_plain_infonce(rule):
+    z_q, z_k, ids, keys, key_ids = batch()
+    ids = ids + 100
+    plain = SceneMatchingHead('none')(z_q, z_k, ids, keys, key_ids)['loss']
+    out = SceneMatchingHead(rule)(z_q, z_k, ids, keys, key_ids)
+    assert torch.allclose(out['loss'], plain, atol=1e-6)
+    assert out['mates_mass'] == 0
+
+
+def test_a_single_mate_has_full_confidence():
+    similarity = torch.tensor([[0.3, -0.2, 0.9]])
+    mates = torch.tensor([[False, True, False]])
+    assert soft_labels(similarity, mates, 0.05, 1.0).tolist() == [[0.0, 1.0, 0.0]]
+    # all mates alike: the distribution says nothing, the labels vanish
+    alike = soft_labels(torch.full((1, 3), 0.5), torch.ones(1, 3, dtype=torch.bool), 0.05, 1.0)
+    assert alike.abs().max() < 1e-6
+
+
+def test_gradient_reaches_the_query_only_and_matches_finite_differences():
+    z_q, z_k, ids, keys, key_ids = batch(n=2, k=8, d=4, empty=1)
+    head = SceneMatchingHead('positive', temperature=0.5)
+    z_q.requires_grad_()
+    head(z_q, z_k, ids, keys, key_ids)['loss'].backward()
+    step = torch.zeros_like(z_q)
+    step[1, 2] = 1e-2
+    with torch.no_grad():
+        up = naive_loss(head, z_q + step, z_k, ids, keys, key_ids)[0]
+        down = naive_loss(head, z_q - step, z_k, ids, keys, key_ids)[0]
+    assert z_q.grad[1, 2].item() == pytest.approx((up - down) / 2e-2, abs=1e-3)
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize('rule', ['soft', 'positive', 'ignore', 'none'])
+def test_half_precision_and_extreme_similarities_stay_finite(dtype, rule):
+    z = F.normalize(torch.ones(3, 8), dim=1).to(dtype).requires_grad_()
+    keys = torch.cat([z.detach(), -z.detach()]).float()
+    ids = torch.tensor([0, 1, 2])
+    key_ids = torch.tensor([0, 0, 1, 1, 1, EMPTY])
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        out = SceneMatchingHead(rule, temperature=0.01, label_temperature=0.001)(
+            z, z.detach(), ids, keys, key_ids
+        )
+    assert out['loss'].dtype == torch.float32
+    out['loss'].backward()
+    assert torch.isfinite(out['loss']) and torch.isfinite(z.grad).all()
+
+
+def test_an_empty_queue_gives_zero_loss_and_own_key_is_left_out():
+    z_q, z_k, ids, keys, _ = batch()
+    empty = torch.full((len(keys),), EMPTY)
+    assert SceneMatchingHead()(z_q, z_k, ids, keys, empty)['loss'].abs() < 1e-6
+    # the batch's own keys as candidates: only the other keys count
+    own = torch.arange(len(z_k))
+    out = SceneMatchingHead('none')(z_q, z_k, ids, z_k, ids, own)
+    expected = F.cross_entropy(z_q @ z_k.T / 0.07, own)
+    assert torch.allclose(out['loss'], expected, atol=1e-6)
+    mates = SceneMatchingHead('soft')(z_q, z_k, ids, z_k, ids, own)['scene_mates']
+    others = sum(int(a == b) for a in ids for b in ids) - len(ids)
+    assert mates.item() == pytest.approx(others / len(ids))
+
+
+def test_bad_options():
+    with pytest.raises(ConfigError, match='rule'):
+        SceneMatchingHead('hard')
+    with pytest.raises(ConfigError, match='anchor'):
+        SceneMatchingHead(anchor='mate')
+    with pytest.raises(ConfigError, match='positive'):
+        SceneMatchingHead(temperature=0)

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Train on a Slurm cluster, one task a GPU:
+#   [GPUS=8 GPUS_PER_NODE=8 CPUS_PER_TASK=8 SRUN_ARGS=...] bash tools/slurm_train.sh PARTITION JOB CONFIG WORK_DIR [options]
+set -euo pipefail
+
+if [ $# -lt 4 ]; then
+    echo "usage: [GPUS=8 GPUS_PER_NODE=8 CPUS_PER_TASK=8] $0 PARTITION JOB CONFIG WORK_DIR [options]" >&2
+    exit 2
+fi
+partition=$1
+job=$2
+config=$3
+work_dir=$4
+shift 4
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+gpus=${GPUS:-8}
+gpus_per_node=${GPUS_PER_NODE:-8}
+[ "$gpus" -lt "$gpus_per_node" ] && gpus_per_node=$gpus
+
+export PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}"
+# shellcheck disable=SC2086  # SRUN_ARGS holds several words
+exec srun --partition="$partition" --job-name="$job" \
+    --gres="gpu:$gpus_per_node" --ntasks="$gpus" --ntasks-per-node="$gpus_per_node" \
+    --cpus-per-task="${CPUS_PER_TASK:-8}" --kill-on-bad-exit=1 ${SRUN_ARGS:-} \
+    "${PYTHON:-python}" -u "$here/tools/train.py" "$config" --work-dir "$work_dir" --launcher slurm "$@"
