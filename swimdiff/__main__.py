@@ -1,0 +1,51 @@
+"""Runs a tool by name from any folder: ``python -m swimdiff TOOL [arguments]``.
+
+``python -m swimdiff train swimdiff_r18_seco.py`` is ``python tools/train.py ...`` of the checkout,
+or of the copy that an installed wheel carries.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+
+from swimdiff.errors import ConfigError
+from swimdiff.utils.paths import find_tool, list_tools
+
+__all__ = ['main']
+
+USAGE = 'usage: python -m swimdiff TOOL [arguments]'
+
+
+def main(arguments: list[str]) -> int:
+    """Run the tool that the first argument names.
+
+    Args:
+        arguments: Name of the tool, then whatever the tool takes.
+
+    Returns:
+        Exit code: 0, or 2 where there is no such tool. A tool that exits itself ends the process.
+    """
+    if not arguments or arguments[0] in ('-h', '--help'):
+        print(f'{USAGE}\n\ntools:')
+        print('\n'.join(f'  {tool}' for tool in ['doctor', *list_tools()]))
+        return 0
+    name, *rest = arguments
+    if name == 'doctor':
+        from swimdiff import doctor
+
+        return doctor.main(rest)
+    try:
+        path = find_tool(name)
+    except ConfigError as error:
+        print(f'{USAGE}\n{error}', file=sys.stderr)
+        return 2
+    sys.argv = [str(path), *rest]
+    # As `python tools/train.py` does: a tool may import its neighbours.
+    sys.path.insert(0, str(path.parent))
+    runpy.run_path(str(path), run_name='__main__')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Installs what is missing, then checks formatting, lint, types and behaviour. With arguments, only pytest runs
+# and gets them: bash tools/run_tests.sh tests/test_packaging.py -k wheel
+# tools/install.sh lists the variables that change the set-up.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/install.sh"
+cd "$ROOT"
+
+if [ "$#" -gt 0 ]; then
+    exec "$VENV/bin/python" -m pytest "$@"
+fi
+
+# Each test process computes on one thread: several of them share the cores.
+export OMP_NUM_THREADS=1
+# mypy reads all of torch the first time; a clone that shares the environment also shares what it learned.
+export MYPY_CACHE_DIR="$VENV/.mypy_cache"
+
+step 'ruff format'
+ruff format --check .
+step 'ruff check'
+ruff check .
+step 'mypy'
+mypy
+step 'pytest'
+workers="$("$VENV/bin/python" -c 'import os; print(min(4, os.cpu_count() or 1))')"
+# By file: a file's costly fixtures are made once.
+python -m pytest -n "$workers" --dist loadfile
