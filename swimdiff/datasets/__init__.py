@@ -1,0 +1,27 @@
+"""Data sets, scene definitions and transforms; only :mod:`.raster` imports osgeo."""
+
+from swimdiff.datasets.scenes import DistanceScene, LocationScene, TileScene
+from swimdiff.datasets.seco import SeCo
+from swimdiff.datasets.transforms import (
+    LoadSeCo,
+    MultiBandColorJitter,
+    PackViews,
+    RandomBlur,
+    RandomGrey,
+    RandomQuarterTurn,
+    TwoViews,
+)
+
+__all__ = [
+    'DistanceScene',
+    'LoadSeCo',
+    'LocationScene',
+    'MultiBandColorJitter',
+    'PackViews',
+    'RandomBlur',
+    'RandomGrey',
+    'RandomQuarterTurn',
+    'SeCo',
+    'TileScene',
+    'TwoViews',
+]

@@ -1,0 +1,208 @@
+"""Colour changes for any number of bands, each one affine map per pixel.
+
+All changes of one draw are composed into a single matrix, so an image is read and written once and
+clipped once: ``out = clip(M x + b)``. torchvision clips after every step instead.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmcv.transforms.utils import cache_randomness
+
+from swimdiff.bands import RGB
+from swimdiff.errors import ConfigError
+from swimdiff.registry import TRANSFORMS
+
+__all__ = ['MultiBandColorJitter', 'RandomGrey', 'apply_affine', 'grey_weights', 'hue_matrix']
+
+#: ITU-R 601 luma, as torchvision and Pillow use it.
+_LUMA = dict(zip(RGB, (0.2989, 0.587, 0.114), strict=True))
+
+#: RGB -> YIQ (NTSC); a turn in the IQ plane changes the hue and keeps the luma.
+_YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
+
+
+def grey_weights(bands: Sequence[str]) -> np.ndarray:
+    """Weights of the grey image: luma where red, green and blue are there, else the mean.
+
+    Args:
+        bands: Canonical names in the order of the channels.
+
+    Returns:
+        C float64 weights that add up to 1.
+    """
+    if set(RGB) <= set(bands):
+        weights = np.array([_LUMA.get(band, 0.0) for band in bands])
+        return weights / weights.sum()
+    return np.full(len(bands), 1 / len(bands))
+
+
+def hue_matrix(bands: Sequence[str], turn: float) -> np.ndarray:
+    """Rotation of the hue of red, green and blue; the other bands stay (reconstruction).
+
+    Args:
+        bands: Canonical names in the order of the channels.
+        turn: Part of a full turn, -0.5..0.5.
+
+    Returns:
+        C x C float64 matrix.
+    """
+    matrix = np.eye(len(bands))
+    if turn and set(RGB) <= set(bands):
+        cos, sin = np.cos(2 * np.pi * turn), np.sin(2 * np.pi * turn)
+        rotation = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
+        at = [list(bands).index(band) for band in RGB]
+        matrix[np.ix_(at, at)] = np.linalg.inv(_YIQ) @ rotation @ _YIQ
+    return matrix
+
+
+def apply_affine(image: np.ndarray, matrix: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """``clip(round(M x + b))`` for every pixel.
+
+    Args:
+        image: H x W x C uint8.
+        matrix: C x C.
+        offset: C, in units of the image.
+
+    Returns:
+        H x W x C uint8.
+    """
+    channels = image.shape[2]
+    if channels <= 4:
+        both = np.column_stack([matrix, offset])
+        return cv2.transform(np.ascontiguousarray(image), both).reshape(image.shape)
+    pixels = image.reshape(-1, channels).astype(np.float32)
+    mapped = pixels @ np.ascontiguousarray(matrix.T, np.float32)
+    mapped += offset.astype(np.float32)
+    np.maximum(mapped, 0, out=mapped)
+    return cv2.convertScaleAbs(mapped).reshape(image.shape)
+
+
+def _mean(image: np.ndarray) -> np.ndarray:
+    """Mean of each band."""
+    channels = image.shape[2]
+    if channels <= 4:
+        return np.array(cv2.mean(image)[:channels])
+    flat = np.ascontiguousarray(image).reshape(-1, channels)
+    return cv2.reduce(flat, 0, cv2.REDUCE_AVG, dtype=cv2.CV_64F)[0]
+
+
+@TRANSFORMS.register_module()
+class MultiBandColorJitter(BaseTransform):
+    """Change brightness, contrast, saturation and hue, in random order, in one pass.
+
+    Each change alone is torchvision's ``ColorJitter``, but for the hue, which is turned linearly in
+    the YIQ colour space instead of in HSV (reconstruction: a linear map composes with the others),
+    and which is left alone without red, green and blue. Saturation mixes with the grey of
+    :func:`grey_weights`; contrast mixes with the mean of that grey over the image.
+
+    Required keys: ``img`` (H x W x C uint8), ``band_names``. Changed: ``img``.
+
+    Args:
+        brightness: Factor drawn from 1 - b .. 1 + b.
+        contrast: Likewise.
+        saturation: Likewise.
+        hue: Turn drawn from -h .. h, at most 0.5 (half a turn).
+        prob: Probability of any change.
+    """
+
+    def __init__(
+        self,
+        brightness: float = 0.4,
+        contrast: float = 0.4,
+        saturation: float = 0.4,
+        hue: float = 0.1,
+        prob: float = 0.8,
+    ) -> None:
+        if min(brightness, contrast, saturation, hue) < 0 or hue > 0.5:
+            raise ConfigError(
+                'MultiBandColorJitter: strengths are expected to be 0 or more and hue at most '
+                f'0.5; found {brightness}, {contrast}, {saturation}, {hue}.'
+            )
+        self.strength = dict(brightness=brightness, contrast=contrast, saturation=saturation)
+        self.hue = hue
+        self.prob = prob
+
+    @cache_randomness
+    def draw(self) -> list[tuple[str, float]]:
+        """Changes to make and their strengths, in order; empty for none."""
+        if np.random.rand() >= self.prob:
+            return []
+        changes = [
+            (name, np.random.uniform(max(0.0, 1 - s), 1 + s)) for name, s in self.strength.items()
+        ]
+        changes.append(('hue', np.random.uniform(-self.hue, self.hue)))
+        return [changes[i] for i in np.random.permutation(len(changes))]
+
+    def compose(
+        self, changes: list[tuple[str, float]], bands: Sequence[str], mean: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The affine map of all changes.
+
+        Args:
+            changes: As :meth:`draw` returns them.
+            bands: Canonical names in the order of the channels.
+            mean: Mean of each band over the image.
+
+        Returns:
+            C x C matrix and C offsets.
+        """
+        weights, eye = grey_weights(bands), np.eye(len(bands))
+        matrix, offset = eye, np.zeros(len(bands))
+        for name, value in changes:
+            if name == 'contrast':
+                grey = weights @ (matrix @ mean + offset)
+                matrix, offset = value * matrix, value * offset + (1 - value) * grey
+                continue
+            if name == 'brightness':
+                step = value * eye
+            elif name == 'saturation':
+                step = value * eye + (1 - value) * weights[None]
+            else:
+                step = hue_matrix(bands, value)
+            matrix, offset = step @ matrix, step @ offset
+        return matrix, offset
+
+    def transform(self, results: dict) -> dict:
+        """Change the colours of ``results['img']``."""
+        changes = self.draw()
+        if changes:
+            image = results['img']
+            maps = self.compose(changes, results['band_names'], _mean(image))
+            results['img'] = apply_affine(image, *maps)
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}({self.strength}, hue={self.hue}, prob={self.prob})'
+
+
+@TRANSFORMS.register_module()
+class RandomGrey(BaseTransform):
+    """Replace every band by the grey of :func:`grey_weights`.
+
+    Required keys: ``img`` (H x W x C uint8), ``band_names``. Changed: ``img``.
+
+    Args:
+        prob: Probability.
+    """
+
+    def __init__(self, prob: float = 0.2) -> None:
+        self.prob = prob
+
+    @cache_randomness
+    def draw(self) -> bool:
+        """Whether to do it."""
+        return bool(np.random.rand() < self.prob)
+
+    def transform(self, results: dict) -> dict:
+        """Turn ``results['img']`` grey."""
+        if self.draw():
+            image, weights = results['img'], grey_weights(results['band_names'])
+            grey = apply_affine(image, np.tile(weights, (len(weights), 1)), np.zeros(len(weights)))
+            results['img'] = grey
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(prob={self.prob})'

@@ -1,0 +1,104 @@
+"""Two views of a sample, and packing them for the model."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmpretrain.structures import DataSample
+
+from swimdiff.errors import ConfigError
+from swimdiff.registry import TRANSFORMS
+
+__all__ = ['PackViews', 'TwoViews']
+
+Step = dict | Callable[[dict], dict | None]
+
+
+def _chain(steps: Sequence[Step]) -> list[Callable[[dict], dict | None]]:
+    return [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in steps]
+
+
+@TRANSFORMS.register_module()
+class TwoViews(BaseTransform):
+    """Make the query view and the key view; they share nothing but the image they start from.
+
+    ``img`` is one image, or two (two dates): then the first becomes the query.
+
+    Required key: ``img``. Changed: ``img`` becomes a list of two images.
+
+    Args:
+        transforms: Transforms applied to each view with its own random draws; or two lists, one
+            for the query and one for the key.
+    """
+
+    def __init__(self, transforms: Sequence[Step] | Sequence[Sequence[Step]]) -> None:
+        nested = [isinstance(item, list | tuple) for item in transforms]
+        if any(nested) and not (all(nested) and len(nested) == 2):
+            raise ConfigError(
+                'TwoViews takes one list of transforms for both views or exactly two lists, one '
+                f'a view; found {len(nested)} entries of which {sum(nested)} are lists.'
+            )
+        if any(nested):
+            self.chains = [_chain(steps) for steps in transforms]  # type: ignore[arg-type]
+        else:
+            chain = _chain(transforms)  # type: ignore[arg-type]
+            self.chains = [chain, chain]
+
+    def transform(self, results: dict) -> dict:
+        """Make both views from ``results['img']``."""
+        image = results['img']
+        # A copy for the query: a transform that writes in place must not change the key.
+        pair = image if isinstance(image, list) else [image.copy(), image]
+        views = []
+        for source, chain in zip(pair, self.chains, strict=True):
+            view: dict = dict(results, img=source)
+            for step in chain:
+                made = step(view)
+                if made is None:
+                    raise ConfigError(f'{step} returned nothing; a view cannot be dropped.')
+                view = made
+            views.append(view['img'])
+        results['img'] = views
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(query={self.chains[0]}, key={self.chains[1]})'
+
+
+@TRANSFORMS.register_module()
+class PackViews(BaseTransform):
+    """Pack the views as the model takes them.
+
+    Required keys: ``img`` (a list of H x W x C uint8 images, or one) and those of ``meta_keys``.
+    The result is ``dict(inputs=[C x H x W uint8 tensors], data_samples=DataSample)``.
+
+    Args:
+        meta_keys: Keys that go into the data sample, where present.
+    """
+
+    def __init__(
+        self,
+        meta_keys: Sequence[str] = (
+            'scene_id',
+            'sample_idx',
+            'img_path',
+            'band_names',
+            'location',
+            'date',
+        ),
+    ) -> None:
+        self.meta_keys = tuple(meta_keys)
+
+    def transform(self, results: dict) -> dict:
+        """Turn images into tensors and the rest into meta information."""
+        images = results['img'] if isinstance(results['img'], list) else [results['img']]
+        inputs = [
+            torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))) for image in images
+        ]
+        sample = DataSample()
+        sample.set_metainfo({key: results[key] for key in self.meta_keys if key in results})
+        return dict(inputs=inputs, data_samples=sample)
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(meta_keys={self.meta_keys})'
