@@ -184,6 +184,32 @@ _IMAGENET: dict[str, tuple[float, float]] = {
     'B02': (0.406, 0.225),
 }
 
+#: Mean and standard deviation of EuroSAT's level-1C patches (reflectance x 10,000), as torchgeo's
+#: EuroSAT module publishes them; its vector is positional with B8A last, here each has its name.
+_EUROSAT_L1C: dict[str, tuple[float, float]] = {
+    'B01': (1354.40546513, 245.71762908),
+    'B02': (1118.24399958, 333.00778264),
+    'B03': (1042.92983953, 395.09249139),
+    'B04': (947.62620298, 593.75055589),
+    'B05': (1199.47283961, 566.4170017),
+    'B06': (1999.79090914, 861.18399006),
+    'B07': (2369.22292565, 1086.63139075),
+    'B08': (2296.82608323, 1117.98170791),
+    'B8A': (2594.14080798, 1231.58581042),
+    'B09': (732.08340178, 404.91978886),
+    'B10': (12.11327804, 4.77584468),
+    'B11': (1819.01027855, 1002.58768311),
+    'B12': (1118.92391149, 761.30323499),
+}
+
+#: 2 % and 98 % quantiles of all 24 cities of OSCD, level-1C numbers (SeCo's OSCD protocol; measured
+#: again on the images: the same to the last digit).
+_OSCD_QUANTILES: dict[str, tuple[float, float]] = {
+    'B02': (885.0, 2620.0),
+    'B03': (667.0, 2969.0),
+    'B04': (426.0, 3698.0),
+}
+
 #: SeCo stores reflectance 0..1 as 0..255; BigEarthNet stores reflectance x 10,000.
 _SECO_PER_BIGEARTHNET = 255.0 / 10_000.0
 
@@ -218,14 +244,39 @@ def _seco_stats() -> ProductStats:
     )
 
 
-_STATS = {'seco': _seco_stats()}
+def _oscd_stats() -> ProductStats:
+    low, high, mean, std = {}, {}, {}, {}
+    for band, (centre, spread) in _EUROSAT_L1C.items():
+        if band in _OSCD_QUANTILES:
+            low[band], high[band] = _OSCD_QUANTILES[band]
+            mean[band], std[band] = (value * 255.0 for value in _IMAGENET[band])
+        else:
+            low[band], high[band] = max(0.0, centre - 2 * spread), centre + 2 * spread
+            gain = 255.0 / (high[band] - low[band])
+            mean[band], std[band] = (centre - low[band]) * gain, spread * gain
+    return ProductStats(
+        name='oscd',
+        low=low,
+        high=high,
+        mean=mean,
+        std=std,
+        unit='level-1C number, reflectance x 10,000 (uint16)',
+        source=(
+            'B02 B03 B04: 2 % and 98 % quantiles of OSCD (SeCo protocol), then the mean and std '
+            'that the backbone was pre-trained with; other bands (reconstruction): mean +/- 2 std '
+            "of EuroSAT's level-1C table, cut off at 0, and that mean and std carried through"
+        ),
+    )
+
+
+_STATS = {'seco': _seco_stats(), 'oscd': _oscd_stats()}
 
 
 def get_stats(name: str) -> ProductStats:
     """Statistics of a product by name.
 
     Args:
-        name: ``seco``.
+        name: ``seco`` or ``oscd``.
 
     Raises:
         BandError: No such table.
