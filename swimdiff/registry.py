@@ -18,19 +18,41 @@ __all__ = [
     'TASK_UTILS',
     'TRANSFORMS',
     'VISUALIZERS',
+    'WEIGHT_INITIALIZERS',
 ]
 
 
-def _child(name: str, parent: Registry, location: str) -> Registry:
-    return Registry(name, parent=parent, scope='swimdiff', locations=[f'swimdiff.{location}'])
+def _child(parent: Registry, *locations: str) -> Registry:
+    modules = [f'swimdiff.{location}' for location in locations]
+    return Registry(parent.name, parent=parent, scope='swimdiff', locations=modules)
 
 
-MODELS = _child('model', engine.MODELS, 'models')
-DATASETS = _child('dataset', engine.DATASETS, 'datasets')
-TRANSFORMS = _child('transform', engine.TRANSFORMS, 'datasets.transforms')
+MODELS = _child(engine.MODELS, 'models')
+DATASETS = _child(engine.DATASETS, 'datasets')
+TRANSFORMS = _child(engine.TRANSFORMS, 'datasets.transforms')
 #: Scene definitions (what makes two images "of the same scene") live here.
-TASK_UTILS = _child('task util', engine.TASK_UTILS, 'datasets')
-DATA_SAMPLERS = _child('data sampler', engine.DATA_SAMPLERS, 'engine')
-HOOKS = _child('hook', engine.HOOKS, 'engine')
-METRICS = _child('metric', engine.METRICS, 'evaluation')
-VISUALIZERS = _child('visualizer', engine.VISUALIZERS, 'visualization')
+TASK_UTILS = _child(engine.TASK_UTILS, 'datasets')
+DATA_SAMPLERS = _child(engine.DATA_SAMPLERS, 'engine')
+HOOKS = _child(engine.HOOKS, 'engine')
+METRICS = _child(engine.METRICS, 'evaluation')
+VISUALIZERS = _child(engine.VISUALIZERS, 'visualization')
+WEIGHT_INITIALIZERS = _child(engine.WEIGHT_INITIALIZERS, 'models')
+
+# Nothing of ours is in these, but a config with our default scope must find the engine's through
+# them without a warning.
+for _parent in (
+    engine.RUNNERS,
+    engine.RUNNER_CONSTRUCTORS,
+    engine.LOOPS,
+    engine.LOG_PROCESSORS,
+    engine.MODEL_WRAPPERS,
+    engine.OPTIMIZERS,
+    engine.OPTIM_WRAPPERS,
+    engine.OPTIM_WRAPPER_CONSTRUCTORS,
+    engine.PARAM_SCHEDULERS,
+    engine.VISBACKENDS,
+    engine.EVALUATOR,
+    engine.STRATEGIES,
+    engine.FUNCTIONS,
+):
+    _child(_parent)
