@@ -25,6 +25,7 @@ __all__ = [
     'raster_size',
     'read_bands',
     'read_on_grid',
+    'require_gdal',
     'write_geotiff',
 ]
 
@@ -60,6 +61,15 @@ def _modules() -> tuple[ModuleType, ModuleType]:
     return gdal, osr
 
 
+def require_gdal() -> None:
+    """Check that rasters can be read at all.
+
+    Raises:
+        GdalMissingError: The bindings of GDAL do not load.
+    """
+    _modules()
+
+
 def _reason(path: str, detail: str, expected: str) -> RasterError | LayoutError:
     """The most telling error for a file that could not be read."""
     if not os.path.exists(path):
@@ -88,7 +98,8 @@ def _read_plane(path: str, dtype: np.dtype, shape: tuple[int, int] | None) -> np
     gdal, _ = _modules()
     size = f'{shape[1]} x {shape[0]} pixels of ' if shape else ''
     expected = f'a raster of {size}{dtype.name}'
-    # libjpeg only *warns* when the data of a tile ends early and fills the rest with grey.
+    # libjpeg only *warns* when the data of a strip ends early, and fills the rest with grey; a
+    # directory that is half zeros only makes libtiff warn. So every warning counts as damage.
     complaints: list[str] = []
     gdal.PushErrorHandler(
         lambda level, _, text: complaints.append(text) if level >= gdal.CE_Warning else None
@@ -109,7 +120,7 @@ def _read_plane(path: str, dtype: np.dtype, shape: tuple[int, int] | None) -> np
                 'Use the files as released, or set the patch size in the config.'
             )
         plane = np.empty((height, width), dtype)
-        band.ReadRaster(buf_obj=memoryview(plane).cast('B'), buf_type=band.DataType)
+        band.ReadRaster(buf_obj=plane.data.cast('B'), buf_type=band.DataType)
     except RuntimeError as error:
         raise _reason(path, '; '.join([*complaints, str(error)]), expected) from error
     finally:
@@ -124,6 +135,7 @@ def read_bands(
     size: int | tuple[int, int] | None = None,
     shapes: Sequence[tuple[int, int]] | None = None,
     dtype: str = 'uint8',
+    tables: Sequence[np.ndarray] | None = None,
 ) -> np.ndarray:
     """Read one file a band onto one grid.
 
@@ -133,6 +145,8 @@ def read_bands(
             Other sizes are resampled bilinearly.
         shapes: Height and width each file must have; not checked by default.
         dtype: Type the files must have.
+        tables: For uint8, 256 values a band that replace the pixels. They are looked up before
+            resampling: fewer pixels, and no steps where a table stretches a narrow range.
 
     Returns:
         H x W x C array of ``dtype``.
@@ -145,6 +159,8 @@ def read_bands(
     names = [os.fspath(path) for path in paths]
     expected = shapes if shapes is not None else [None] * len(names)
     planes = [_read_plane(name, kind, shape) for name, shape in zip(names, expected, strict=True)]
+    if tables is not None:
+        planes = [cv2.LUT(plane, table) for plane, table in zip(planes, tables, strict=True)]
     if size is None:
         target = max(plane.shape for plane in planes)
     else:

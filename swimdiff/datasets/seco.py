@@ -8,10 +8,11 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 
 from swimdiff.bands import RGB, SECO_BANDS, canonical_bands, seco_stem
+from swimdiff.datasets.raster import require_gdal
 from swimdiff.datasets.seco_layout import find_root, list_locations, list_products
 from swimdiff.datasets.skipping import SkipCounter
 from swimdiff.errors import BandError, ConfigError, LayoutError, RasterError
-from swimdiff.registry import DATASETS, TASK_UTILS
+from swimdiff.registry import DATASETS, TASK_UTILS, TRANSFORMS
 
 __all__ = ['SeCo']
 
@@ -82,7 +83,9 @@ class SeCo(BaseDataset):
         self.stretch = stretch
         self.skips = SkipCounter(max_unreadable)
         self.root = find_root(data_root)
-        super().__init__(data_root=str(data_root), pipeline=list(pipeline), **kwargs)
+        require_gdal()
+        steps = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
+        super().__init__(data_root=str(data_root), pipeline=steps, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """Index the tree: sorted, so that an index means the same sample everywhere."""
@@ -117,7 +120,11 @@ class SeCo(BaseDataset):
                 "single_date='skip' or 'same_date', or views_from='same_date'."
             )
         if self.single_date == 'skip':
-            dates = {name: products for name, products in dates.items() if name not in lonely}
+            dates = {name: products for name, products in dates.items() if len(products) > 1}
+            if not dates:
+                raise LayoutError(
+                    f"No location in {self.root} has two dates. Set views_from='same_date'."
+                )
         return dates
 
     def _path(self, info: dict, *parts: str) -> str:

@@ -4,7 +4,7 @@ All changes of one draw are composed into a single matrix, so an image is read a
 clipped once: ``out = clip(M x + b)``. torchvision clips after every step instead.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -19,6 +19,9 @@ __all__ = ['MultiBandColorJitter', 'RandomGrey', 'apply_affine', 'grey_weights',
 
 #: ITU-R 601 luma, as torchvision and Pillow use it.
 _LUMA = dict(zip(RGB, (0.2989, 0.587, 0.114), strict=True))
+
+#: Pixels worked on at a time; their float copies stay in the cache and are no new memory.
+_BLOCK = 2048
 
 #: RGB -> YIQ (NTSC); a turn in the IQ plane changes the hue and keeps the luma.
 _YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
@@ -73,20 +76,39 @@ def apply_affine(image: np.ndarray, matrix: np.ndarray, offset: np.ndarray) -> n
     if channels <= 4:
         both = np.column_stack([matrix, offset])
         return cv2.transform(np.ascontiguousarray(image), both).reshape(image.shape)
-    pixels = image.reshape(-1, channels).astype(np.float32)
-    mapped = pixels @ np.ascontiguousarray(matrix.T, np.float32)
-    mapped += offset.astype(np.float32)
-    np.maximum(mapped, 0, out=mapped)
-    return cv2.convertScaleAbs(mapped).reshape(image.shape)
+    # OpenCV's transform is slow from five channels on.
+    weights, added = matrix.T.astype(np.float32), np.tile(offset.astype(np.float32), (_BLOCK, 1))
+    out = np.empty((image.shape[0] * image.shape[1], channels), np.uint8)
+    for start, pixels in _blocks(image):
+        mapped = pixels @ weights
+        mapped += added[: len(pixels)]
+        cv2.threshold(mapped, 0, 0, cv2.THRESH_TOZERO, dst=mapped)
+        cv2.convertScaleAbs(mapped, dst=out[start : start + len(pixels)])
+    return out.reshape(image.shape)
+
+
+def _blocks(image: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Pixels as N x C float32, a cache full at a time, each with the number of its first."""
+    flat = image.reshape(-1, image.shape[2])
+    for start in range(0, len(flat), _BLOCK):
+        yield start, flat[start : start + _BLOCK].astype(np.float32)
+
+
+def _grey(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted mean of the bands, uint8, one value a pixel."""
+    if image.shape[2] <= 4:
+        return cv2.transform(np.ascontiguousarray(image), weights[None])
+    column = weights.astype(np.float32)[:, None]
+    return np.vstack([cv2.convertScaleAbs(part @ column) for _, part in _blocks(image)])
 
 
 def _mean(image: np.ndarray) -> np.ndarray:
-    """Mean of each band."""
-    channels = image.shape[2]
-    if channels <= 4:
-        return np.array(cv2.mean(image)[:channels])
-    flat = np.ascontiguousarray(image).reshape(-1, channels)
-    return cv2.reduce(flat, 0, cv2.REDUCE_AVG, dtype=cv2.CV_64F)[0]
+    """Mean of each band over the image."""
+    if image.shape[2] <= 4:
+        return np.array(cv2.mean(image)[: image.shape[2]])
+    ones = np.ones(_BLOCK, np.float32)
+    total = sum(ones[: len(pixels)] @ pixels for _, pixels in _blocks(image))
+    return np.asarray(total, np.float64) / (image.shape[0] * image.shape[1])
 
 
 @TRANSFORMS.register_module()
@@ -200,8 +222,9 @@ class RandomGrey(BaseTransform):
         """Turn ``results['img']`` grey."""
         if self.draw():
             image, weights = results['img'], grey_weights(results['band_names'])
-            grey = apply_affine(image, np.tile(weights, (len(weights), 1)), np.zeros(len(weights)))
-            results['img'] = grey
+            grey = _grey(image, weights)
+            # One plane seen once a band: nothing is copied.
+            results['img'] = np.broadcast_to(grey.reshape(*image.shape[:2], 1), image.shape)
         return results
 
     def __repr__(self) -> str:

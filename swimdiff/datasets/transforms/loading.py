@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
@@ -58,16 +57,14 @@ class LoadSeCo(BaseTransform):
 
     def _read(self, folder: str, bands: tuple[str, ...], stretch: bool) -> np.ndarray:
         sides = [self.patch_size * 10 // SENTINEL2[band].resolution_m for band in bands]
+        shapes = [(side, side) for side in sides]
+        tables = list(self._table(bands)) if stretch else None
         paths = [os.path.join(folder, f'{seco_stem(band)}.tif') for band in bands]
         try:
-            image = read_bands(paths, self.size, [(side, side) for side in sides])
+            return read_bands(paths, self.size, shapes, tables=tables)
         except LayoutError as error:
             present = sorted(os.listdir(folder)) if os.path.isdir(folder) else 'no such folder'
             raise LayoutError(f'{error} The product folder {folder} holds: {present}.') from error
-        if not stretch:
-            return image
-        table = self._table(bands)
-        return cv2.LUT(image, np.ascontiguousarray(table.T)[None])
 
     def transform(self, results: dict) -> dict:
         """Read the folder or folders of ``results['img_path']``."""

@@ -58,6 +58,9 @@ class TwoViews(BaseTransform):
                 if made is None:
                     raise ConfigError(f'{step} returned nothing; a view cannot be dropped.')
                 view = made
+                if view['img'].ndim == 2:
+                    # OpenCV, and with it the engine's transforms, drop the axis of a single band.
+                    view['img'] = view['img'][..., None]
             views.append(view['img'])
         results['img'] = views
         return results
@@ -93,8 +96,9 @@ class PackViews(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Turn images into tensors and the rest into meta information."""
         images = results['img'] if isinstance(results['img'], list) else [results['img']]
+        # The one copy of the pipeline's end: flips and turns before it only changed strides.
         inputs = [
-            torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))) for image in images
+            torch.from_numpy(np.array(image.transpose(2, 0, 1), order='C')) for image in images
         ]
         sample = DataSample()
         sample.set_metainfo({key: results[key] for key in self.meta_keys if key in results})

@@ -1,0 +1,180 @@
+"""EuroSAT (Helber et al., 2019): 27,000 Sentinel-2 images of 64 x 64 pixels in ten classes."""
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.dataset import BaseDataset
+
+from swimdiff.bands import RGB, canonical_bands
+from swimdiff.datasets.classification.layout import find_below, folders
+from swimdiff.datasets.classification.splits import Split, get_split, stratified_subset
+from swimdiff.errors import BandError, ConfigError, LayoutError
+from swimdiff.registry import DATASETS
+
+__all__ = ['EUROSAT_BANDS', 'EUROSAT_CLASSES', 'EXPECTED_TREE', 'EuroSAT']
+
+EUROSAT_CLASSES = (
+    'AnnualCrop',
+    'Forest',
+    'HerbaceousVegetation',
+    'Highway',
+    'Industrial',
+    'Pasture',
+    'PermanentCrop',
+    'Residential',
+    'River',
+    'SeaLake',
+)
+#: Order in the 13-band files: B8A comes *last*, not after B08.
+EUROSAT_BANDS = (
+    'B01', 'B02', 'B03', 'B04', 'B05', 'B06', 'B07', 'B08', 'B09', 'B10', 'B11', 'B12', 'B8A',
+)  # fmt: skip
+
+EXPECTED_TREE = """\
+Expected tree:
+  {root}/2750/
+    AnnualCrop/AnnualCrop_1.jpg ...     (RGB; .tif in the 13-band version)
+    Forest/ HerbaceousVegetation/ Highway/ Industrial/ Pasture/ PermanentCrop/ Residential/ River/ SeaLake/
+EuroSAT is at https://zenodo.org/records/7711810: EuroSAT_RGB.zip 95 MB, EuroSAT_MS.zip 2.1 GB. Unpack
+one and name the folder with data_root, in the config or on the command line:
+--cfg-options data_root=DIR (the configs of this toolkit), or --data-root DIR (the tools)"""
+
+_SUFFIXES = {'.jpg': 'RGB', '.tif': '13-band'}
+
+
+def _clean(name: str) -> str:
+    """``Forest/Forest_1.jpg`` and ``Forest_1.tif`` are both the sample ``Forest_1``."""
+    return os.path.splitext(os.path.basename(name.replace('\\', '/')))[0]
+
+
+def _is_root(path: Path) -> bool:
+    return len(set(folders(path)) & set(EUROSAT_CLASSES)) >= 2
+
+
+@DATASETS.register_module()
+class EuroSAT(BaseDataset):
+    """EuroSAT in its released layout, RGB or 13 bands; the files say which.
+
+    An item carries ``img_path``, ``band_names``, ``gt_label``; the pipeline reads the pixels.
+
+    Args:
+        data_root: Folder with the ten class folders, or one above it (``2750`` and the like).
+        split: ``train``, ``val`` or ``test``.
+        bands: Bands by name, in the order of the channels. The RGB version has the three of RGB.
+        split_dir: Folder with your own train.txt, val.txt, test.txt (names as ``Forest_1.jpg``).
+            By default a 60/20/20 split, stratified by class, is drawn once and written to
+            ``data_root/splits``, or to this folder if it does not exist or is empty.
+        split_counts: Samples that each part of your lists must have, checked where given.
+        fraction: Share of the part to use, 0 to 1, drawn without replacement, stratified by class.
+        limit: Number of samples to use, drawn the same way, instead of ``fraction``.
+        seed: Seed of the subset (the split has its own, 0).
+        pipeline: Transforms.
+        **kwargs: Further options of ``mmengine.dataset.BaseDataset``.
+
+    Raises:
+        DatasetNotFoundError: ``data_root`` is not there.
+        LayoutError: The tree, or a split, is not as expected.
+        BandError: A band that the files do not have.
+    """
+
+    METAINFO = dict(dataset_type='EuroSAT', task_name='classification', classes=EUROSAT_CLASSES)
+
+    def __init__(
+        self,
+        data_root: str,
+        split: str = 'train',
+        bands: Sequence[str] = RGB,
+        split_dir: str | None = None,
+        split_counts: Mapping[str, int] | None = None,
+        fraction: float = 1.0,
+        limit: int | None = None,
+        seed: int = 0,
+        pipeline: Sequence[Any] = (),
+        **kwargs: Any,
+    ) -> None:
+        if not 0 < fraction <= 1:
+            raise ConfigError(f'fraction={fraction}: expected a share above 0 and up to 1.')
+        self.bands = canonical_bands(bands)
+        self.part, self.fraction, self.limit, self.seed = split, fraction, limit, seed
+        self.root = find_below(data_root, _is_root, EXPECTED_TREE)
+        self.files = self._list_files()
+        default = Path(data_root).expanduser() / 'splits'
+        self.split: Split = get_split(
+            'eurosat', split_dir, self._strata, default, _clean, split_counts
+        )
+        super().__init__(data_root=str(data_root), pipeline=list(pipeline), **kwargs)
+
+    def _list_files(self) -> dict[str, str]:
+        """Path of every sample below the root, checked to be of one kind and of known classes."""
+        found = folders(self.root)
+        strange = [name for name in found if name not in EUROSAT_CLASSES and name != 'splits']
+        absent = [name for name in EUROSAT_CLASSES if name not in found]
+        if strange or absent:
+            both = [f'not of EuroSAT: {", ".join(strange)}'] if strange else []
+            both += [f'missing: {", ".join(absent)}'] if absent else []
+            raise LayoutError(
+                f'{self.root} does not hold the ten class folders of EuroSAT; {"; ".join(both)}. '
+                f'Expected {", ".join(EUROSAT_CLASSES)}. Unpack the archive again, and move other '
+                'folders away.'
+            )
+        files: dict[str, str] = {}
+        kinds: Counter[str] = Counter()
+        for label in EUROSAT_CLASSES:
+            names = sorted(os.listdir(self.root / label))
+            images = [name for name in names if os.path.splitext(name)[1].lower() in _SUFFIXES]
+            if not images:
+                raise LayoutError(
+                    f'{self.root / label} holds no image. Expected {label}_1.jpg ... or '
+                    f'{label}_1.tif ...; unpack the archive again.'
+                )
+            kinds.update(os.path.splitext(name)[1].lower() for name in images)
+            files.update({_clean(name): os.path.join(label, name) for name in images})
+        if len(kinds) > 1:
+            counts = ', '.join(f'{count} {kind}' for kind, count in kinds.items())
+            raise LayoutError(
+                f'{self.root} mixes the versions of EuroSAT ({counts}). Keep them in two folders.'
+            )
+        self._check_bands(next(iter(kinds)))
+        return files
+
+    def _check_bands(self, kind: str) -> None:
+        have = RGB if kind == '.jpg' else EUROSAT_BANDS
+        absent = [band for band in self.bands if band not in have]
+        if absent:
+            raise BandError(
+                f'{self.root} is the {_SUFFIXES[kind]} version of EuroSAT, which has '
+                f'{", ".join(have)}; asked for {", ".join(absent)}.'
+                + (' Use EuroSAT_MS for other bands.' if kind == '.jpg' else '')
+            )
+
+    def _strata(self) -> dict[str, str]:
+        return {name: os.path.dirname(path) for name, path in self.files.items()}
+
+    def load_data_list(self) -> list[dict]:
+        """Index one part of the split, sorted by name."""
+        names = self.split.names(self.part)
+        absent = [name for name in names if name not in self.files]
+        if absent:
+            raise LayoutError(
+                f'{self.split.folder} ({self.part}) names {len(absent)} of {len(names)} images that '
+                f'are not in {self.root}, for example {absent[0]}. Unpack the archive again, or '
+                'use lists that belong to these files.'
+            )
+        strata = self._strata()
+        count = round(len(names) * self.fraction) if self.limit is None else self.limit
+        if count < len(names):
+            names = tuple(
+                stratified_subset({name: strata[name] for name in names}, max(count, 1), self.seed)
+            )
+        self._metainfo.update(split=f'{self.split.tag}/{self.part}', samples=len(names))
+        return [
+            dict(
+                img_path=os.path.join(self.root, self.files[name]),
+                band_names=self.bands,
+                gt_label=EUROSAT_CLASSES.index(strata[name]),
+            )
+            for name in names
+        ]

@@ -1,0 +1,59 @@
+"""Finding the folder that holds a data set, and saying what is wrong where it is not there."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from swimdiff.errors import DatasetNotFoundError, LayoutError
+
+__all__ = ['find_below', 'folders']
+
+_ARCHIVES = ('.zip', '.tar', '.tar.gz', '.tgz')
+
+
+def folders(path: Path) -> list[str]:
+    """Names of the folders in a folder, sorted, hidden ones left out."""
+    with os.scandir(path) as entries:
+        return sorted(
+            entry.name for entry in entries if not entry.name.startswith('.') and entry.is_dir()
+        )
+
+
+def find_below(
+    data_root: str | Path, is_root: Callable[[Path], bool], expected: str, depth: int = 2
+) -> Path:
+    """The folder that holds a data set: the one named, or the only one a little below it.
+
+    Args:
+        data_root: The folder named in the config.
+        is_root: Recognises the folder.
+        expected: Tree and source, for the message; ``{root}`` is replaced.
+        depth: Levels that are looked at below ``data_root``.
+
+    Raises:
+        DatasetNotFoundError: ``data_root`` is not there.
+        LayoutError: The data set is not in it, or more than one is.
+    """
+    root = Path(data_root).expanduser()
+    advice = expected.format(root=root)
+    if not root.is_dir():
+        what = 'is a file, not a folder' if root.exists() else 'does not exist'
+        raise DatasetNotFoundError(f'data_root {root.absolute()} {what}.\n{advice}')
+    level = [root]
+    for _ in range(depth + 1):
+        found = [path for path in level if is_root(path)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise LayoutError(
+                f'data_root {root} holds several data sets: {", ".join(map(str, found))}. '
+                'Set data_root to one of them.'
+            )
+        level = [path / name for path in level for name in folders(path)]
+    entries = sorted(path.name for path in root.iterdir())
+    archives = [name for name in entries if name.endswith(_ARCHIVES)]
+    if archives:
+        what = f'the archive {", ".join(archives)}: unpack it there first'
+    else:
+        what = f'{len(entries)} entries ({", ".join(entries[:6])})' if entries else 'an empty folder'
+    raise LayoutError(f'data_root {root.absolute()}: no data set; found {what}.\n{advice}')

@@ -1,0 +1,261 @@
+"""Splits with a name and a hash, and stratified subsets without replacement.
+
+A split is a folder with ``train.txt``, ``val.txt`` and ``test.txt``, one sample name a line. The
+user's own folder is used as it is; otherwise one is drawn, and written once with its hash. Every
+score names the split as ``NAME@HASH``, so that two tables can be told apart.
+"""
+
+import csv
+import hashlib
+import json
+import logging
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.logging import print_log
+
+from swimdiff.errors import ConfigError, LayoutError
+
+__all__ = ['PARTS', 'Split', 'draw_split', 'get_split', 'read_names', 'stratified_subset']
+
+PARTS = ('train', 'val', 'test')
+#: Shares of a split that is drawn here (method.md section 4).
+_SHARES = (60, 20, 20)
+_RECORD = 'split.json'
+
+
+@dataclass(frozen=True)
+class Split:
+    """Names of the samples of each part.
+
+    Args:
+        name: Short name, e.g. ``eurosat_60-20-20_seed0``.
+        parts: Sample names by part, each sorted.
+        folder: Where it is written, for messages.
+    """
+
+    name: str
+    parts: Mapping[str, tuple[str, ...]]
+    folder: Path
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all names and the parts they are in, independent of files and their order."""
+        digest = hashlib.sha256()
+        for part in sorted(self.parts):
+            for name in sorted(self.parts[part]):
+                digest.update(f'{part}\t{name}\n'.encode())
+        return digest.hexdigest()
+
+    @property
+    def tag(self) -> str:
+        """Name and first eight digits of the hash, as scores carry it."""
+        return f'{self.name}@{self.sha256[:8]}'
+
+    def names(self, part: str) -> tuple[str, ...]:
+        """Names of one part.
+
+        Raises:
+            ConfigError: The split has no such part.
+        """
+        if part not in self.parts:
+            raise ConfigError(
+                f'split={part!r}: {self.folder} has {", ".join(self.parts)}. Choose one of these.'
+            )
+        return self.parts[part]
+
+
+def _order(name: str, seed: int) -> bytes:
+    """Random order that no version of NumPy can change."""
+    return hashlib.sha256(f'{seed}:{name}'.encode()).digest()
+
+
+def stratified_subset(strata: Mapping[str, str], count: int, seed: int) -> list[str]:
+    """Draw a subset in which every stratum has its share, without replacement.
+
+    The names, ordered by stratum and at random within it, are taken at equal steps from a random
+    start: the size is exact, each stratum gets its share to within one, and the members of strata
+    too small for a share of their own are as likely to be drawn as any other.
+
+    Args:
+        strata: Stratum of each name (a class, or a set of classes).
+        count: Size of the subset, 0 to the number of names.
+        seed: Seed of the draw.
+
+    Returns:
+        The names drawn, sorted.
+
+    Raises:
+        ConfigError: More asked for than there are.
+    """
+    if not 0 <= count <= len(strata):
+        raise ConfigError(f'{count} samples asked for; there are {len(strata)}.')
+    order = sorted(strata, key=lambda name: (strata[name], _order(name, seed)))
+    start = int.from_bytes(_order('start', seed)[:8], 'big') / 2**64
+    return sorted(order[int((i + start) * len(order) / count)] for i in range(count))
+
+
+def draw_split(
+    dataset: str, strata: Mapping[str, str], folder: Path, seed: int = 0
+) -> Split:
+    """Draw train, val and test, 60/20/20 of every stratum.
+
+    Args:
+        dataset: First part of the name of the split.
+        strata: Stratum of each sample.
+        folder: Where the split will be written.
+        seed: Seed of the draw.
+    """
+    share = [round(len(strata) * part / 100) for part in _SHARES]
+    test = stratified_subset(strata, share[2], seed)
+    rest = {name: stratum for name, stratum in strata.items() if name not in set(test)}
+    val = stratified_subset(rest, min(share[1], len(rest)), seed + 1)
+    train = sorted(set(rest) - set(val))
+    name = f'{dataset}_{"-".join(map(str, _SHARES))}_seed{seed}'
+    return Split(name, dict(train=tuple(train), val=tuple(val), test=tuple(test)), folder)
+
+
+def read_names(path: str | Path, clean: Callable[[str], str] = str) -> list[str]:
+    """Sample names of a list: one a line, or the first column of a CSV.
+
+    Args:
+        path: The file.
+        clean: Brings a name into the form that the data set uses.
+
+    Raises:
+        LayoutError: The file is missing, empty, or holds a name twice.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise LayoutError(f'{file} does not exist. Expected a list of sample names, one a line.')
+    with file.open(newline='') as lines:
+        names = [clean(row[0].strip()) for row in csv.reader(lines) if row and row[0].strip()]
+    if not names:
+        raise LayoutError(f'{file} is empty. Expected sample names, one a line.')
+    if len(set(names)) != len(names):
+        seen: set[str] = set()
+        twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise LayoutError(f'{file} names {twice!r} more than once. Expected every sample once.')
+    return names
+
+
+def _read_split(folder: Path, clean: Callable[[str], str]) -> Split:
+    """A split as it lies in a folder; lists may have something before or behind ``train``."""
+    parts: dict[str, tuple[str, ...]] = {}
+    for part in PARTS:
+        found = sorted(
+            path
+            for path in folder.iterdir()
+            if path.suffix in ('.txt', '.csv') and part in path.stem.lower().replace('_', '-').split('-')
+        )
+        if len(found) > 1:
+            raise LayoutError(
+                f'{folder} has {len(found)} lists for {part}: '
+                f'{", ".join(path.name for path in found)}. Keep one.'
+            )
+        if found:
+            parts[part] = tuple(sorted(read_names(found[0], clean)))
+    if not parts:
+        files = sorted(path.name for path in folder.iterdir())
+        raise LayoutError(
+            f'{folder} has no train.txt, val.txt or test.txt (or .csv); found '
+            f'{", ".join(files[:6]) or "an empty folder"}.'
+        )
+    for i, first in enumerate(parts):
+        for second in list(parts)[i + 1 :]:
+            both = sorted(set(parts[first]) & set(parts[second]))
+            if both:
+                raise LayoutError(
+                    f'{folder}: {len(both)} samples are in {first} and in {second}, for example '
+                    f'{both[0]!r}. Parts of a split must not overlap.'
+                )
+    return Split(folder.name, parts, folder)
+
+
+def _write(split: Split) -> None:
+    """Write a drawn split, whole or not at all; another process may be doing the same."""
+    partial = split.folder.with_name(f'.{split.folder.name}.{uuid.uuid4().hex}')
+    record = dict(
+        name=split.name,
+        sha256=split.sha256,
+        counts={part: len(names) for part, names in split.parts.items()},
+    )
+    try:
+        partial.mkdir(parents=True)
+        for part, names in split.parts.items():
+            (partial / f'{part}.txt').write_text('\n'.join(names) + '\n')
+        (partial / _RECORD).write_text(json.dumps(record, indent=1) + '\n')
+        os.replace(partial, split.folder)
+        print_log(f'Wrote the split {split.tag} to {split.folder}', logger='current')
+    except OSError as error:
+        # The draw is the same every time, so nothing is lost where the folder is read-only.
+        if not split.folder.is_dir():
+            print_log(
+                f'Split {split.tag} is used but could not be written to {split.folder} ({error}); '
+                'set split_dir to a folder that can be written to keep it.',
+                logger='current',
+                level=logging.WARNING,
+            )
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _check(split: Split, counts: Mapping[str, int] | None) -> None:
+    record = split.folder / _RECORD
+    if record.is_file():
+        written = json.loads(record.read_text())
+        if written.get('sha256') != split.sha256:
+            raise LayoutError(
+                f'{split.folder} was changed: its lists have the sha256 {split.sha256[:8]}..., '
+                f'{_RECORD} says {str(written.get("sha256"))[:8]}.... Delete the folder to draw the '
+                f'split anew, or delete {_RECORD} if the lists are meant to be yours.'
+            )
+    for part, count in (counts or {}).items():
+        if part in split.parts and len(split.parts[part]) != count:
+            raise LayoutError(
+                f'{split.folder}: {part} has {len(split.parts[part])} samples, expected {count}. '
+                'Use the complete lists, or set split_counts in the config to what yours have.'
+            )
+
+
+def get_split(
+    dataset: str,
+    split_dir: str | Path | None,
+    strata: Callable[[], Mapping[str, str]],
+    default: Path,
+    clean: Callable[[str], str] = str,
+    counts: Mapping[str, int] | None = None,
+    seed: int = 0,
+) -> Split:
+    """The split to use: the user's lists, the one drawn before, or a new one.
+
+    Args:
+        dataset: First part of the name of a drawn split.
+        split_dir: Folder with the user's lists; a folder that is empty or does not exist yet is
+            where the drawn split goes; None is ``default``.
+        strata: Gives the stratum of every sample on disk; called only to draw.
+        default: Folder in which drawn splits lie.
+        clean: Brings a name of a list into the form that the data set uses.
+        counts: Number of samples that each part must have.
+        seed: Seed of the draw.
+
+    Raises:
+        LayoutError: Lists that overlap, are incomplete, or were changed after they were drawn.
+    """
+    if split_dir is not None and Path(split_dir).is_dir() and any(Path(split_dir).glob('*.*')):
+        split = _read_split(Path(split_dir), clean)
+        _check(split, counts)
+        return split
+    parent = Path(split_dir) if split_dir is not None else default
+    folder = parent / f'{dataset}_{"-".join(map(str, _SHARES))}_seed{seed}'
+    if folder.is_dir():
+        split = _read_split(folder, clean)
+    else:
+        split = draw_split(dataset, strata(), folder, seed)
+        _write(split)
+    _check(split, counts)
+    return split
