@@ -18,7 +18,7 @@ env_cfg = dict(
 )
 
 # The throughput hook measures over the interval itself; the log shows its last value.
-log_processor = dict(custom_cfg=[dict(data_src='images_per_s', method_name='current')])
+log_processor = dict(custom_cfg=[dict(data_src='images_per_s', method_name='mean', window_size=1)])
 visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])
 log_level = 'INFO'
 

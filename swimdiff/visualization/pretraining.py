@@ -1,0 +1,218 @@
+"""One picture of what a pre-training run learned, for someone who sees such a run the first time.
+
+Three panels: the losses; a patch noised more and more, with what the network makes of it; patches
+with their nearest neighbours by the learned features.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from swimdiff.errors import DataError
+from swimdiff.models.projection_neck import global_features
+from swimdiff.models.swimdiff import SwiMDiff
+from swimdiff.visualization.view_sheet import as_picture
+
+__all__ = [
+    'cut_patches',
+    'denoising_strip',
+    'embed',
+    'nearest',
+    'pretraining_figure',
+    'read_losses',
+]
+
+
+def read_losses(work_dir: str | Path) -> dict[str, np.ndarray]:
+    """Read the scalars of a run.
+
+    Args:
+        work_dir (str | Path): Work dir of ``tools/train.py``. Where the run was resumed, a step is
+            taken from the latest start.
+
+    Returns:
+        dict[str, np.ndarray]: ``step`` (iterations) and one array a loss.
+
+    Raises:
+        DataError: If no log with losses is there.
+    """
+    rows: dict[int, dict] = {}
+    for path in sorted(Path(work_dir).glob('*/vis_data/scalars.json')):
+        for line in path.read_text().splitlines():
+            row = json.loads(line)
+            if 'loss_contrast' in row:
+                rows[row['step']] = row
+    if not rows:
+        raise DataError(
+            f'{work_dir}: expected logs of a run at */vis_data/scalars.json with loss_contrast, '
+            'found none; give the work dir of a pre-training run that has logged'
+        )
+    steps = sorted(rows)
+    names = [name for name in ('loss_contrast', 'loss_diffusion') if name in rows[steps[0]]]
+    curves = {name: np.array([rows[step][name] for step in steps]) for name in names}
+    return {'step': np.array(steps), **curves}
+
+
+def cut_patches(images: Sequence[Tensor], size: int) -> tuple[Tensor, list[int]]:
+    """Cut images into square patches side by side.
+
+    Args:
+        images (Sequence[Tensor]): uint8 images, each C x H x W.
+        size (int): Edge of a patch in pixels.
+
+    Returns:
+        tuple[Tensor, list[int]]: P x C x size x size patches and the image each is from.
+    """
+    patches, origin = [], []
+    for i, image in enumerate(images):
+        tiles = image.unfold(1, size, size).unfold(2, size, size)  # C x rows x columns x s x s
+        tiles = tiles.permute(1, 2, 0, 3, 4).flatten(0, 1)
+        patches.append(tiles)
+        origin += [i] * len(tiles)
+    return torch.cat(patches), origin
+
+
+@torch.no_grad()
+def embed(model: SwiMDiff, patches: Tensor, batch_size: int = 64) -> Tensor:
+    """Unit-length features of the query backbone.
+
+    Args:
+        model (SwiMDiff): In evaluation mode.
+        patches (Tensor): P x C x H x W uint8.
+        batch_size (int): Patches a pass. Defaults to 64.
+
+    Returns:
+        Tensor: P x D.
+    """
+    feats = [
+        global_features(model.backbone(model.data_preprocessor.standardise(batch)))
+        for batch in patches.split(batch_size)
+    ]
+    return torch.nn.functional.normalize(torch.cat(feats).float(), dim=1).cpu()
+
+
+def nearest(features: Tensor, queries: Sequence[int], count: int) -> Tensor:
+    """Indices of the nearest other patches by cosine similarity, len(queries) x count."""
+    similarity = features[list(queries)] @ features.T
+    similarity[torch.arange(len(queries)), list(queries)] = -torch.inf
+    return similarity.topk(count, dim=1).indices
+
+
+@torch.no_grad()
+def denoising_strip(
+    model: SwiMDiff, patch: Tensor, steps: Sequence[int], seed: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Noise one patch at several steps and let the model estimate it back, each in one step.
+
+    Args:
+        model (SwiMDiff): In evaluation mode, with a diffusion branch.
+        patch (Tensor): C x H x W uint8.
+        steps (Sequence[int]): The t to show.
+        seed (int): Of the noise. Defaults to 0.
+
+    Returns:
+        tuple[Tensor, Tensor]: Noised patches and estimates, each len(steps) x C x H x W uint8.
+    """
+    x_0 = model.data_preprocessor.standardise(patch[None]).repeat(len(steps), 1, 1, 1)
+    generator = torch.Generator().manual_seed(seed)
+    eps = torch.randn(x_0.shape, generator=generator).to(x_0.device)
+    x_t, estimate = model.denoise(x_0, torch.tensor(list(steps), device=x_0.device), eps)
+    back = model.data_preprocessor.destandardise
+    return back(x_t).cpu(), back(estimate).cpu()
+
+
+def pretraining_figure(
+    losses: dict[str, np.ndarray],
+    model: SwiMDiff,
+    images: Sequence[Tensor],
+    bands: Sequence[str],
+    filling: int = 0,
+    size: int = 64,
+    steps: Sequence[int] = (50, 150, 300, 500, 800),
+    rows: int = 5,
+    neighbours: int = 5,
+) -> Figure:
+    """Draw the picture.
+
+    Args:
+        losses (dict[str, np.ndarray]): From :func:`read_losses`.
+        model (SwiMDiff): In evaluation mode.
+        images (Sequence[Tensor]): uint8 images of different places, each C x H x W.
+        bands (Sequence[str]): Names of the channels.
+        filling (int): Iterations until the queue was full; the contrastive loss rises meanwhile.
+        size (int): Edge of the patches, about that of the training views. Defaults to 64.
+        steps (Sequence[int]): Noise levels of the strip.
+        rows (int): Number of query patches. Defaults to 5.
+        neighbours (int): Neighbours of each. Defaults to 5.
+
+    Returns:
+        Figure: Not yet saved.
+    """
+    patches, origin = cut_patches(images, size)
+    features = embed(model, patches)
+    # Queries that differ most in brightness and texture, so that the rows are not all alike.
+    order = patches.float().std(dim=(1, 2, 3)).argsort()
+    queries = order[torch.linspace(0, len(order) - 1, rows + 2).long()[1:-1]].tolist()
+    found = nearest(features, queries, neighbours)
+
+    figure = Figure(figsize=(15, 8.5), layout='constrained')
+    left, right = figure.subfigures(1, 2, width_ratios=(1.25, 1))
+    upper, lower = left.subfigures(2, 1, height_ratios=(1, 1))
+    _draw_losses(upper.subplots(1, len(losses) - 1, squeeze=False)[0], losses, filling)
+    upper.suptitle('The losses of the two branches')
+    if model.diffusion is not None:
+        _draw_strip(lower, model, patches[queries[-1]], steps, bands)
+    right.suptitle(f'Patches ({size} x {size} pixels) and their nearest neighbours by the features')
+    grid = right.subplots(rows, neighbours + 1, squeeze=False)
+    for row, query in enumerate(queries):
+        for column, index in enumerate([query, *found[row].tolist()]):
+            title = f'query, place {origin[index]}' if column == 0 else f'place {origin[index]}'
+            _show(grid[row, column], patches[index], bands, title)
+            if column == 0:
+                for spine in grid[row, column].spines.values():
+                    spine.set(color='tab:red', linewidth=3)
+    return figure
+
+
+def _draw_losses(axes: Sequence[Axes], losses: dict[str, np.ndarray], filling: int) -> None:
+    titles = {
+        'loss_contrast': 'contrastive loss (scene-wide matching)',
+        'loss_diffusion': 'diffusion loss (error of the denoising)',
+    }
+    names = [name for name in losses if name != 'step']
+    for axis, name in zip(axes, names, strict=True):
+        axis.plot(losses['step'], losses[name], color='tab:blue')
+        axis.set(title=titles[name], xlabel='iteration')
+        axis.grid(alpha=0.3)
+        if name == 'loss_diffusion':
+            axis.set_ylim(bottom=0)
+        elif filling:
+            axis.axvspan(0, filling, color='0.9')
+            note = 'the queue\nfills'
+            axis.text(filling / 2, 0.03, note, ha='center', transform=axis.get_xaxis_transform())
+
+
+def _draw_strip(
+    figure: Figure, model: SwiMDiff, patch: Tensor, steps: Sequence[int], bands: Sequence[str]
+) -> None:
+    noised, estimates = denoising_strip(model, patch, steps)
+    figure.suptitle('A patch noised at step t, and the image the network estimates from it')
+    grid = figure.subplots(2, len(steps) + 1)
+    _show(grid[0, 0], patch, bands, 'original')
+    grid[1, 0].axis('off')
+    grid[1, 0].text(0.95, 0.5, 'estimates:', ha='right', transform=grid[1, 0].transAxes)
+    for column, step in enumerate(steps, start=1):
+        _show(grid[0, column], noised[column - 1], bands, f't = {step}')
+        _show(grid[1, column], estimates[column - 1], bands)
+
+
+def _show(axis: Axes, image: Tensor, bands: Sequence[str], title: str = '') -> None:
+    axis.imshow(as_picture(image.numpy(), bands), interpolation='nearest')
+    axis.set_title(title, fontsize=9)
+    axis.set(xticks=[], yticks=[])
