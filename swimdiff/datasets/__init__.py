@@ -1,5 +1,11 @@
 """Data sets, scene definitions and transforms; only :mod:`.raster` imports osgeo."""
 
+from swimdiff.datasets.classification import (
+    BigEarthNet,
+    EuroSAT,
+    LoadBigEarthNet,
+    LoadEuroSAT,
+)
 from swimdiff.datasets.scenes import DistanceScene, LocationScene, TileScene
 from swimdiff.datasets.seco import SeCo
 from swimdiff.datasets.transforms import (
@@ -13,7 +19,11 @@ from swimdiff.datasets.transforms import (
 )
 
 __all__ = [
+    'BigEarthNet',
     'DistanceScene',
+    'EuroSAT',
+    'LoadBigEarthNet',
+    'LoadEuroSAT',
     'LoadSeCo',
     'LocationScene',
     'MultiBandColorJitter',

@@ -24,6 +24,7 @@ __all__ = [
     'lonlat_grid',
     'raster_size',
     'read_bands',
+    'read_channels',
     'read_on_grid',
     'require_gdal',
     'write_geotiff',
@@ -93,11 +94,17 @@ def _open(path: str) -> Any:
     )
 
 
-def _read_plane(path: str, dtype: np.dtype, shape: tuple[int, int] | None) -> np.ndarray:
-    """First band of one file at its own size, H x W."""
+def _read_planes(
+    path: str,
+    dtype: np.dtype,
+    shape: tuple[int, int] | None,
+    channels: Sequence[int] = (0,),
+    count: int | None = None,
+) -> np.ndarray:
+    """Channels of one file at its own size, C x H x W."""
     gdal, _ = _modules()
     size = f'{shape[1]} x {shape[0]} pixels of ' if shape else ''
-    expected = f'a raster of {size}{dtype.name}'
+    expected = f'a raster of {size}{dtype.name}' + (f' with {count} channels' if count else '')
     # libjpeg only *warns* when the data of a strip ends early, and fills the rest with grey; a
     # directory that is half zeros only makes libtiff warn. So every warning counts as damage.
     complaints: list[str] = []
@@ -119,15 +126,55 @@ def _read_plane(path: str, dtype: np.dtype, shape: tuple[int, int] | None) -> np
                 f'{path} is {width} x {height} pixels. Expected {expected}. '
                 'Use the files as released, or set the patch size in the config.'
             )
-        plane = np.empty((height, width), dtype)
-        band.ReadRaster(buf_obj=plane.data.cast('B'), buf_type=band.DataType)
+        if dataset.RasterCount <= max(channels) or (count and dataset.RasterCount != count):
+            raise RasterError(
+                f'{path} has {dataset.RasterCount} channels. Expected {expected}. '
+                'Use the files as released.'
+            )
+        planes = np.empty((len(channels), height, width), dtype)
+        dataset.ReadRaster(
+            buf_obj=planes.data.cast('B'),
+            buf_type=band.DataType,
+            band_list=[channel + 1 for channel in channels],
+        )
     except RuntimeError as error:
         raise _reason(path, '; '.join([*complaints, str(error)]), expected) from error
     finally:
         gdal.PopErrorHandler()
     if complaints:
         raise _reason(path, '; '.join(complaints), expected)
-    return plane
+    return planes
+
+
+def _read_plane(path: str, dtype: np.dtype, shape: tuple[int, int] | None) -> np.ndarray:
+    """First channel of one file at its own size, H x W."""
+    return _read_planes(path, dtype, shape)[0]
+
+
+def read_channels(
+    path: str | Path,
+    channels: Sequence[int],
+    count: int | None = None,
+    shape: tuple[int, int] | None = None,
+    dtype: str = 'uint8',
+) -> np.ndarray:
+    """Read channels of one file that holds several.
+
+    Args:
+        path: The file.
+        channels: Numbers of the channels wanted, from 0, in any order.
+        count: Channels the file must have; not checked by default.
+        shape: Height and width the file must have; not checked by default.
+        dtype: Type the file must have.
+
+    Returns:
+        C x H x W array of ``dtype``.
+
+    Raises:
+        LayoutError: The file is missing.
+        RasterError: The file is damaged, or its size, type or number of channels is another.
+    """
+    return _read_planes(os.fspath(path), np.dtype(dtype), shape, channels, count)
 
 
 def read_bands(

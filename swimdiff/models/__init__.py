@@ -1,23 +1,29 @@
 """The self-supervisor and its parts, one idea a file."""
 
+from swimdiff.models.band_classifier import BandClassifier
 from swimdiff.models.data_preprocessor import MultiBandPreprocessor
 from swimdiff.models.denoising_decoder import DenoisingDecoder
 from swimdiff.models.diffusion_branch import DiffusionBranch
 from swimdiff.models.diffusion_loss import DiffusionLoss
 from swimdiff.models.momentum_encoder import MomentumEncoder
+from swimdiff.models.multilabel_loss import MultiLabelSoftMarginLoss
 from swimdiff.models.noise_schedule import NoiseSchedule
+from swimdiff.models.pretrained import Pretrained
 from swimdiff.models.projection_neck import ProjectionNeck
 from swimdiff.models.scene_matching_head import SceneMatchingHead
 from swimdiff.models.scene_queue import SceneQueue
 from swimdiff.models.swimdiff import SwiMDiff
 
 __all__ = [
+    'BandClassifier',
     'DenoisingDecoder',
     'DiffusionBranch',
     'DiffusionLoss',
     'MomentumEncoder',
     'MultiBandPreprocessor',
+    'MultiLabelSoftMarginLoss',
     'NoiseSchedule',
+    'Pretrained',
     'ProjectionNeck',
     'SceneMatchingHead',
     'SceneQueue',

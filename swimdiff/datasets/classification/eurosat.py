@@ -37,9 +37,10 @@ EXPECTED_TREE = """\
 Expected tree:
   {root}/2750/
     AnnualCrop/AnnualCrop_1.jpg ...     (RGB; .tif in the 13-band version)
-    Forest/ HerbaceousVegetation/ Highway/ Industrial/ Pasture/ PermanentCrop/ Residential/ River/ SeaLake/
-EuroSAT is at https://zenodo.org/records/7711810: EuroSAT_RGB.zip 95 MB, EuroSAT_MS.zip 2.1 GB. Unpack
-one and name the folder with data_root, in the config or on the command line:
+    Forest/ HerbaceousVegetation/ Highway/ Industrial/ Pasture/ PermanentCrop/ Residential/
+    River/ SeaLake/
+EuroSAT is at https://zenodo.org/records/7711810: EuroSAT_RGB.zip 95 MB, EuroSAT_MS.zip 2.1 GB.
+Unpack one and name the folder with data_root, in the config or on the command line:
 --cfg-options data_root=DIR (the configs of this toolkit), or --data-root DIR (the tools)"""
 
 _SUFFIXES = {'.jpg': 'RGB', '.tif': '13-band'}
@@ -159,9 +160,9 @@ class EuroSAT(BaseDataset):
         absent = [name for name in names if name not in self.files]
         if absent:
             raise LayoutError(
-                f'{self.split.folder} ({self.part}) names {len(absent)} of {len(names)} images that '
-                f'are not in {self.root}, for example {absent[0]}. Unpack the archive again, or '
-                'use lists that belong to these files.'
+                f'{self.split.folder} ({self.part}) names {len(absent)} of {len(names)} images '
+                f'that are not in {self.root}, for example {absent[0]}. Unpack the archive '
+                'again, or use lists that belong to these files.'
             )
         strata = self._strata()
         count = round(len(names) * self.fraction) if self.limit is None else self.limit

@@ -55,5 +55,7 @@ def find_below(
     if archives:
         what = f'the archive {", ".join(archives)}: unpack it there first'
     else:
-        what = f'{len(entries)} entries ({", ".join(entries[:6])})' if entries else 'an empty folder'
+        what = (
+            f'{len(entries)} entries ({", ".join(entries[:6])})' if entries else 'an empty folder'
+        )
     raise LayoutError(f'data_root {root.absolute()}: no data set; found {what}.\n{advice}')

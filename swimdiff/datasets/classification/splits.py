@@ -12,7 +12,7 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,9 +99,7 @@ def stratified_subset(strata: Mapping[str, str], count: int, seed: int) -> list[
     return sorted(order[int((i + start) * len(order) / count)] for i in range(count))
 
 
-def draw_split(
-    dataset: str, strata: Mapping[str, str], folder: Path, seed: int = 0
-) -> Split:
+def draw_split(dataset: str, strata: Mapping[str, str], folder: Path, seed: int = 0) -> Split:
     """Draw train, val and test, 60/20/20 of every stratum.
 
     Args:
@@ -150,7 +148,8 @@ def _read_split(folder: Path, clean: Callable[[str], str]) -> Split:
         found = sorted(
             path
             for path in folder.iterdir()
-            if path.suffix in ('.txt', '.csv') and part in path.stem.lower().replace('_', '-').split('-')
+            if path.suffix in ('.txt', '.csv')
+            and part in path.stem.lower().replace('_', '-').split('-')
         )
         if len(found) > 1:
             raise LayoutError(
@@ -211,8 +210,8 @@ def _check(split: Split, counts: Mapping[str, int] | None) -> None:
         if written.get('sha256') != split.sha256:
             raise LayoutError(
                 f'{split.folder} was changed: its lists have the sha256 {split.sha256[:8]}..., '
-                f'{_RECORD} says {str(written.get("sha256"))[:8]}.... Delete the folder to draw the '
-                f'split anew, or delete {_RECORD} if the lists are meant to be yours.'
+                f'{_RECORD} says {str(written.get("sha256"))[:8]}.... Delete the folder to draw '
+                f'the split anew, or delete {_RECORD} if the lists are meant to be yours.'
             )
     for part, count in (counts or {}).items():
         if part in split.parts and len(split.parts[part]) != count:

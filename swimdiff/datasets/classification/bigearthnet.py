@@ -1,0 +1,202 @@
+"""BigEarthNet v1, Sentinel-2 (Sumbul et al., 2019): 590,326 patches with several labels each."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
+
+from swimdiff.bands import RGB, SECO_BANDS, canonical_bands
+from swimdiff.datasets.classification.corine import CLASSES_19, CLASSES_43, to_19
+from swimdiff.datasets.classification.label_index import label_index
+from swimdiff.datasets.classification.layout import find_below, folders
+from swimdiff.datasets.classification.splits import get_split, read_names, stratified_subset
+from swimdiff.errors import BandError, ConfigError, LayoutError
+from swimdiff.registry import DATASETS
+
+__all__ = ['EXPECTED_TREE', 'OFFICIAL_COUNTS', 'BigEarthNet']
+
+EXPECTED_TREE = """\
+Expected tree:
+  {root}/
+    S2A_MSIL2A_20170613T101031_0_45/
+      S2A_MSIL2A_20170613T101031_0_45_B01.tif ... _B12.tif, _B8A.tif   (12 files)
+      S2A_MSIL2A_20170613T101031_0_45_labels_metadata.json
+    ... (one folder a patch)
+    patches_with_seasonal_snow.csv  patches_with_cloud_and_shadow.csv   (or beside {root})
+BigEarthNet-S2 v1.0 (66 GB) is at https://bigearth.net, where the two lists are too; the split
+lists (train.csv, val.csv, test.csv) are in the folder splits of
+https://git.tu-berlin.de/rsim/BigEarthNet-S2_19-classes_models
+Name the folder with data_root, in the config or on the command line: --cfg-options data_root=DIR"""
+
+#: Patches in the published lists for the 19 classes.
+OFFICIAL_COUNTS = dict(train=269_695, val=123_723, test=125_866)
+#: Official lists of patches that are covered and left out.
+COVERED = ('patches_with_seasonal_snow.csv', 'patches_with_cloud_and_shadow.csv')
+
+_PATCH = re.compile(r'S2[AB]_MSIL2A_\w+_\d+_\d+')
+
+
+def _is_root(path: Path) -> bool:
+    with os.scandir(path) as entries:
+        return any(_PATCH.fullmatch(entry.name) and entry.is_dir() for entry in entries)
+
+
+@DATASETS.register_module()
+class BigEarthNet(BaseDataset):
+    """BigEarthNet v1 S2 in its released layout, 12 band files a patch.
+
+    An item carries ``patch_dir``, ``band_names`` and ``gt_label`` (a list of class indices).
+
+    Args:
+        data_root: Folder with the patch folders, or one above it.
+        split: ``train``, ``val`` or ``test``.
+        bands: Bands by name, in the order of the channels.
+        num_classes: 19 or 43. With 19, patches that have none of them are left out.
+        split_dir: Folder with train.csv, val.csv and test.csv (or .txt), one patch a line. By
+            default a 60/20/20 split is drawn once and written to ``data_root/splits``, or to this
+            folder if it does not exist or is empty.
+        split_counts: Samples that each part of your lists must have; ``'official'`` stands for the
+            published numbers, which belong to the published lists.
+        covered: Lists of patches under snow or cloud, which are left out; by default the two
+            official ones where they lie in ``data_root`` or beside it. An empty tuple leaves
+            nothing out.
+        fraction: Share of the part to use, 0 to 1, drawn without replacement, stratified by the
+            set of labels.
+        limit: Number of samples to use, drawn the same way, instead of ``fraction``.
+        seed: Seed of the subset.
+        pipeline: Transforms.
+        **kwargs: Further options of ``mmengine.dataset.BaseDataset``.
+
+    Raises:
+        DatasetNotFoundError: ``data_root`` is not there.
+        LayoutError: The tree, a list, or a label file is not as expected.
+        BandError: A band that level-2A products do not have.
+    """
+
+    METAINFO = dict(dataset_type='BigEarthNet', task_name='multi-label classification')
+
+    def __init__(
+        self,
+        data_root: str,
+        split: str = 'train',
+        bands: Sequence[str] = RGB,
+        num_classes: int = 19,
+        split_dir: str | None = None,
+        split_counts: Mapping[str, int] | str | None = None,
+        covered: Sequence[str] | None = None,
+        fraction: float = 1.0,
+        limit: int | None = None,
+        seed: int = 0,
+        pipeline: Sequence[Any] = (),
+        **kwargs: Any,
+    ) -> None:
+        if not 0 < fraction <= 1:
+            raise ConfigError(f'fraction={fraction}: expected a share above 0 and up to 1.')
+        if num_classes not in (19, 43):
+            raise ConfigError(f'num_classes={num_classes}: BigEarthNet v1 has 19 or 43.')
+        if isinstance(split_counts, str) and split_counts != 'official':
+            raise ConfigError(f"split_counts={split_counts!r}: expected numbers or 'official'.")
+        self.bands = canonical_bands(bands)
+        absent = [band for band in self.bands if band not in SECO_BANDS]
+        if absent:
+            raise BandError(
+                f'BigEarthNet has no {", ".join(absent)}; it has {", ".join(SECO_BANDS)}.'
+            )
+        self.num_classes = num_classes
+        self.part, self.fraction, self.limit, self.seed = split, fraction, limit, seed
+        self.split_dir = split_dir
+        self.split_counts = OFFICIAL_COUNTS if isinstance(split_counts, str) else split_counts
+        self.root = find_below(data_root, _is_root, EXPECTED_TREE)
+        self.covered = self._covered_lists(covered)
+        classes = CLASSES_19 if num_classes == 19 else CLASSES_43
+        kwargs.setdefault('metainfo', dict(classes=classes))
+        super().__init__(data_root=str(data_root), pipeline=list(pipeline), **kwargs)
+
+    def _covered_lists(self, given: Sequence[str] | None) -> list[Path]:
+        if given is not None:
+            return [
+                path if path.is_absolute() or path.is_file() else self.root / path
+                for path in (Path(name).expanduser() for name in given)
+            ]
+        return [
+            folder / name
+            for name in COVERED
+            for folder in (self.root, self.root.parent)
+            if (folder / name).is_file()
+        ]
+
+    def _labels(self, patches: Sequence[str], cache: Path) -> dict[str, list[int]]:
+        labels = label_index(self.root, patches, cache)
+        if self.num_classes == 43:
+            return labels
+        mapped = {patch: to_19(old) for patch, old in labels.items()}
+        return {patch: new for patch, new in mapped.items() if new}
+
+    def load_data_list(self) -> list[dict]:
+        """Index one part of the split, sorted by name."""
+        covered = {name for path in self.covered for name in read_names(path)}
+        default = Path(self.data_root).expanduser() / 'splits'
+        kept = Path(self.split_dir).expanduser() if self.split_dir else default
+        cache = kept / 'bigearthnet_labels.tsv'
+
+        def strata() -> dict[str, str]:
+            clear = [
+                name
+                for name in folders(self.root)
+                if _PATCH.fullmatch(name) and name not in covered
+            ]
+            return {name: str(found) for name, found in self._labels(clear, cache).items()}
+
+        split = get_split(
+            f'bigearthnet{self.num_classes}',
+            self.split_dir,
+            strata,
+            default,
+            counts=self.split_counts,
+        )
+        listed = split.names(self.part)
+        names = [name for name in listed if name not in covered]
+        labels = self._labels(self._present(names, split.folder), cache)
+        unlabelled = len(names) - len(labels)
+        wanted = round(len(labels) * self.fraction) if self.limit is None else self.limit
+        chosen = sorted(labels)
+        if wanted < len(labels):
+            sets = {name: str(found) for name, found in labels.items()}
+            chosen = stratified_subset(sets, max(wanted, 1), self.seed)
+        lists = ', '.join(path.name for path in self.covered) or 'no snow or cloud list found'
+        print_log(
+            f'BigEarthNet {split.tag}/{self.part}: {len(chosen)} of {len(listed)} patches; left '
+            f'out {len(listed) - len(names)} covered ({lists}), {unlabelled} without any of the '
+            f'{self.num_classes} classes',
+            'current',
+        )
+        self._metainfo.update(split=f'{split.tag}/{self.part}', samples=len(chosen))
+        return [
+            dict(
+                patch_dir=os.path.join(self.root, name),
+                img_path=os.path.join(self.root, name),
+                band_names=self.bands,
+                gt_label=labels[name],
+            )
+            for name in chosen
+        ]
+
+    def _present(self, names: Sequence[str], folder: Path) -> list[str]:
+        """The names, each checked to have a folder.
+
+        Raises:
+            LayoutError: A listed patch is not on disk.
+        """
+        there = set(folders(self.root))
+        absent = [name for name in names if name not in there]
+        if absent:
+            raise LayoutError(
+                f'{folder} ({self.part}) names {len(absent)} of {len(names)} patches that are not '
+                f'in {self.root}, for example {absent[0]}. Unpack the archive completely, or use '
+                'lists that belong to these files.'
+            )
+        return list(names)

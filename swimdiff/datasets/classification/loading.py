@@ -1,0 +1,145 @@
+"""Reading EuroSAT's and BigEarthNet's images on the scale that pre-training saw.
+
+Pre-training sees SeCo: reflectance x 255 in uint8, each band stretched between its quantiles to
+0..255. BigEarthNet (level 2A, reflectance x 10,000) takes the same two steps; EuroSAT's 13-band
+version (level 1C) is stretched between the quantiles of its own level. EuroSAT's RGB files are
+8-bit pictures already (top-of-atmosphere reflectance 0..0.275 as 0..255, so brighter than SeCo) and
+stay as they are, which is what published EuroSAT numbers are made with.
+"""
+
+import os
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from PIL import Image, UnidentifiedImageError
+
+from swimdiff.bands import RGB, SENTINEL2, get_stats
+from swimdiff.datasets.classification.eurosat import EUROSAT_BANDS
+from swimdiff.datasets.raster import read_bands, read_channels
+from swimdiff.errors import RasterError
+from swimdiff.registry import TRANSFORMS
+
+__all__ = ['LoadBigEarthNet', 'LoadEuroSAT']
+
+
+class _Stretch:
+    """Reflectance x 10,000 to uint8 between the quantiles of each band, by look-up table.
+
+    Args:
+        stats: Name of the statistics that hold the quantiles.
+    """
+
+    def __init__(self, stats: str) -> None:
+        self.stats = get_stats(stats)
+        self._tables: dict[str, np.ndarray] = {}
+
+    def table(self, band: str) -> np.ndarray:
+        """65,536 uint8 values.
+
+        Raises:
+            BandError: No quantiles known for the band.
+        """
+        if band not in self._tables:
+            low, high = (self.stats.select(table, [band])[0] for table in ('low', 'high'))
+            values = np.arange(65_536)
+            if 'x 255' in self.stats.unit:
+                # Both steps cut fractions off, as SeCo's files and its reader do.
+                values = np.minimum(values * 255 // 10_000, 255)
+            stretched = np.clip((values - low) / (high - low), 0, 1) * 255
+            self._tables[band] = stretched.astype(np.uint8)
+        return self._tables[band]
+
+
+@TRANSFORMS.register_module()
+class LoadEuroSAT(BaseTransform):
+    """Read an image of EuroSAT, RGB or 13 bands.
+
+    Required keys: ``img_path``, ``band_names``. Added: ``img`` (H x W x C uint8), ``img_shape``,
+    ``ori_shape``.
+
+    Args:
+        stats: Name of the statistics that hold the stretch of the 13-band version; those of
+            ``oscd`` are of the same level-1C product and have all its bands.
+    """
+
+    def __init__(self, stats: str = 'oscd') -> None:
+        self.stretch = _Stretch(stats)
+
+    def transform(self, results: dict) -> dict:
+        """Read ``results['img_path']``.
+
+        Raises:
+            RasterError: The file is damaged or not as released.
+        """
+        path, bands = results['img_path'], results['band_names']
+        if path.lower().endswith('.tif'):
+            channels = [EUROSAT_BANDS.index(band) for band in bands]
+            stack = read_channels(path, channels, count=len(EUROSAT_BANDS), dtype='uint16')
+            planes = [self.stretch.table(band)[stack[i]] for i, band in enumerate(bands)]
+            image = np.stack(planes, axis=-1)
+        else:
+            image = _read_picture(path)[..., [RGB.index(band) for band in bands]]
+        results.update(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(stats={self.stretch.stats.name!r})'
+
+
+def _read_picture(path: str) -> np.ndarray:
+    """H x W x 3 uint8, red first. Pillow refuses a JPEG that ends early; OpenCV fills it up."""
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert('RGB'))
+    except FileNotFoundError as error:
+        raise RasterError(
+            f'{path} is missing. Expected a JPEG as released; unpack it again.'
+        ) from error
+    except (OSError, UnidentifiedImageError, SyntaxError) as error:
+        raise RasterError(
+            f'{path} ({os.path.getsize(path)} bytes) cannot be read: {error}. Expected a JPEG of '
+            '64 x 64 pixels; the file is damaged or only partly written, unpack it again.'
+        ) from error
+
+
+@TRANSFORMS.register_module()
+class LoadBigEarthNet(BaseTransform):
+    """Read the bands of a patch of BigEarthNet onto one grid.
+
+    Required keys: ``patch_dir``, ``band_names``. Added: ``img`` (H x W x C uint8), ``img_shape``,
+    ``ori_shape``.
+
+    Args:
+        size: Side of the grid in pixels; 120 is that of the 10 m bands.
+        stats: Name of the statistics that hold the stretch.
+    """
+
+    def __init__(self, size: int = 120, stats: str = 'seco') -> None:
+        self.size = size
+        self.stretch = _Stretch(stats)
+
+    def _read(self, folder: str, band: str) -> np.ndarray:
+        side = 1200 // SENTINEL2[band].resolution_m
+        path = os.path.join(folder, f'{os.path.basename(folder)}_{band}.tif')
+        values = read_bands([path], shapes=[(side, side)], dtype='uint16')[..., 0]
+        # Stretched before resampling, as LoadSeCo does: fewer pixels to look up.
+        plane = self.stretch.table(band)[values]
+        if side == self.size:
+            return plane
+        return cv2.resize(plane, (self.size, self.size), interpolation=cv2.INTER_LINEAR)
+
+    def transform(self, results: dict) -> dict:
+        """Read the bands of ``results['patch_dir']``.
+
+        Raises:
+            LayoutError: A band is missing.
+            RasterError: A band is damaged, or of another size or type.
+        """
+        planes = [self._read(results['patch_dir'], band) for band in results['band_names']]
+        image = np.stack(planes, axis=-1)
+        results.update(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(size={self.size}, stats={self.stretch.stats.name!r})'

@@ -1,0 +1,30 @@
+"""The loss of BigEarthNet's protocol."""
+
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from swimdiff.registry import MODELS
+
+__all__ = ['MultiLabelSoftMarginLoss']
+
+
+@MODELS.register_module()
+class MultiLabelSoftMarginLoss(nn.Module):
+    """Binary cross entropy averaged over the classes, as a loss of ``mmpretrain`` heads.
+
+    ``mmpretrain``'s own cross entropy sums over the classes, so the learning rates of published
+    protocols would not carry over, nor from 19 classes to 43.
+
+    Args:
+        loss_weight (float): Factor. Defaults to 1.
+    """
+
+    def __init__(self, loss_weight: float = 1.0) -> None:
+        super().__init__()
+        self.loss_weight = loss_weight
+
+    def forward(self, score: Tensor, target: Tensor, **_: Any) -> Tensor:
+        """Scores and 0/1 targets, both N x C, to the mean loss."""
+        return self.loss_weight * F.multilabel_soft_margin_loss(score, target)
