@@ -111,7 +111,7 @@ def check_opencv(report: Report) -> None:
     found = [name for name in OPENCV if version(name)]
     module, why = load_module('cv2')
     report.stack['opencv'] = ', '.join(f'{name} {version(name)}' for name in found) or 'missing'
-    again = pip_line('install', 'opencv-python')
+    again = pip_line('install', '--force-reinstall', '--no-deps', 'opencv-python')
     if len(found) > 1:
         remedy = f'{pip_line("uninstall", "-y", *found)} && {again}'
         report.warn('opencv', f'{" and ".join(found)} overwrite each other', remedy)
@@ -128,7 +128,12 @@ def check_gdal(report: Report) -> None:
     except (OSError, subprocess.SubprocessError):
         library = ''
     build = pip_line(
-        'install', '--no-build-isolation', '--no-deps', '--force-reinstall', f'gdal=={library}'
+        'install',
+        '--no-build-isolation',
+        '--no-deps',
+        '--no-cache-dir',
+        '--force-reinstall',
+        f'gdal=={library}',
     )
     remedy = build if library else f'{APT_GDAL} && bash tools/install.sh'
     gdal, why = load_module('osgeo.gdal')
@@ -199,8 +204,8 @@ def check_requirements(report: Report) -> None:
 CHECKS: tuple[Callable[[Report], None], ...] = (
     check_python,
     check_torch,
-    check_openmmlab,
     check_opencv,
+    check_openmmlab,
     check_gdal,
     check_requirements,
 )

@@ -129,16 +129,21 @@ is_whole() { fits "$(version_of "$PYTHON")" && "$PYTHON" -c 'import pip' 2>/dev/
 # Only a folder that this script made is ever emptied.
 make_venv() {
     local version
-    if is_whole; then
-        if [ -n "${SWIMDIFF_PYTHON:-}" ] && [ "$(version_of "$PYTHON")" != "$(version_of "$BASE")" ]; then
-            die "$VENV has Python $(version_of "$PYTHON"), SWIMDIFF_PYTHON is $(version_of "$BASE"). Remove that folder or name another with SWIMDIFF_VENV."
-        fi
-        return
-    fi
+    is_whole && return
     version="$("$BASE" -c 'import platform; print(platform.python_version())')"
     step "making the environment $VENV with Python $version"
     find "$VENV" -mindepth 1 -maxdepth 1 ! -name .swimdiff-lock -exec rm -rf {} +
     run "$BASE" -m venv "$VENV" || die "could not make the environment (the output is above)."
+}
+
+# An environment of another Python than the one asked for is the user's to remove.
+honour_python() {
+    [ -n "${SWIMDIFF_PYTHON:-}" ] && is_whole || return 0
+    local wanted there
+    wanted="$(version_of "$SWIMDIFF_PYTHON")" there="$(version_of "$PYTHON")"
+    if fits "$wanted" && [ "$wanted" != "$there" ]; then
+        die "$VENV has Python $there, SWIMDIFF_PYTHON is $wanted. Remove that folder or name another with SWIMDIFF_VENV."
+    fi
 }
 
 # Several runs may share one environment (CI, two terminals): they take turns.
@@ -209,6 +214,7 @@ install_checkout() {
 
 prepare() {
     take_turn
+    honour_python
     local key
     key="$(environment_key)"
     if ! is_whole || ! stamped .swimdiff-environment "$key"; then

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import re
 import shlex
 import sys
 import warnings
@@ -78,7 +79,9 @@ def release(number: str) -> tuple[int, ...]:
 
 def first_line(error: BaseException) -> str:
     """Return an error as one line: its kind and the first line of its message."""
-    return f'{type(error).__name__}: {(str(error).strip() or "no message").splitlines()[0]}'
+    # torch colours some of its messages.
+    message = re.sub(r'\x1b\[\d*m', '', str(error)).strip()
+    return f'{type(error).__name__}: {(message or "no message").splitlines()[0]}'
 
 
 @contextlib.contextmanager

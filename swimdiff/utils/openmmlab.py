@@ -50,7 +50,12 @@ def check_openmmlab(report: Report) -> None:
     upstream = [name for names in there.values() for name in names if not name.startswith('onedl-')]
     to_forks = pip_line('install', *pinned(*(names[0] for names in PROVIDERS.values())))
     if upstream:
-        to_forks = f'{pip_line("uninstall", "-y", *upstream)} && {to_forks}'
+        # A fork beside an original goes as well: both write into one folder, and removing one takes
+        # files of the other.
+        shared = [name for names in there.values() for name in names if set(names) & set(upstream)]
+        to_forks = f'{pip_line("uninstall", "-y", *shared)} && {to_forks}'
+    # Where torch or OpenCV is broken the engine cannot be imported either: one remedy at a time.
+    sound = report.ok
     for module, found in there.items():
         loaded, why = load_module(module)
         if loaded is None and not found:
@@ -62,18 +67,16 @@ def check_openmmlab(report: Report) -> None:
             f'{getattr(loaded, "__version__", "does not import")} ({names}; {kind})'
         )
         if len(found) > 1:
-            # They share a folder: neither is whole, and removing one takes files of the other.
-            again = pip_line('install', '--force-reinstall', '--no-deps', *pinned(found[0]))
-            problem = f'{" and ".join(found)} overwrite each other'
-            remedy = f'{pip_line("uninstall", "-y", *found)} && {again}'
-            report.fail(module, problem, remedy if found[0] in TESTED else to_forks)
-        elif loaded is None:
+            report.fail(module, f'{" and ".join(found)} overwrite each other', to_forks)
+        elif loaded is None and sound:
             report.fail(module, f'cannot be imported ({why})', to_forks)
     numpy = version('numpy')
     if numpy and release(numpy) >= (2, 0) and upstream:
-        problem = f'{", ".join(upstream)} were written for NumPy 1, this is {numpy}'
+        problem = (
+            f'{numpy} is newer than NumPy 1, which these were written for: {", ".join(upstream)}'
+        )
         report.warn('numpy', problem, to_forks)
-    if 'mmengine' in sys.modules and 'torch' in sys.modules:
+    if sound and 'mmengine' in sys.modules and 'torch' in sys.modules:
         _try_checkpoint(report, to_forks)
 
 
