@@ -1,5 +1,6 @@
 """Data sets, scene definitions and transforms; only :mod:`.raster` imports osgeo."""
 
+from swimdiff.datasets.change import LEVIRCD, OSCD, ChangePairs
 from swimdiff.datasets.classification import (
     BigEarthNet,
     EuroSAT,
@@ -19,7 +20,10 @@ from swimdiff.datasets.transforms import (
 )
 
 __all__ = [
+    'LEVIRCD',
+    'OSCD',
     'BigEarthNet',
+    'ChangePairs',
     'DistanceScene',
     'EuroSAT',
     'LoadBigEarthNet',

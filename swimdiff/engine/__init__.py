@@ -1,5 +1,6 @@
 """Hooks and samplers."""
 
+from swimdiff.engine.change_picture_hook import ChangePictureHook
 from swimdiff.engine.throughput_hook import ThroughputHook
 
-__all__ = ['ThroughputHook']
+__all__ = ['ChangePictureHook', 'ThroughputHook']

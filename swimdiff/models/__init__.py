@@ -1,6 +1,12 @@
 """The self-supervisor and its parts, one idea a file."""
 
 from swimdiff.models.band_classifier import BandClassifier
+from swimdiff.models.change import (
+    ChangePreprocessor,
+    ChangeUNetHead,
+    FeatureDifference,
+    SiameseEncoder,
+)
 from swimdiff.models.data_preprocessor import MultiBandPreprocessor
 from swimdiff.models.denoising_decoder import DenoisingDecoder
 from swimdiff.models.diffusion_branch import DiffusionBranch
@@ -16,9 +22,12 @@ from swimdiff.models.swimdiff import SwiMDiff
 
 __all__ = [
     'BandClassifier',
+    'ChangePreprocessor',
+    'ChangeUNetHead',
     'DenoisingDecoder',
     'DiffusionBranch',
     'DiffusionLoss',
+    'FeatureDifference',
     'MomentumEncoder',
     'MultiBandPreprocessor',
     'MultiLabelSoftMarginLoss',
@@ -27,5 +36,6 @@ __all__ = [
     'ProjectionNeck',
     'SceneMatchingHead',
     'SceneQueue',
+    'SiameseEncoder',
     'SwiMDiff',
 ]

@@ -1,0 +1,76 @@
+# Pictures in {split}/A, {split}/B and {split}/label, cut to 256 x 256; red, green and blue are
+# standardised as in pre-training.
+bands = ('B04', 'B03', 'B02')
+
+meta_keys = (
+    'img_path',
+    'seg_map_path',
+    'ori_shape',
+    'img_shape',
+    'sample_idx',
+    'image_id',
+    'full_shape',
+    'window',
+    'band_names',
+)
+
+train_pipeline = [
+    dict(type='LoadChangePair'),
+    dict(type='mmcv.RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='ChangeQuarterTurn', prob=0.75),
+    dict(type='mmseg.PackSegInputs', meta_keys=meta_keys),
+]
+test_pipeline = [
+    dict(type='LoadChangePair'),
+    dict(type='mmseg.PackSegInputs', meta_keys=meta_keys),
+]
+
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=8,
+    persistent_workers=True,
+    pin_memory=True,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='ChangePairs',
+        data_root='data/change_pairs',
+        split='train',
+        tile=256,
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=32,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='ChangePairs',
+        data_root='data/change_pairs',
+        split='val',
+        tile=256,
+        test_mode=True,
+        pipeline=test_pipeline,
+    ),
+)
+test_dataloader = dict(
+    batch_size=32,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='ChangePairs',
+        data_root='data/change_pairs',
+        split='test',
+        tile=256,
+        test_mode=True,
+        pipeline=test_pipeline,
+    ),
+)
+val_evaluator = dict(type='ChangeMetric', preset='strict')
+test_evaluator = dict(type='ChangeMetric', preset='strict')
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+
+data_preprocessor = dict(type='ChangePreprocessor', bands=bands, stats='seco')

@@ -1,0 +1,11 @@
+# Any set of pictures in data_root/{train,val,test}/{A,B,label}; children name what differs.
+_base_ = [
+    '../../_base_/models/change-unet_r18.py',
+    '../../_base_/datasets/change_pairs_256.py',
+    '../../_base_/schedules/adam_exponential_100e.py',
+    '../../_base_/default_runtime.py',
+]
+model = dict(backbone=dict(frozen=False))
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys={'backbone': dict(lr_mult=0.1)}))
+train_cfg = dict(val_interval=10)
+default_hooks = dict(visualization=dict(type='ChangePictureHook'))

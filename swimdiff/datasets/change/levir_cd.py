@@ -1,0 +1,23 @@
+"""LEVIR-CD (Chen & Shi, Remote Sensing 2020): building change in 637 aerial pairs at 0.5 m."""
+
+from swimdiff.datasets.change.pairs import ChangePairs
+from swimdiff.registry import DATASETS
+
+__all__ = ['LEVIRCD']
+
+
+@DATASETS.register_module()
+class LEVIRCD(ChangePairs):
+    """LEVIR-CD in its official layout ``{train,val,test}/{A,B,label}/*.png``.
+
+    445, 64 and 128 pairs of 1024 x 1024; ``tile=256`` makes the usual 7120, 1024 and 2048 samples
+    of them, and pre-cut 256 x 256 copies are read as they are. Labels are 0 and 255.
+
+    Args: those of ``ChangePairs``.
+    """
+
+    METAINFO = dict(ChangePairs.METAINFO, dataset_type='LEVIR-CD')
+    SOURCE = (
+        "for each of train, val and test. Get it from the authors' page, "
+        'justchenhao.github.io/LEVIR (637 pairs, about 2.3 GB).'
+    )

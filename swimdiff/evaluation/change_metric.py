@@ -1,0 +1,191 @@
+"""Scores of the change class, from counts of pixels."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.dist import get_rank
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+
+from swimdiff.errors import ConfigError, DataError
+from swimdiff.registry import METRICS
+
+__all__ = ['ChangeMetric', 'change_counts', 'change_scores']
+
+_PRESETS = ('strict', 'seco')
+
+#: The list `test.txt` of OSCD, on which SeCo's code computes its scores (it calls it validation).
+SECO_CITIES = (
+    'brasilia',
+    'montpellier',
+    'norcia',
+    'rio',
+    'saclay_w',
+    'valencia',
+    'dubai',
+    'lasvegas',
+    'milano',
+    'chongqing',
+)
+
+
+def change_counts(prediction: np.ndarray, mask: np.ndarray, ignore_index: int = 255) -> np.ndarray:
+    """Pixels of each kind.
+
+    Args:
+        prediction: Any shape; 1 where change is predicted.
+        mask: Same shape; 0 no change, 1 change, ``ignore_index`` not counted.
+        ignore_index: Value of the pixels that are not counted.
+
+    Returns:
+        int64: true positives, false positives, false negatives, true negatives.
+    """
+    known = mask != ignore_index
+    found, change = prediction[known] == 1, mask[known] == 1
+    pairs = np.bincount(2 * change.astype(np.int64) + found, minlength=4)
+    negative, false_positive, missed, hit = pairs
+    return np.array([hit, false_positive, missed, negative], np.int64)
+
+
+def _ratio(above: float, below: float) -> float:
+    return above / below if below else 0.0
+
+
+def change_scores(counts: np.ndarray) -> dict[str, float]:
+    """Precision, recall, F1, IoU and Cohen's kappa of the change class, in percent.
+
+    A score without pixels to speak of (no change and none predicted) is 0, as in the common tables.
+
+    Args:
+        counts: True positives, false positives, false negatives, true negatives.
+    """
+    hit, wrong, missed, negative = (float(count) for count in counts)
+    total = hit + wrong + missed + negative
+    agreement = _ratio(hit + negative, total)
+    by_chance = _ratio(
+        (hit + wrong) * (hit + missed) + (missed + negative) * (wrong + negative), total**2
+    )
+    scores = dict(
+        precision=_ratio(hit, hit + wrong),
+        recall=_ratio(hit, hit + missed),
+        F1=_ratio(2 * hit, 2 * hit + wrong + missed),
+        IoU=_ratio(hit, hit + wrong + missed),
+        kappa=_ratio(agreement - by_chance, 1 - by_chance),
+    )
+    return {name: 100 * value for name, value in scores.items()}
+
+
+@METRICS.register_module()
+class ChangeMetric(BaseMetric):
+    """Precision, recall, F1, IoU and kappa of the change class, in percent.
+
+    Names of the scores are ``change/{preset}/{split}/{score}``; beside them stands the number of
+    samples they were computed from, and a log line says all of it in words. Every sample of the
+    split is counted once, under any number of processes.
+
+    Args:
+        preset (str): ``strict``: one count of pixels over the whole split. ``seco``: the mean of
+            the values of single batches, for comparison with tables made with SeCo's code; it
+            depends on the batch size (32 there), and on OSCD's official test cities only it means
+            what those tables mean. (SeCo's loader also shuffles and drops the last batch; here
+            nothing is dropped.)
+        split (str, optional): Name of the split. Defaults to None, the name the data set gives.
+        ignore_index (int): Mask value of pixels that are not counted. Defaults to 255.
+        collect_device (str): Defaults to ``cpu``.
+        prefix (str): Put before the names. Defaults to ``change``.
+
+    Raises:
+        ConfigError: If the preset is unknown, or the pipeline keeps back ``sample_idx``.
+        DataError: If the split is empty, a sample has no mask, or the number of samples counted is
+            not that of the split.
+    """
+
+    def __init__(
+        self,
+        preset: str = 'strict',
+        split: str | None = None,
+        ignore_index: int = 255,
+        collect_device: str = 'cpu',
+        prefix: str = 'change',
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        if preset not in _PRESETS:
+            raise ConfigError(f'ChangeMetric: preset={preset!r}; expected one of {_PRESETS}.')
+        self.preset = preset
+        self.split = split
+        self.ignore_index = ignore_index
+        self._batch = 0
+        self._expected: int | None = None
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Count the pixels of a batch.
+
+        Args:
+            data_batch: Unused.
+            data_samples: Predictions with masks, as dictionaries.
+        """
+        self._batch += 1
+        for sample in data_samples:
+            if 'gt_sem_seg' not in sample:
+                raise DataError(
+                    f'{sample.get("img_path")}: a sample of the split {self._split_name()!r} has '
+                    'no mask, so it cannot be scored. Choose labelled data, or set '
+                    'test_evaluator=[] to predict without scores.'
+                )
+            if 'sample_idx' not in sample:
+                raise ConfigError("ChangeMetric: put 'sample_idx' into meta_keys of PackSegInputs.")
+            mask = sample['gt_sem_seg']['data'].cpu().numpy().squeeze()
+            prediction = sample['pred_sem_seg']['data'].cpu().numpy().squeeze()
+            if mask.shape != prediction.shape:
+                raise ConfigError(
+                    f'ChangeMetric: a prediction of {prediction.shape} for a mask of {mask.shape} '
+                    f'({sample.get("img_path")}); the test pipeline must not resize.'
+                )
+            counts = change_counts(prediction, mask, self.ignore_index)
+            self.results.append((sample['sample_idx'], (get_rank(), self._batch), counts))
+
+    def evaluate(self, size: int) -> dict:
+        """Collect from all processes; ``size`` is the number of samples of the split."""
+        self._expected, self._batch = size, 0
+        return super().evaluate(size)
+
+    def _split_name(self) -> str:
+        named = (self.dataset_meta or {}).get('split', 'unnamed')
+        return self.split or named
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Scores of the counts of all processes."""
+        split = self._split_name()
+        # A sampler fills up the last round with samples that were counted already.
+        unique = {index: (group, counts) for index, group, counts in reversed(results)}
+        if not unique or (self._expected is not None and len(unique) != self._expected):
+            raise DataError(
+                f'ChangeMetric: {len(unique)} samples of the split {split!r} were counted; '
+                f'expected {self._expected or "at least 1"}. Every sample must be '
+                'scored: use a loader without drop_last and a sampler that visits all.'
+            )
+        scores = self._score(list(unique.values()))
+        self._say(split, len(unique), scores)
+        named = {f'{self.preset}/{split}/{name}': value for name, value in scores.items()}
+        return {**named, f'{self.preset}/{split}/samples': len(unique)}
+
+    def _score(self, counted: list[tuple[tuple[int, int], np.ndarray]]) -> dict[str, float]:
+        if self.preset == 'strict':
+            return change_scores(np.sum([counts for _, counts in counted], axis=0))
+        batches: dict[tuple[int, int], np.ndarray] = {}
+        for group, counts in counted:
+            batches[group] = batches.get(group, 0) + counts
+        each = [change_scores(counts) for counts in batches.values()]
+        return {name: float(np.mean([scores[name] for scores in each])) for name in each[0]}
+
+    def _say(self, split: str, samples: int, scores: dict[str, float]) -> None:
+        values = '  '.join(f'{name} {value:.2f}' for name, value in scores.items())
+        how = 'one count over the split' if self.preset == 'strict' else 'mean over the batches'
+        line = f'Change, preset {self.preset} ({how}), split {split}, {samples} samples: {values}'
+        images = (self.dataset_meta or {}).get('image_ids')
+        if self.preset == 'seco' and images is not None and set(images) != set(SECO_CITIES):
+            line += (
+                '\n  (not the 10 cities of the tables made with SeCo: compare with none of them)'
+            )
+        print_log(line, logger='current')

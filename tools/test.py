@@ -1,0 +1,81 @@
+"""Test a checkpoint on the test split of a config, and draw what it does.
+
+Examples:
+    python tools/test.py configs/change_detection/oscd/CONFIG.py work_dirs/CONFIG/epoch_100.pth
+    python tools/test.py CONFIG.py CHECKPOINT --show-dir pictures
+    bash tools/dist_test.sh CONFIG.py CHECKPOINT 8
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from swimdiff.errors import ConfigError, SwiMDiffError
+from swimdiff.models.pretrained import load_weights
+from swimdiff.utils.checkpoint import read_checkpoint
+from swimdiff.utils.launch import adapt_to_device
+from swimdiff.utils.paths import find_config
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='path of a config, or its name inside the package')
+    parser.add_argument('checkpoint', help='checkpoint that tools/train.py wrote with this config')
+    parser.add_argument('--work-dir', help='where the log and the scores go')
+    parser.add_argument('--show-dir', help='draw every test image into this folder')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='override options of the config, key=value; lists as key="[a,b]" or key=a,b',
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    # torchrun sets the environment variable; torch.distributed.launch passes the flag.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    args = parser.parse_args(argv)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def build_config(args: argparse.Namespace) -> Config:
+    """Merge the command line into the config."""
+    path = find_config(args.config)
+    cfg = Config.fromfile(path)
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    if cfg.get('test_dataloader') is None:
+        raise ConfigError(f'{path} has no test split (test_dataloader); nothing to test.')
+    cfg.launcher = args.launcher
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(path).stem)
+    if args.show_dir:
+        if 'visualization' not in cfg.default_hooks:
+            raise ConfigError(f'{path} has no default_hooks.visualization; --show-dir needs one.')
+        cfg.default_hooks.visualization.update(enable=True, out_dir=args.show_dir)
+    return cfg
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Test; errors made on purpose are printed as one message, without a traceback."""
+    args = parse_args(argv)
+    try:
+        cfg = build_config(args)
+        adapt_to_device(cfg)
+        runner = Runner.from_cfg(cfg)
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        # Whole, or an error: the engine would only warn about what does not fit.
+        runner.logger.info(load_weights(model, read_checkpoint(args.checkpoint), prefix=None))
+        runner.test()
+    except SwiMDiffError as error:
+        sys.exit(f'\n{type(error).__name__}: {error}')
+
+
+if __name__ == '__main__':
+    main()
