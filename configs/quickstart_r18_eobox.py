@@ -19,7 +19,7 @@ train_dataloader = dict(
     ),
 )
 train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=240)
-param_scheduler = [dict(type='CosineAnnealingLR', T_max=240, by_epoch=False)]
+param_scheduler = [dict(type='CosineAnnealingLR', by_epoch=False)]
 default_hooks = dict(
     logger=dict(interval=10, log_metric_by_epoch=False),
     checkpoint=dict(by_epoch=False, interval=60, max_keep_ckpts=1),

@@ -1,0 +1,97 @@
+"""Every pre-training config through the true tools/train.py, on a SeCo tree in the true layout."""
+
+import math
+import runpy
+
+import pytest
+import torch
+from fixtures.runs import ROOT, TRAIN, options, scalars, start
+
+CONFIGS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / 'configs').glob('*_seco*.py'))
+
+
+@pytest.fixture(scope='module')
+def train():
+    """``main`` of tools/train.py, in this process: the imports are paid once."""
+    return runpy.run_path(str(TRAIN))['main']
+
+
+@pytest.mark.parametrize('config', CONFIGS)
+def test_two_iterations(config, train, shared_seco_root, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    train([config, '--work-dir', str(tmp_path), *options(shared_seco_root)])
+    rows = scalars(tmp_path)
+    assert len(rows) == 2
+    moco, matching = 'mocov2' in config, 'matching-only' in config
+    for row in rows:
+        assert math.isfinite(row['loss'])
+        assert ('loss_diffusion' in row) is not (moco or matching)
+        assert row['images_per_s'] > 0
+    # the second batch of three meets the first: two dates a location, three locations
+    assert rows[0]['scene_mates'] == 0
+    assert (rows[1]['mates_mass'] > 0) is (
+        rows[1]['scene_mates'] > 0 and not moco and 'diffusion-only' not in config
+    )
+    state = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)['state_dict']
+    assert state['queue.pointer'] == 6
+    assert any(key.startswith('backbone.') for key in state)
+
+
+@pytest.mark.parametrize(
+    'config', ['swimdiff_r18_seco', 'swimdiff_convnext-t_seco', 'swimdiff_swin-t_seco']
+)
+def test_a_backbone_is_swapped_in_few_lines(config):
+    lines = (ROOT / f'configs/{config}.py').read_text().splitlines()
+    assert len(lines) <= 15
+
+
+def test_killed_and_resumed_it_goes_on_with_the_same_queue(shared_seco_root, tmp_path):
+    config = 'configs/swimdiff_r18_seco.py'
+    arguments = [config, '--work-dir', tmp_path]
+    process = start(*arguments, *options(shared_seco_root, **{'train_cfg.max_epochs': 500}))
+    for line in process.stdout:
+        if 'Saving checkpoint at 3 epochs' in line:
+            break
+    for line in process.stdout:  # at least one more step after the save
+        if 'Epoch(train)' in line:
+            break
+    process.kill()
+    process.wait()
+    last = torch.load(_last(tmp_path), weights_only=False)
+    epoch = last['meta']['epoch']
+
+    resumed = start(
+        *arguments,
+        '--resume',
+        *options(shared_seco_root, **{'train_cfg.max_epochs': epoch + 1}),
+    )
+    output = resumed.communicate()[0]
+    assert resumed.returncode == 0, output
+    assert f'resumed epoch: {epoch}, iter: {2 * epoch}' in output
+    after = torch.load(_last(tmp_path), weights_only=False)
+    assert after['meta']['epoch'] == epoch + 1
+    # six keys went into the eight slots: the two oldest survivors are where they were
+    pointer = int(last['state_dict']['queue.pointer'])
+    kept = [(pointer + 6) % 8, (pointer + 7) % 8]
+    for name in ('queue.keys', 'queue.scenes'):
+        before, now = last['state_dict'][name], after['state_dict'][name]
+        assert torch.equal(before[kept], now[kept])
+        assert before.shape == now.shape
+    assert int(after['state_dict']['queue.pointer']) == (pointer + 6) % 8
+
+
+def _last(work_dir):
+    return work_dir / (work_dir / 'last_checkpoint').read_text().strip().rsplit('/', 1)[-1]
+
+
+def test_errors_are_one_message_without_a_traceback(tmp_path):
+    process = start(
+        'configs/swimdiff_r18_seco.py', '--work-dir', tmp_path, *options(tmp_path / 'nowhere')
+    )
+    output = process.communicate()[0]
+    assert process.returncode != 0
+    assert 'DatasetNotFoundError' in output and str(tmp_path / 'nowhere') in output
+    assert 'Traceback' not in output
+    unknown = start('configs/swimdif_r18_seco.py')
+    output = unknown.communicate()[0]
+    assert unknown.returncode != 0 and 'swimdiff_r18_seco' in output
