@@ -138,11 +138,11 @@ def _read_planes(
             band_list=[channel + 1 for channel in channels],
         )
     except RuntimeError as error:
-        raise _reason(path, '; '.join([*complaints, str(error)]), expected) from error
+        raise _reason(path, [*complaints, str(error)][0], expected) from error
     finally:
         gdal.PopErrorHandler()
     if complaints:
-        raise _reason(path, '; '.join(complaints), expected)
+        raise _reason(path, complaints[0], expected)
     return planes
 
 

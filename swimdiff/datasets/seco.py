@@ -79,7 +79,8 @@ class SeCo(BaseDataset):
         self.samples = samples
         self.views_from = views_from
         self.single_date = single_date
-        self.scene = TASK_UTILS.build(scene or dict(type='LocationScene'))
+        scene = scene or dict(type='LocationScene')
+        self.scene = TASK_UTILS.build(scene) if isinstance(scene, dict) else scene
         self.stretch = stretch
         self.skips = SkipCounter(max_unreadable)
         self.root = find_root(data_root)

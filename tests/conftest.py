@@ -1,0 +1,31 @@
+"""Fixtures shared by the tests; the builders behind them are in ``tests/fixtures``."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.registry import init_default_scope
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture
+def seco_root(tmp_path):
+    """A small SeCo tree to damage: three locations of two dates, all bands."""
+    from fixtures.seco import write_tree
+
+    return write_tree(tmp_path / 'seco')
+
+
+@pytest.fixture(scope='session')
+def shared_seco_root(tmp_path_factory):
+    """The same tree, written once; for tests that only read."""
+    from fixtures.seco import write_tree
+
+    return write_tree(tmp_path_factory.mktemp('shared') / 'seco')
+
+
+@pytest.fixture
+def scope():
+    """The default scope that configs of the toolkit set."""
+    init_default_scope('swimdiff')
