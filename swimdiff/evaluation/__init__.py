@@ -1,5 +1,6 @@
 """Scores over whole splits."""
 
 from swimdiff.evaluation.change_metric import ChangeMetric
+from swimdiff.evaluation.classification_metrics import MultiLabelAP, SplitAccuracy
 
-__all__ = ['ChangeMetric']
+__all__ = ['ChangeMetric', 'MultiLabelAP', 'SplitAccuracy']

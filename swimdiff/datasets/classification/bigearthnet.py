@@ -30,7 +30,8 @@ Expected tree:
 BigEarthNet-S2 v1.0 (66 GB) is at https://bigearth.net, where the two lists are too; the split
 lists (train.csv, val.csv, test.csv) are in the folder splits of
 https://git.tu-berlin.de/rsim/BigEarthNet-S2_19-classes_models
-Name the folder with data_root, in the config or on the command line: --cfg-options data_root=DIR"""
+Name the folder: BIGEARTHNET_ROOT=DIR in the environment, data_root in the config, or
+--data-root DIR with tools/benchmarks/probe.py."""
 
 #: Patches in the published lists for the 19 classes.
 OFFICIAL_COUNTS = dict(train=269_695, val=123_723, test=125_866)

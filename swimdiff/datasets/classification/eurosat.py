@@ -40,8 +40,8 @@ Expected tree:
     Forest/ HerbaceousVegetation/ Highway/ Industrial/ Pasture/ PermanentCrop/ Residential/
     River/ SeaLake/
 EuroSAT is at https://zenodo.org/records/7711810: EuroSAT_RGB.zip 95 MB, EuroSAT_MS.zip 2.1 GB.
-Unpack one and name the folder with data_root, in the config or on the command line:
---cfg-options data_root=DIR (the configs of this toolkit), or --data-root DIR (the tools)"""
+Unpack one and name the folder: EUROSAT_ROOT=DIR (13 bands: EUROSAT_MS_ROOT=DIR) in the
+environment, data_root in the config, or --data-root DIR with tools/benchmarks/probe.py."""
 
 _SUFFIXES = {'.jpg': 'RGB', '.tif': '13-band'}
 

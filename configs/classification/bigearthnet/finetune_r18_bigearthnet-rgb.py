@@ -1,0 +1,8 @@
+_base_ = [
+    '../../_base_/models/multilabel_classifier_r18.py',
+    '../../_base_/datasets/bigearthnet_rgb.py',
+    '../../_base_/schedules/adamw_50e_finetune.py',
+    '../../_base_/default_runtime.py',
+]
+model = dict(frozen=False)
+default_hooks = dict(checkpoint=dict(save_best='multi-label/mAP_micro'))

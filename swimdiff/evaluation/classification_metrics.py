@@ -1,0 +1,86 @@
+"""Metrics of scene classification whose scores say which split they are of, and on how many."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmpretrain.evaluation import Accuracy
+from mmpretrain.structures import label_to_onehot
+
+from swimdiff.errors import DataError
+from swimdiff.evaluation.average_precision import mean_average_precision
+from swimdiff.registry import METRICS
+
+__all__ = ['MultiLabelAP', 'SplitAccuracy']
+
+
+def _about(metric: BaseMetric, results: Sequence[Any]) -> dict[str, Any]:
+    """Split and number of samples behind a score.
+
+    Raises:
+        DataError: Nothing was evaluated.
+    """
+    meta = metric.dataset_meta or {}
+    split = meta.get('split', 'unnamed')
+    if not results:
+        raise DataError(
+            f'No sample was evaluated of the split {split}. Expected at least one; check the split '
+            'lists and the `limit` of the data set.'
+        )
+    return dict(split=split, samples=len(results))
+
+
+@METRICS.register_module()
+class SplitAccuracy(Accuracy):
+    """``mmpretrain.Accuracy`` that also gives ``split`` (name, hash, part) and ``samples``."""
+
+    def compute_metrics(self, results: list) -> dict[str, Any]:
+        """Accuracy over all samples, in per cent."""
+        return {**super().compute_metrics(results), **_about(self, results)}
+
+
+@METRICS.register_module()
+class MultiLabelAP(BaseMetric):
+    """mAP and F1 of several labels, macro and micro, from the scores of the whole split.
+
+    Args:
+        threshold: Score from which a label counts as predicted, for F1.
+        collect_device: Where results of several processes meet.
+        prefix: Name in front of the scores.
+    """
+
+    default_prefix = 'multi-label'
+
+    def __init__(
+        self, threshold: float = 0.5, collect_device: str = 'cpu', prefix: str | None = None
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        self.threshold = threshold
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keep scores and targets of a batch."""
+        for sample in data_samples:
+            score = sample['pred_score'].detach().cpu()
+            if 'gt_score' in sample:
+                target = sample['gt_score'].cpu()
+            else:
+                target = label_to_onehot(sample['gt_label'].cpu(), len(score))
+            self.results.append((score.float().numpy(), target.numpy().astype(np.uint8)))
+
+    def compute_metrics(self, results: list) -> dict[str, Any]:
+        """Scores in per cent; ``classes`` is the number of classes that macro means are over."""
+        about = _about(self, results)
+        scores = np.stack([score for score, _ in results])
+        targets = np.stack([target for _, target in results])
+        predicted = scores >= self.threshold
+        hits = (predicted & (targets == 1)).sum(axis=0, dtype=np.int64)
+        both = predicted.sum(axis=0, dtype=np.int64) + targets.sum(axis=0, dtype=np.int64)
+        occur = targets.any(axis=0)
+        f1 = 2 * hits / np.maximum(both, 1)
+        return dict(
+            **mean_average_precision(scores, targets),
+            F1_macro=100.0 * float(f1[occur].mean()) if occur.any() else float('nan'),
+            F1_micro=100.0 * 2 * float(hits.sum()) / max(float(both.sum()), 1.0),
+            **about,
+        )

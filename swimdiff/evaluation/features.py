@@ -1,0 +1,163 @@
+"""Features of whole data sets, extracted once: from a network, or from the image alone."""
+
+import hashlib
+import os
+import sys
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dataset import BaseDataset
+from mmengine.utils import ProgressBar
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from swimdiff.models.data_preprocessor import MultiBandPreprocessor
+
+__all__ = ['FeatureBank', 'NetworkFeatures', 'image_statistics', 'targets_of']
+
+
+def image_statistics(images: Tensor) -> Tensor:
+    """The floor without a network: mean, deviation and five quantiles of each band.
+
+    Args:
+        images: N x C x H x W uint8.
+
+    Returns:
+        N x 7C float32, 0..1.
+    """
+    pixels = images.flatten(2).float() / 255.0  # N x C x HW
+    levels = torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95], device=pixels.device)
+    quantiles = torch.quantile(pixels, levels, dim=2)  # 5 x N x C
+    moments = torch.stack([pixels.mean(dim=2), pixels.std(dim=2)])  # 2 x N x C
+    return torch.cat([moments, quantiles]).permute(1, 0, 2).flatten(1)
+
+
+class NetworkFeatures:
+    """Averaged last feature map of a backbone in evaluation mode.
+
+    Args:
+        backbone: Any backbone that returns a feature map or a tuple of them.
+        preprocessor: Standardises uint8 images.
+        device: Where to compute.
+    """
+
+    def __init__(
+        self, backbone: nn.Module, preprocessor: MultiBandPreprocessor, device: str = 'cpu'
+    ) -> None:
+        # Convolutions on a CPU are a quarter faster with the channels last.
+        self.backbone = backbone.to(device, memory_format=torch.channels_last)
+        self.backbone.eval()  # not chained: the engine's ResNet returns None here
+        self.preprocessor = preprocessor.to(device)
+
+    @property
+    def key(self) -> str:
+        """Hash of everything that decides the features of an image."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.backbone.state_dict().items()):
+            digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+        for buffer in (self.preprocessor.mean, self.preprocessor.std):
+            digest.update(buffer.cpu().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    @torch.inference_mode()
+    def __call__(self, images: Tensor) -> Tensor:
+        """N x C x H x W uint8 to N x D float32."""
+        inputs = self.preprocessor.standardise(images)
+        feats = self.backbone(inputs.contiguous(memory_format=torch.channels_last))
+        last = feats if isinstance(feats, Tensor) else feats[-1]
+        return last.float().mean(dim=(2, 3)) if last.ndim == 4 else last.float()
+
+
+def targets_of(dataset: BaseDataset) -> Tensor:
+    """Labels of a data set: N int64, or N x C of 0 and 1 where samples have several."""
+    labels = [dataset.get_data_info(i)['gt_label'] for i in range(len(dataset))]
+    if labels and isinstance(labels[0], int):
+        return torch.tensor(labels)
+    targets = torch.zeros(len(labels), len(dataset.metainfo['classes']), dtype=torch.uint8)
+    for row, several in zip(targets, labels, strict=True):
+        row[several] = 1
+    return targets
+
+
+class _Images(Dataset):
+    """Pixels of some samples of a data set, without the rest of the sample."""
+
+    def __init__(self, dataset: BaseDataset, indices: Sequence[int]) -> None:
+        self.dataset, self.indices = dataset, indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, item: int) -> Tensor:
+        return self.dataset[self.indices[item]]['inputs']
+
+
+class FeatureBank:
+    """Features by image path, so that no image goes through the same network twice.
+
+    Args:
+        extract: Function from N x C x H x W uint8 images to N x D features.
+        title: Shown beside the progress.
+        cache: File that keeps the features between runs; None keeps them in memory only.
+        batch_size: Images a batch.
+        workers: Loading processes.
+        quiet: Show no progress.
+    """
+
+    def __init__(
+        self,
+        extract: Any,
+        title: str,
+        cache: Path | None = None,
+        batch_size: int = 256,
+        workers: int = 2,
+        quiet: bool = False,
+    ) -> None:
+        self.extract, self.title, self.cache = extract, title, cache
+        self.batch_size, self.workers, self.quiet = batch_size, workers, quiet
+        self._rows: dict[str, np.ndarray] = {}
+        if cache is not None and cache.is_file():
+            with np.load(cache) as kept:
+                self._rows = dict(zip(kept['paths'].tolist(), kept['features'], strict=True))
+
+    def __call__(self, dataset: BaseDataset) -> Tensor:
+        """N x D features of a data set whose pipeline ends in ``inputs``, on the CPU."""
+        paths = [dataset.get_data_info(i)['img_path'] for i in range(len(dataset))]
+        new = [i for i, path in enumerate(paths) if path not in self._rows]
+        if new:
+            self._extract(dataset, new, paths)
+            self._save()
+        return torch.from_numpy(np.stack([self._rows[path] for path in paths]))
+
+    def _extract(self, dataset: BaseDataset, new: list[int], paths: list[str]) -> None:
+        loader = DataLoader(
+            _Images(dataset, new), batch_size=self.batch_size, num_workers=self.workers
+        )
+        if not self.quiet:
+            part = dataset.metainfo.get('split', '').rsplit('/', 1)[-1]
+            print(f'{self.title}: {len(new)} images of {part}', file=sys.stderr)
+        bar = None if self.quiet else ProgressBar(len(new), bar_width=30, file=sys.stderr)
+        done = 0
+        for images in loader:
+            rows = self.extract(images).cpu().numpy()
+            for row in rows:
+                self._rows[paths[new[done]]] = row
+                done += 1
+            if bar is not None:
+                bar.update(len(rows))
+        if bar is not None:
+            print(file=sys.stderr)
+
+    def _save(self) -> None:
+        if self.cache is None:
+            return
+        self.cache.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.cache.with_name(f'.{uuid.uuid4().hex}.npz')
+        np.savez(
+            partial, paths=np.array(list(self._rows)), features=np.stack(list(self._rows.values()))
+        )
+        os.replace(partial, self.cache)

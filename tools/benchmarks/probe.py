@@ -1,0 +1,310 @@
+"""Score features offline: weighted kNN and a linear probe, beside the floors they must beat.
+
+Features are extracted once. What is chosen (scaling, penalty) is chosen on validation; the test
+part is scored once with the choice. Floors: image statistics without a network, and the same
+network with random weights.
+
+Examples:
+    python tools/benchmarks/probe.py --data-root data/eurosat --limit 6000
+    python tools/benchmarks/probe.py --data-root data/eurosat work_dirs/RUN/epoch_200.pth
+    python tools/benchmarks/probe.py --data-root data/eurosat --imagenet resnet18.pth --json o.json
+    python tools/benchmarks/probe.py --dataset bigearthnet --data-root data/BigEarthNet-v1.0
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+from mmengine.logging import MMLogger
+from mmengine.registry import init_default_scope
+from torch import Tensor
+
+from swimdiff import __version__
+from swimdiff.bands import RGB, canonical_bands
+from swimdiff.errors import ConfigError, SwiMDiffError
+from swimdiff.evaluation.average_precision import mean_average_precision
+from swimdiff.evaluation.features import (
+    FeatureBank,
+    NetworkFeatures,
+    image_statistics,
+    targets_of,
+)
+from swimdiff.evaluation.knn import knn_scores
+from swimdiff.evaluation.linear_probe import Scaler, search_linear
+from swimdiff.models.data_preprocessor import MultiBandPreprocessor
+from swimdiff.models.pretrained import load_weights
+from swimdiff.registry import DATASETS, MODELS
+from swimdiff.utils.checkpoint import read_checkpoint
+from swimdiff.utils.paths import find_config
+
+#: Pre-training config that each short name takes its backbone from.
+BACKBONES = {
+    'r18': 'swimdiff_r18_seco',
+    'r50': 'swimdiff_r50_seco',
+    'swin-t': 'swimdiff_swin-t_seco',
+    'convnext-t': 'swimdiff_convnext-t_seco',
+}
+DATA = {
+    'eurosat': ('EuroSAT', 'LoadEuroSAT', 64),
+    'bigearthnet': ('BigEarthNet', 'LoadBigEarthNet', 120),
+}
+Parts = dict[str, BaseDataset]
+
+
+@dataclass
+class Row:
+    """One line of the table.
+
+    Args:
+        features: What the features come from.
+        dim: Length of a feature.
+        knn: Test score of each seed.
+        linear: Test score of each seed.
+        chosen: What validation chose for each seed.
+    """
+
+    features: str
+    dim: int = 0
+    knn: list[float] = field(default_factory=list)
+    linear: list[float] = field(default_factory=list)
+    chosen: list[dict] = field(default_factory=list)
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add('checkpoints', nargs='*', help='checkpoints of pre-training, or published backbones')
+    add('--dataset', choices=sorted(DATA), default='eurosat')
+    add('--data-root', required=True, help='folder of the data set')
+    add(
+        '--split-dir', help='folder with train, val and test lists, or where to write the drawn one'
+    )
+    add('--bands', nargs='+', default=list(RGB), help='bands by name (default: %(default)s)')
+    add(
+        '--stats', help='statistics to standardise with (default: those of the checkpoint, or seco)'
+    )
+    add(
+        '--backbone',
+        default='r18',
+        help=f'for the random floor and plain weights: {", ".join(BACKBONES)}, or a config',
+    )
+    add('--imagenet', help='file with ImageNet weights for --backbone, e.g. of torchvision')
+    add('--prefix', default='backbone.', help='part of a checkpoint to take (default: %(default)s)')
+    add('--size', type=int, help='image size in pixels (default: as released)')
+    add('--limit', type=int, help='use this many images, a stratified subset drawn for each seed')
+    add('--seeds', type=int, nargs='+', default=[0, 1, 2], help='default: 0 1 2')
+    add('--k', type=int, default=20, help='neighbours (default: %(default)s)')
+    add('--temperature', type=float, default=0.07, help='of the votes (default: %(default)s)')
+    add('--no-floors', action='store_true', help='score the checkpoints only')
+    add('--cache', help='folder that keeps features between runs')
+    add('--batch-size', type=int, default=256)
+    add('--workers', type=int, default=2, help='loading processes (default: %(default)s)')
+    add('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    add('--json', help='also write everything to this file')
+    return parser.parse_args(argv)
+
+
+def build_parts(args: argparse.Namespace, seed: int) -> Parts:
+    """Train, val and test; with ``--limit`` each has its share of that many images."""
+    kind, load, native = DATA[args.dataset]
+    pipeline = [dict(type=load)]
+    if args.size != native:
+        pipeline.append(dict(type='mmcv.Resize', scale=(args.size, args.size)))
+    pipeline.append(dict(type='mmpretrain.PackInputs'))
+    common = dict(type=kind, data_root=args.data_root, bands=args.bands, split_dir=args.split_dir)
+    parts = {}
+    whole = [DATASETS.build(dict(common, split=part)) for part in ('train', 'val', 'test')]
+    total = sum(map(len, whole))
+    for part, dataset in zip(('train', 'val', 'test'), whole, strict=True):
+        limit = None
+        if args.limit is not None and args.limit < total:
+            limit = max(1, round(args.limit * len(dataset) / total))
+        parts[part] = DATASETS.build(
+            dict(common, split=part, limit=limit, seed=seed, pipeline=pipeline)
+        )
+    return parts
+
+
+def backbone_config(args: argparse.Namespace) -> dict:
+    """Backbone for the random floor and for weights that do not say theirs."""
+    name = BACKBONES.get(args.backbone, args.backbone)
+    return Config.fromfile(find_config(name)).model.backbone.to_dict()
+
+
+def network(args: argparse.Namespace, seed: int, path: str | None) -> NetworkFeatures:
+    """A backbone with random weights, or with those of a file.
+
+    Raises:
+        CheckpointError: The file does not fit the data or the backbone.
+    """
+    checkpoint = read_checkpoint(path) if path else None
+    known = checkpoint.backbone if checkpoint else None
+    config = {**(known or backbone_config(args)), 'in_channels': len(args.bands)}
+    config.pop('init_cfg', None)
+    stats = args.stats or (checkpoint.stats if checkpoint else None) or 'seco'
+    if config['type'].endswith('ResNet'):
+        # Without weights, zeroed residual branches would leave little of the network to score.
+        config['zero_init_residual'] = False
+    torch.manual_seed(seed)
+    backbone = MODELS.build(config)
+    if checkpoint is None:
+        backbone.init_weights()
+    else:
+        line = load_weights(backbone, checkpoint, args.prefix, bands=args.bands)
+        print(line, file=sys.stderr)
+    return NetworkFeatures(backbone, MultiBandPreprocessor(args.bands, stats), args.device)
+
+
+def scorer(num_classes: int, multilabel: bool) -> tuple[str, Callable[[Tensor, Tensor], float]]:
+    """Name and function of the score: accuracy, or micro mAP where images have several labels."""
+    if multilabel:
+        return 'mAP micro', lambda scores, targets: mean_average_precision(
+            scores.cpu().numpy(), targets.cpu().numpy()
+        )['mAP_micro']
+    return (
+        'accuracy',
+        lambda scores, targets: 100.0 * (scores.argmax(dim=1) == targets).double().mean().item(),
+    )
+
+
+def evaluate(row: Row, bank: FeatureBank, parts: Parts, args: argparse.Namespace) -> None:
+    """Score one set of features on one seed's parts."""
+    data = {name: (bank(part), targets_of(part)) for name, part in parts.items()}
+    num_classes = len(parts['train'].metainfo['classes'])
+    _, score = scorer(num_classes, data['train'][1].ndim == 2)
+    train, val, test = data['train'], data['val'], data['test']
+
+    def knn(scaler: Callable[[Tensor], Tensor], part: tuple[Tensor, Tensor]) -> float:
+        scores = knn_scores(
+            scaler(train[0]), train[1], scaler(part[0]), num_classes, args.k, args.temperature
+        )
+        return score(scores, part[1])
+
+    scalers = {scaling: Scaler.fit(train[0], scaling) for scaling in (False, True)}
+    by_val = {scaling: knn(scaler, val) for scaling, scaler in scalers.items()}
+    standardise = by_val[True] > by_val[False]
+    probe, chosen = search_linear(train, val, num_classes, score)
+    row.dim = train[0].shape[1]
+    row.knn.append(knn(scalers[standardise], test))
+    row.linear.append(score(probe(test[0]), test[1]))
+    row.chosen.append(
+        dict(linear=chosen, knn=dict(standardise=standardise, val=by_val[standardise]))
+    )
+
+
+def sources(args: argparse.Namespace) -> list[tuple[str, str | None, bool]]:
+    """Title, file and whether a seed changes the features, for each line of the table."""
+    floors = [
+        ('image statistics (floor)', None, False),
+        (f'random {args.backbone} (floor)', None, True),
+    ]
+    listed = [] if args.no_floors else floors
+    if args.imagenet:
+        listed.append((f'ImageNet {args.backbone}', args.imagenet, False))
+    listed += [(str(path), path, False) for path in args.checkpoints]
+    if not listed:
+        raise ConfigError('Nothing to score: name a checkpoint, or leave --no-floors away.')
+    for _, path, _ in listed:
+        if path:
+            read_checkpoint(path)  # before minutes are spent on the floors
+    return listed
+
+
+def run(args: argparse.Namespace) -> tuple[list[Row], Parts]:
+    """Score every source on every seed."""
+    subset = args.limit is not None
+    parts = {seed: build_parts(args, seed) for seed in (args.seeds if subset else args.seeds[:1])}
+    rows = []
+    for title, path, random in sources(args):
+        row = Row(title)
+        bank: FeatureBank | None = None
+        # With fixed weights and all images nothing is random: one seed tells everything.
+        for seed in args.seeds if subset or random else args.seeds[:1]:
+            if bank is None or random:
+                extract: Any = image_statistics
+                key = 'statistics'
+                if path or random:
+                    extract = network(args, seed, path)
+                    key = extract.key
+                cache = Path(args.cache) / f'{key}_{args.size}px.npz' if args.cache else None
+                bank = FeatureBank(extract, title, cache, args.batch_size, args.workers)
+            evaluate(row, bank, parts[seed if subset else args.seeds[0]], args)
+        rows.append(row)
+    return rows, next(iter(parts.values()))
+
+
+def spread(values: list[float]) -> str:
+    """Mean and standard deviation over the seeds."""
+    if len(values) == 1:
+        return f'{values[0]:.2f}'
+    return f'{mean(values):.2f} +- {stdev(values):.2f}'
+
+
+def table(args: argparse.Namespace, rows: list[Row], parts: Parts) -> str:
+    """The scores, with everything that has to be known to compare them."""
+    meta = parts['test'].metainfo
+    multilabel = targets_of(parts['test']).ndim == 2
+    counts = ', '.join(f'{name} {len(part)}' for name, part in parts.items())
+    drawn = ', a subset drawn for each seed' if args.limit is not None else ''
+    lines = [
+        f'{meta["dataset_type"]}, bands {" ".join(args.bands)}, {args.size} px, '
+        f'split {meta["split"].rsplit("/", 1)[0]}',
+        f'images: {counts}{drawn}; seeds {" ".join(map(str, args.seeds))}',
+        f'test {scorer(0, multilabel)[0]} in %, mean +- deviation over seeds where anything is '
+        f'random; kNN k={args.k}, temperature {args.temperature}',
+        '',
+        f'{"features":<44} {"dim":>5}  {"kNN":<15} {"linear":<15} linear chose on validation',
+    ]
+    for row in rows:
+        chosen = row.chosen[0]['linear']
+        scaled = 'standardised' if chosen['standardise'] else 'one scale'
+        lines.append(
+            f'{row.features[-44:]:<44} {row.dim:>5}  {spread(row.knn):<15} '
+            f'{spread(row.linear):<15} {scaled}, penalty {chosen["penalty"]:g} '
+            f'(val {chosen["val"]:.2f})'
+        )
+    return '\n'.join(lines)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Score and print; errors made on purpose are printed as one message."""
+    args = parse_args(argv)
+    args.size = args.size or DATA[args.dataset][2]
+    init_default_scope('swimdiff')
+    # The engine lists the initialisation of every tensor at INFO.
+    MMLogger.get_instance('mmengine', log_level='WARNING')
+    start = time.perf_counter()
+    try:
+        args.bands = canonical_bands(args.bands)
+        rows, parts = run(args)
+    except SwiMDiffError as error:
+        sys.exit(f'\n{type(error).__name__}: {error}')
+    print(table(args, rows, parts))
+    print(f'({time.perf_counter() - start:.0f} s on {args.device})')
+    if args.json:
+        record = dict(
+            rows=[asdict(row) for row in rows],
+            split=parts['test'].metainfo['split'].rsplit('/', 1)[0],
+            samples={name: len(part) for name, part in parts.items()},
+            options=vars(args),
+            swimdiff=__version__,
+            torch=torch.__version__,
+        )
+        Path(args.json).write_text(json.dumps(record, indent=1) + '\n')
+        print(f'Wrote {args.json}')
+
+
+if __name__ == '__main__':
+    main()
