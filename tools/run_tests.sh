@@ -23,5 +23,5 @@ step 'mypy'
 mypy
 step 'pytest'
 workers="$("$VENV/bin/python" -c 'import os; print(min(4, os.cpu_count() or 1))')"
-# By file: a file's costly fixtures are made once.
-python -m pytest -n "$workers" --dist loadfile
+# The costly tests, which start training processes, sit in a few files: whoever is idle takes over some.
+python -m pytest -n "$workers" --dist worksteal
