@@ -1,0 +1,129 @@
+import re
+import shutil
+
+import numpy as np
+import pytest
+from fixtures.change import pair, write_levir
+from mmengine.registry import init_default_scope
+from PIL import Image
+
+from swimdiff.datasets.change import LEVIRCD, ChangePairs
+from swimdiff.errors import DatasetNotFoundError, LayoutError, RasterError
+
+LOAD = [dict(type='LoadChangePair')]
+
+
+@pytest.fixture(autouse=True)
+def _scope():
+    init_default_scope('swimdiff')
+
+
+def test_official_layout_pixels_and_labels(levir_root):
+    dataset = LEVIRCD(str(levir_root), split='test', pipeline=LOAD)
+    assert len(dataset) == 3
+    first, second, mask = pair('test', 1, 128)
+    item = dataset[1]
+    assert item['image_id'] == 'test_2'
+    assert np.array_equal(item['img'][..., :3], first)
+    assert np.array_equal(item['img'][..., 3:], second)
+    assert np.array_equal(item['gt_seg_map'], mask // 255)
+    assert dataset.metainfo['split'] == 'test'
+
+
+def test_1024_is_cut_into_16_and_256_is_left_whole(tmp_path):
+    large = LEVIRCD(str(write_levir(tmp_path / 'large', 1, 1024)), tile=256, pipeline=LOAD)
+    assert len(large) == 16
+    _, second, mask = pair('train', 0, 1024)
+    item = large[6]  # second row, third column
+    assert item['window'] == (256, 512, 256, 256)
+    assert np.array_equal(item['img'][..., 3:], second[256:512, 512:768])
+    assert np.array_equal(item['gt_seg_map'], mask[256:512, 512:768] // 255)
+    small = LEVIRCD(str(write_levir(tmp_path / 'small', 2, 256)), tile=256, pipeline=LOAD)
+    assert len(small) == 2
+    assert small[0]['img'].shape == (256, 256, 6)
+
+
+def test_other_folders_suffixes_and_jpeg_masks(tmp_path):
+    _, second, mask = pair('train', 0, 64)
+    for part, picture in (('t1', second), ('t2', second), ('mask', mask)):
+        folder = tmp_path / 'train' / part
+        folder.mkdir(parents=True)
+        suffix = 'tif' if part == 't1' else 'jpg'
+        Image.fromarray(picture).save(folder / f'7.{suffix}', quality=60)
+    folders = dict(date1='t1', date2='t2', label='mask')
+    item = ChangePairs(str(tmp_path), folders=folders, pipeline=LOAD)[0]
+    assert np.array_equal(item['img'][..., :3], second)
+    assert set(np.unique(item['gt_seg_map'])) == {0, 1}
+    assert (item['gt_seg_map'] != mask // 255).mean() < 0.02
+
+
+def test_shared_folders_with_list_files(tmp_path, levir_root):
+    flat = tmp_path / 'flat'
+    shutil.copytree(levir_root / 'train', flat)
+    (flat / 'list').mkdir()
+    (flat / 'list' / 'val.txt').write_text('train_3.png\ntrain_1\n')
+    options = dict(layout='{part}', list_file='list/{split}.txt', pipeline=LOAD)
+    dataset = ChangePairs(str(flat), split='val', **options)
+    assert [item['image_id'] for item in dataset] == ['train_3', 'train_1']
+    with pytest.raises(LayoutError, match=r'list.test\.txt is missing'):
+        ChangePairs(str(flat), split='test', **options)
+    (flat / 'list' / 'test.txt').write_text('\n')
+    with pytest.raises(LayoutError, match="'test' is empty"):
+        ChangePairs(str(flat), split='test', **options)
+
+
+def test_without_labels_only_when_asked(levir_root):
+    shutil.rmtree(levir_root / 'test' / 'label')
+    with pytest.raises(LayoutError, match=r'test.label is missing'):
+        LEVIRCD(str(levir_root), split='test')
+    item = LEVIRCD(str(levir_root), split='test', masks='optional', pipeline=LOAD)[0]
+    assert 'gt_seg_map' not in item
+
+
+def test_missing_root_shows_the_tree_and_the_source(tmp_path):
+    with pytest.raises(DatasetNotFoundError, match=r'(?s)nowhere.*train/label.*authors'):
+        LEVIRCD(str(tmp_path / 'nowhere'))
+
+
+def test_unknown_split_says_what_is_there(levir_root):
+    with pytest.raises(LayoutError, match=r"\['test', 'train', 'val'\]"):
+        LEVIRCD(str(levir_root), split='valid')
+
+
+@pytest.mark.parametrize('part', ['A', 'B', 'label'])
+def test_one_side_missing(levir_root, part):
+    path = levir_root / 'train' / part / 'train_2.png'
+    path.unlink()
+    with pytest.raises(LayoutError, match=re.escape(str(path.with_suffix('')))):
+        LEVIRCD(str(levir_root))
+
+
+@pytest.mark.parametrize('part', ['B', 'label'])
+def test_another_size(levir_root, part):
+    path = levir_root / 'train' / part / 'train_2.png'
+    Image.open(path).crop((0, 0, 128, 120)).save(path)
+    expected = re.escape(f'{path} is 128 x 120 pixels. Expected 128 x 128')
+    with pytest.raises(RasterError, match=expected):
+        LEVIRCD(str(levir_root))
+
+
+def test_empty_split(levir_root):
+    for path in (levir_root / 'train').rglob('*.png'):
+        path.unlink()
+    with pytest.raises(LayoutError, match="'train' is empty"):
+        LEVIRCD(str(levir_root))
+
+
+def test_truncated_picture_and_wrong_label_values(levir_root):
+    path = levir_root / 'train' / 'B' / 'train_1.png'
+    path.write_bytes(path.read_bytes()[:2000])
+    dataset = LEVIRCD(str(levir_root), pipeline=LOAD)
+    with pytest.raises(RasterError, match=re.escape(str(path))):
+        dataset[0]
+    label = levir_root / 'train' / 'label' / 'train_2.png'
+    Image.fromarray(np.full((128, 128), 3, np.uint8)).save(label)
+    with pytest.raises(RasterError, match=r'train_2\.png holds the values \[3\]'):
+        dataset[1]
+    path.write_bytes(b'')
+    with pytest.raises(RasterError, match=re.escape(str(path))):
+        LEVIRCD(str(levir_root))
