@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from mmengine.registry import init_default_scope
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -23,9 +22,3 @@ def shared_seco_root(tmp_path_factory):
     from fixtures.seco import write_tree
 
     return write_tree(tmp_path_factory.mktemp('shared') / 'seco')
-
-
-@pytest.fixture
-def scope():
-    """The default scope that configs of the toolkit set."""
-    init_default_scope('swimdiff')

@@ -41,8 +41,8 @@ class SeCo(BaseDataset):
             ``skip`` it, or take both views from the ``same_date``.
         scene: Scene definition (config of a component in ``TASK_UTILS``).
         stretch: Stretch each band between its quantiles to 0..255 when read.
-        max_unreadable: Share of reads that may fail and be replaced by another sample; 0 raises
-            at the first.
+        max_unreadable: Share of reads that may fail and be replaced by another sample, and of
+            locations that may hold no dates; 0 raises at the first.
         pipeline: Transforms.
         **kwargs: Further options of ``mmengine.dataset.BaseDataset``.
 
@@ -90,7 +90,7 @@ class SeCo(BaseDataset):
 
     def load_data_list(self) -> list[dict]:
         """Index the tree: sorted, so that an index means the same sample everywhere."""
-        dates = {name: list_products(self.root, name) for name in list_locations(self.root)}
+        dates = self._dates()
         if self.views_from == 'different_dates':
             dates = self._with_two_dates(dates)
         data_list: list[dict] = []
@@ -111,6 +111,16 @@ class SeCo(BaseDataset):
         for info, scene in zip(data_list, self.scene.assign(described), strict=True):
             info['scene_id'] = int(scene)
         return data_list
+
+    def _dates(self) -> dict[str, tuple[str, ...]]:
+        """Products of every location; locations without any stop or are skipped like samples."""
+        dates, locations = {}, list_locations(self.root)
+        for name in locations:
+            try:
+                dates[name] = list_products(self.root, name)
+            except LayoutError as error:
+                self.skips.left_out(error, len(locations))
+        return dates
 
     def _with_two_dates(self, dates: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         lonely = [name for name, products in dates.items() if len(products) < 2]

@@ -71,7 +71,8 @@ def find_root(data_root: str | Path) -> Path:
     if archives:
         found = f'only the archive {", ".join(archives)}: unpack it there first'
     elif entries:
-        found = f'{len(entries)} other entries ({", ".join(entries[:5])} ...)'
+        more = ', ...' if len(entries) > 5 else ''
+        found = f'{len(entries)} other entries ({", ".join(entries[:5])}{more})'
     else:
         found = 'an empty folder'
     raise LayoutError(

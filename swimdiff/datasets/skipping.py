@@ -34,6 +34,7 @@ class SkipCounter:
         self.min_reads = min_reads
         self._counts = torch.zeros(_SLOTS, 2, dtype=torch.int64).share_memory_()
         self._logged: set[str] = set()
+        self._left_out = 0
 
     @property
     def reads(self) -> int:
@@ -53,6 +54,28 @@ class SkipCounter:
         """Count one sample asked for."""
         self._row()[0] += 1
 
+    def _log_once(self, what: str, text: str) -> None:
+        if text not in self._logged:
+            self._logged.add(text)
+            print_log(f'{what}: {text}', logger='current', level=logging.WARNING)
+
+    def left_out(self, error: DataError, total: int) -> None:
+        """Count and log a part of the data set that is left out when indexing, or stop.
+
+        Raises:
+            DataError: The error itself, where nothing may be skipped.
+            UnreadableSamplesError: More than the allowed share of ``total`` is left out.
+        """
+        if self.max_share == 0:
+            raise error
+        self._left_out += 1
+        self._log_once('Left out', str(error))
+        if self._left_out > self.max_share * total:
+            raise UnreadableSamplesError(
+                f'{self._left_out} of {total} or more cannot be used, more than '
+                f'max_unreadable={self.max_share:g} allows. The last one: {error}'
+            ) from error
+
     def failed(self, error: DataError) -> None:
         """Count and log a failure, or stop.
 
@@ -64,13 +87,9 @@ class SkipCounter:
             raise error
         self._row()[1] += 1
         text = str(error)
-        if text not in self._logged:
-            self._logged.add(text)
-            print_log(
-                f'Skipped an unreadable sample ({self.failures} of {self.reads} reads): {text}',
-                logger='current',
-                level=logging.WARNING,
-            )
+        self._log_once(
+            f'Skipped an unreadable sample ({self.failures} of {self.reads} reads)', text
+        )
         if self.reads >= self.min_reads and self.failures > self.max_share * self.reads:
             raise UnreadableSamplesError(
                 f'{self.failures} of {self.reads} samples read could not be used, more than '

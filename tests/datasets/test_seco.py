@@ -138,7 +138,7 @@ def test_archive_not_unpacked(tmp_path, name):
 
 def test_another_folder(tmp_path):
     (tmp_path / 'train').mkdir()
-    with pytest.raises(LayoutError, match=r'found 1 other entries \(train'):
+    with pytest.raises(LayoutError, match=r'found 1 other entries \(train\)'):
         SeCo(str(tmp_path))
 
 
@@ -220,6 +220,17 @@ def test_unreadable_samples_are_replaced_counted_and_logged_once(seco_root, monk
     assert dataset.skips.failures >= 5
     assert dataset.skips.reads == dataset.skips.failures + 5
     assert len(log.texts) == 1 and str(first(seco_root, 'B3.tif')) in log.texts[0]
+
+
+def test_empty_locations_are_left_out_up_to_the_share(seco_root, monkeypatch):
+    log = Messages(monkeypatch)
+    for date in DATES[:2]:
+        shutil.rmtree(seco_root / '000001' / date)
+    dataset = SeCo(str(seco_root), max_unreadable=0.4)
+    assert {item['location'] for item in dataset} == {'000000', '000002'}
+    assert len(log.texts) == 1 and '000001 has no dates' in log.texts[0]
+    with pytest.raises(UnreadableSamplesError, match=r'1 of 3 .*max_unreadable=0\.3 allows'):
+        SeCo(str(seco_root), max_unreadable=0.3)
 
 
 def test_share_above_the_limit_stops(seco_root, monkeypatch):
