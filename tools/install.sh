@@ -163,8 +163,9 @@ sha() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; 
 gdal_version() { gdal-config --version 2>/dev/null || echo none; }
 
 # What the environment was made from; a change in any of it leads through the steps again.
+# A change of mere words in the requirements does not.
 environment_key() {
-    say "$(cat "$ROOT"/requirements/*.txt | sha) python $(version_of "$PYTHON") gdal $(gdal_version) index ${SWIMDIFF_TORCH_INDEX:-default}"
+    say "$(grep -hv '^#' "$ROOT"/requirements/*.txt | sha) python $(version_of "$PYTHON") gdal $(gdal_version) index ${SWIMDIFF_TORCH_INDEX:-default}"
 }
 checkout_key() { say "$ROOT $(cat "$ROOT/setup.cfg" "$ROOT/swimdiff/version.py" | sha)"; }
 stamped() { [ -f "$VENV/$1" ] && [ "$(cat "$VENV/$1")" = "$2" ]; }
