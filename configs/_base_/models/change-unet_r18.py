@@ -15,6 +15,7 @@ model = dict(
                 type='Pretrained',
                 checkpoint='work_dirs/swimdiff_r18_seco/epoch_200.pth',
                 prefix='backbone.',
+                bands=('B04', 'B03', 'B02'),  # compared with those of the checkpoint
             ),
         ),
         difference=dict(type='FeatureDifference', mode='abs'),

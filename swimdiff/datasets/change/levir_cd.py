@@ -19,5 +19,5 @@ class LEVIRCD(ChangePairs):
     METAINFO = dict(ChangePairs.METAINFO, dataset_type='LEVIR-CD')
     SOURCE = (
         "for each of train, val and test. Get it from the authors' page, "
-        'justchenhao.github.io/LEVIR (637 pairs, about 2.3 GB).'
+        'justchenhao.github.io/LEVIR (637 pairs).'
     )

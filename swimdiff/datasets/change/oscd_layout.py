@@ -17,8 +17,7 @@ LAYOUT = f"""  {{data_root}}/{_PREFIX}Images/{{city}}/imgs_1/*_B01.tif ... *_B12
               {_PREFIX}Train Labels/{{city}}/cm/{{city}}-cm.tif, cm.png
               {_PREFIX}Test Labels/...   (only for scores on the test cities)
 or everything of a city in {{data_root}}/{{city}}/.
-Get it from IEEE DataPort (doi 10.21227/asqe-7s69) or the authors' page, rcdaudt.github.io/oscd:
-489 MB of images and 3 MB of labels."""
+Get it from IEEE DataPort (doi 10.21227/asqe-7s69) or the authors' page, rcdaudt.github.io/oscd."""
 
 
 def find_images(data_root: str | Path) -> Path:

@@ -141,6 +141,19 @@ def test_a_merged_tree_is_read_too(oscd_root, tmp_path):
     assert np.array_equal(found['gt_seg_map'], official['gt_seg_map'])
 
 
+def test_resampled_images_when_asked(oscd_root):
+    city = oscd_root / f'{PREFIX}Images' / 'beirut'
+    with pytest.raises(LayoutError, match=r'imgs_1_rect is missing.*rect=False'):
+        build(oscd_root, cities=('beirut',), rect=True)
+    for date in (0, 1):
+        for band in RGB:
+            pixels = scene('beirut', 1 - date, band, (120, 108))
+            write_tif(city / f'imgs_{date + 1}_rect' / f'{band}.tif', pixels)
+    found = build(oscd_root, cities=('beirut',), rect=True)[0]['img']
+    original = build(oscd_root, cities=('beirut',))[0]['img']
+    assert np.array_equal(found[..., :3], original[..., 3:])
+
+
 def test_cities_without_masks(oscd_root):
     with pytest.raises(LayoutError, match=r'no mask of rio.*masks=.optional'):
         build(oscd_root, split='test')

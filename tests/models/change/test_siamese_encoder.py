@@ -1,5 +1,6 @@
 import pytest
 import torch
+from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
@@ -40,7 +41,7 @@ def segmentor(frozen=True):
                 ),
             ),
             train_cfg={},
-            test_cfg=dict(mode='whole'),
+            test_cfg=ConfigDict(mode='whole'),
         )
     )
 
@@ -157,6 +158,17 @@ def test_fine_tuning_moves_weights_and_statistics():
     after = model.backbone.state_dict()
     for name in ('conv1.weight', 'layer4.1.conv2.weight', 'bn1.running_mean'):
         assert not torch.equal(before[f'backbone.{name}'], after[f'backbone.{name}'])
+
+
+def test_sliding_window_sees_both_dates():
+    model = segmentor().eval()
+    data = model.data_preprocessor(batch(96))
+    whole = [s.seg_logits.data for s in model(**data, mode='predict')]
+    model.test_cfg.update(mode='slide', crop_size=(96, 96), stride=(96, 96))
+    one_window = [s.seg_logits.data for s in model(**data, mode='predict')]
+    torch.testing.assert_close(one_window, whole)
+    model.test_cfg.update(crop_size=(64, 64), stride=(32, 32))
+    assert [s.pred_sem_seg.shape for s in model(**data, mode='predict')] == [(96, 96)] * 2
 
 
 def test_no_grad_outside_stays_no_grad():
