@@ -12,6 +12,8 @@ from fixtures.change import write_levir, write_oscd
 from fixtures.runs import ROOT, environment
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
 
 from swimdiff.registry import MODELS
 
@@ -135,9 +137,12 @@ def test_every_config_builds_and_runs_its_model(name):
     model = MODELS.build({**cfg.model, 'data_preprocessor': preprocessor}).train()
     inputs = [torch.zeros(2 * len(bands), 96, 96, dtype=torch.uint8)] * 2
     images = model.data_preprocessor(dict(inputs=inputs))['inputs']
-    with torch.no_grad():
-        logits = model(images)
-    assert logits.shape[:2] == (2, 1)
+    mask = PixelData(data=torch.zeros(1, 96, 96, dtype=torch.long))
+    samples = [SegDataSample(gt_sem_seg=mask)] * 2
+    losses = model(images, samples, mode='loss')
+    assert torch.isfinite(losses['decode.loss_ce'])
+    assert losses['decode.loss_ce'].requires_grad
+    assert model(images).shape[:2] == (2, 1)
     assert model.decode_head.threshold == 0.5
     trainable = any(p.requires_grad for p in model.backbone.parameters())
     assert trainable == ('finetune' in name)
