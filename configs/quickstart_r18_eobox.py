@@ -1,13 +1,23 @@
-# What `tools/quickstart.sh` runs: a ResNet-18 on one real Sentinel-2 scene, minutes on two CPU cores.
+# What `tools/quickstart.sh` runs: a ResNet-18 on one real Sentinel-2 scene, minutes on two CPU
+# cores. So that so few steps show something: gentler views, batch norm in the neck, AdamW.
 _base_ = './swimdiff_r18_seco.py'
 
-view = _base_.view
-view[0].scale = 64
-model = dict(queue=dict(length=256), momentum_encoder=dict(momentum=0.99))
+view = [
+    dict(type='mmpretrain.RandomResizedCrop', scale=64, crop_ratio_range=(0.3, 1.0)),
+    dict(type='MultiBandColorJitter', brightness=0.2, contrast=0.2, saturation=0.2, prob=0.8),
+    dict(type='mmcv.RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='mmcv.RandomFlip', prob=0.5, direction='vertical'),
+    dict(type='RandomQuarterTurn'),
+]
+model = dict(
+    neck=dict(batch_norm=True),
+    momentum_encoder=dict(momentum=0.99),
+    queue=dict(length=256),
+    head=dict(temperature=0.2),
+)
 train_dataloader = dict(
     batch_size=16,
     num_workers=1,
-    pin_memory=False,
     sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True),
     dataset=dict(
         data_root='quickstart/data',
@@ -17,6 +27,9 @@ train_dataloader = dict(
             dict(type='PackViews'),
         ],
     ),
+)
+optim_wrapper = dict(
+    optimizer=dict(_delete_=True, type='AdamW', lr=1e-3, weight_decay=0.05),
 )
 train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=240)
 param_scheduler = [dict(type='CosineAnnealingLR', by_epoch=False)]

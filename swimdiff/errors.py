@@ -10,6 +10,7 @@ __all__ = [
     'ConfigError',
     'DataError',
     'DatasetNotFoundError',
+    'GdalMissingError',
     'LayoutError',
     'RasterError',
     'SwiMDiffError',
@@ -27,6 +28,10 @@ class ConfigError(SwiMDiffError, ValueError):
 
 class CheckpointError(SwiMDiffError, RuntimeError):
     """A checkpoint that is missing, damaged or of another architecture."""
+
+
+class GdalMissingError(SwiMDiffError, ImportError):
+    """The Python bindings of GDAL are not installed or do not load."""
 
 
 class DataError(SwiMDiffError):

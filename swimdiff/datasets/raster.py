@@ -1,97 +1,19 @@
-"""Reading and writing rasters: the only module of the package that imports ``osgeo``.
+"""Reading the pixels of bands through GDAL, straight into NumPy buffers.
 
-GDAL is asked directly: the driver is named, the folder is not listed, no side-car files are looked
-for, and pixels go straight into a NumPy buffer (``gdal_array`` is not needed). Nothing is held open
-between calls, so DataLoader workers may be forked at any time.
+``gdal_array`` is not needed.
 """
 
-import functools
 import os
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import cv2
 import numpy as np
 
-from swimdiff.errors import LayoutError, RasterError, SwiMDiffError
+from swimdiff.datasets.gdal_access import gdal_modules, open_raster, raster_failure
+from swimdiff.errors import RasterError
 
-__all__ = [
-    'GdalMissingError',
-    'centre_lonlat',
-    'lonlat_grid',
-    'raster_size',
-    'read_bands',
-    'read_channels',
-    'read_on_grid',
-    'require_gdal',
-    'write_geotiff',
-]
-
-#: lon of the west edge, lat of the north edge, width and height of a pixel, all in degrees.
-LonLatGrid = tuple[float, float, float, float]
-
-_DRIVERS = {'.tif': 'GTiff', '.tiff': 'GTiff', '.jp2': 'JP2OpenJPEG'}
-
-
-class GdalMissingError(SwiMDiffError, ImportError):
-    """The Python bindings of GDAL are not installed or do not load."""
-
-
-@functools.cache
-def _modules() -> tuple[ModuleType, ModuleType]:
-    """``gdal`` and ``osr``, set up once per process."""
-    try:
-        from osgeo import gdal, osr
-    except ImportError as error:
-        raise GdalMissingError(
-            f'Rasters are read through GDAL, and its Python bindings do not load ({error}).\n'
-            '  apt:   sudo apt-get install -y gdal-bin libgdal-dev && '
-            'pip install --no-build-isolation "gdal==$(gdal-config --version)"\n'
-            '  conda: conda install -c conda-forge gdal\n'
-            '  brew:  brew install gdal && '
-            'pip install --no-build-isolation "gdal==$(gdal-config --version)"\n'
-            'Then check the whole stack with: python -m swimdiff.doctor'
-        ) from error
-    gdal.UseExceptions()
-    osr.UseExceptions()
-    gdal.SetConfigOption('GDAL_DISABLE_READDIR_ON_OPEN', 'EMPTY_DIR')
-    gdal.SetConfigOption('GDAL_PAM_ENABLED', 'NO')
-    return gdal, osr
-
-
-def require_gdal() -> None:
-    """Check that rasters can be read at all.
-
-    Raises:
-        GdalMissingError: The bindings of GDAL do not load.
-    """
-    _modules()
-
-
-def _reason(path: str, detail: str, expected: str) -> RasterError | LayoutError:
-    """The most telling error for a file that could not be read."""
-    if not os.path.exists(path):
-        return LayoutError(
-            f'{path} is missing. Expected {expected}. Unpack the archive again, or leave out '
-            'the band or the sample it belongs to.'
-        )
-    size = os.path.getsize(path)
-    found = 'an empty file (0 bytes)' if size == 0 else f'{size} bytes that fail with: {detail}'
-    return RasterError(
-        f'{path} cannot be read. Expected {expected}; found {found}. The file is damaged or only '
-        'partly written: unpack or download it again.'
-    )
-
-
-def _open(path: str) -> Any:
-    gdal, _ = _modules()
-    driver = _DRIVERS.get(os.path.splitext(path)[1].lower())
-    return gdal.OpenEx(
-        path, gdal.OF_READONLY | gdal.OF_RASTER, allowed_drivers=[driver] if driver else []
-    )
+__all__ = ['raster_size', 'read_bands', 'read_channels']
 
 
 def _read_planes(
@@ -102,7 +24,7 @@ def _read_planes(
     count: int | None = None,
 ) -> np.ndarray:
     """Channels of one file at its own size, C x H x W."""
-    gdal, _ = _modules()
+    gdal, _ = gdal_modules()
     size = f'{shape[1]} x {shape[0]} pixels of ' if shape else ''
     expected = f'a raster of {size}{dtype.name}' + (f' with {count} channels' if count else '')
     # libjpeg only *warns* when the data of a strip ends early, and fills the rest with grey; a
@@ -112,7 +34,7 @@ def _read_planes(
         lambda level, _, text: complaints.append(text) if level >= gdal.CE_Warning else None
     )
     try:
-        dataset = _open(path)
+        dataset = open_raster(path)
         band = dataset.GetRasterBand(1)
         height, width = dataset.RasterYSize, dataset.RasterXSize
         found_type = gdal.GetDataTypeName(band.DataType)
@@ -138,11 +60,11 @@ def _read_planes(
             band_list=[channel + 1 for channel in channels],
         )
     except RuntimeError as error:
-        raise _reason(path, [*complaints, str(error)][0], expected) from error
+        raise raster_failure(path, [*complaints, str(error)][0], expected) from error
     finally:
         gdal.PopErrorHandler()
     if complaints:
-        raise _reason(path, complaints[0], expected)
+        raise raster_failure(path, complaints[0], expected)
     return planes
 
 
@@ -227,160 +149,7 @@ def raster_size(path: str | Path) -> tuple[int, int]:
         RasterError: The file cannot be opened.
     """
     try:
-        dataset = _open(os.fspath(path))
+        dataset = open_raster(os.fspath(path))
     except RuntimeError as error:
-        raise _reason(os.fspath(path), str(error), 'a raster') from error
+        raise raster_failure(os.fspath(path), str(error), 'a raster') from error
     return dataset.RasterYSize, dataset.RasterXSize
-
-
-def _georeference(path: str) -> tuple[Any, tuple[float, ...], Any]:
-    """Data set, affine transform and reference system of a raster, checked to be there."""
-    try:
-        dataset = _open(path)
-    except RuntimeError as error:
-        raise _reason(path, str(error), 'a georeferenced raster') from error
-    transform, system = dataset.GetGeoTransform(can_return_null=True), dataset.GetSpatialRef()
-    if transform is None or system is None:
-        raise RasterError(
-            f'{path} has no georeference. Expected a coordinate system and an affine transform. '
-            'Choose a scene definition that needs none (LocationScene), or mend the file.'
-        )
-    return dataset, transform, system
-
-
-def _to_lonlat(system: Any) -> Any:
-    """Transformation from a reference system to WGS 84, longitude before latitude."""
-    _, osr = _modules()
-    source, target = system.Clone(), osr.SpatialReference()
-    target.ImportFromEPSG(4326)
-    for reference in (source, target):
-        reference.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
-    return osr.CoordinateTransformation(source, target)
-
-
-def _apply(transform: tuple[float, ...], column: float, row: float) -> tuple[float, float]:
-    x0, dx, rx, y0, ry, dy = transform
-    return x0 + column * dx + row * rx, y0 + column * ry + row * dy
-
-
-def centre_lonlat(path: str | Path) -> tuple[float, float]:
-    """Longitude and latitude (WGS 84, degrees) of the centre of a raster.
-
-    Raises:
-        LayoutError: The file is missing.
-        RasterError: The file cannot be opened or has no georeference.
-    """
-    dataset, transform, system = _georeference(os.fspath(path))
-    point = _apply(transform, dataset.RasterXSize / 2, dataset.RasterYSize / 2)
-    if system.IsGeographic():
-        return point
-    lon, lat, _ = _to_lonlat(system).TransformPoint(*point)
-    return lon, lat
-
-
-def lonlat_grid(path: str | Path, column: float, row: float, pixels: int) -> LonLatGrid:
-    """A north-up longitude/latitude grid over a window of a raster.
-
-    A raster in longitude and latitude keeps its own pixels. Over a projected one the grid is laid
-    around the centre of the window with pixels as large on the ground as those of the raster.
-
-    Args:
-        path: The raster that the window counts pixels of.
-        column: First column of the window.
-        row: First row of the window.
-        pixels: Side of the square window.
-
-    Returns:
-        West edge, north edge, pixel width and pixel height in degrees.
-    """
-    _, transform, system = _georeference(os.fspath(path))
-    if system.IsGeographic():
-        west, north = _apply(transform, column, row)
-        return west, north, transform[1], -transform[5]
-    to_lonlat = _to_lonlat(system)
-    half = pixels / 2
-    lon, lat, _ = to_lonlat.TransformPoint(*_apply(transform, column + half, row + half))
-    metres = abs(transform[1])
-    # Radii of curvature of the WGS 84 ellipsoid at this latitude.
-    axis, e2 = 6_378_137.0, 6.694_379_990_14e-3
-    w = 1 - e2 * np.sin(np.radians(lat)) ** 2
-    height = float(np.degrees(metres * w**1.5 / (axis * (1 - e2))))
-    width = float(np.degrees(metres * w**0.5 / (axis * np.cos(np.radians(lat)))))
-    return lon - half * width, lat + half * height, width, height
-
-
-def read_on_grid(path: str | Path, grid: LonLatGrid, pixels: int, factor: int = 1) -> Any:
-    """Warp the first band of a raster onto a longitude/latitude grid, bilinearly.
-
-    Args:
-        path: Any georeferenced raster.
-        grid: West edge, north edge, pixel width and height in degrees.
-        pixels: Side of the grid in its own pixels.
-        factor: Pixels of the grid that make one pixel of the result (2 for 20 m bands).
-
-    Returns:
-        Square array with ``pixels / factor`` pixels a side, or None where the raster does not
-        cover the whole grid.
-    """
-    gdal, _ = _modules()
-    name = os.fspath(path)
-    dataset, _, _ = _georeference(name)
-    west, north, width, height = grid
-    side = pixels // factor
-    try:
-        warped = gdal.Warp(
-            '',
-            dataset,
-            format='MEM',
-            dstSRS='EPSG:4326',
-            outputBounds=(west, north - pixels * height, west + pixels * width, north),
-            width=side,
-            height=side,
-            resampleAlg='bilinear',
-            dstAlpha=True,
-        )
-        kind = np.dtype(gdal.GetDataTypeName(warped.GetRasterBand(1).DataType).lower())
-        planes = np.frombuffer(warped.ReadRaster(), kind).reshape(2, side, side)
-    except RuntimeError as error:
-        raise _reason(name, str(error), 'a readable raster') from error
-    return planes[0].copy() if planes[1].all() else None
-
-
-def write_geotiff(
-    path: str | Path,
-    array: np.ndarray,
-    transform: Sequence[float] | None = None,
-    crs: str = 'EPSG:4326',
-    options: Sequence[str] = (),
-) -> None:
-    """Write a GeoTIFF atomically: a reader sees the whole file or none.
-
-    Args:
-        path: The file.
-        array: H x W or C x H x W.
-        transform: GDAL's six numbers; None writes no georeference.
-        crs: Any coordinate system GDAL understands, e.g. ``EPSG:32636`` or WKT.
-        options: Creation options, e.g. ``('COMPRESS=JPEG',)``.
-    """
-    gdal, osr = _modules()
-    planes = np.ascontiguousarray(array if array.ndim == 3 else array[None])
-    name = 'Byte' if planes.dtype == np.uint8 else planes.dtype.name
-    target = Path(path)
-    partial = target.with_name(f'.{target.name}.{uuid.uuid4().hex}')
-    count, height, width = planes.shape
-    kind = gdal.GetDataTypeByName(name)
-    try:
-        dataset = gdal.GetDriverByName('GTiff').Create(
-            str(partial), width, height, count, kind, list(options)
-        )
-        if transform is not None:
-            system = osr.SpatialReference()
-            system.SetFromUserInput(crs)
-            dataset.SetSpatialRef(system)
-            dataset.SetGeoTransform(list(transform))
-        dataset.WriteRaster(0, 0, width, height, planes.tobytes(), buf_type=kind)
-        dataset.FlushCache()
-        del dataset
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)

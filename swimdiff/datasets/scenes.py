@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from mmengine.logging import print_log
 
-from swimdiff.datasets.raster import centre_lonlat
+from swimdiff.datasets.georeference import centre_lonlat
 from swimdiff.errors import ConfigError, LayoutError
 from swimdiff.registry import TASK_UTILS
 

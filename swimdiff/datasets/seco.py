@@ -8,7 +8,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 
 from swimdiff.bands import RGB, SECO_BANDS, canonical_bands, seco_stem
-from swimdiff.datasets.raster import require_gdal
+from swimdiff.datasets.gdal_access import require_gdal
 from swimdiff.datasets.seco_layout import find_root, list_locations, list_products
 from swimdiff.datasets.skipping import SkipCounter
 from swimdiff.errors import BandError, ConfigError, LayoutError, RasterError

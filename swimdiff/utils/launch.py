@@ -25,10 +25,11 @@ def check_amp() -> None:
 
 
 def adapt_to_device(cfg: Config) -> None:
-    """Let a distributed run work where there is no GPU.
+    """Let a run work where there is no GPU.
 
-    The engine's launcher sets a CUDA device in any case and hands it to the model wrapper; without
-    one, the processes are joined by gloo here and the wrapper gets no device.
+    Pinned memory serves copies to a GPU only and makes torch warn without one. The engine's
+    launcher sets a CUDA device in any case and hands it to the model wrapper; here the processes
+    are joined by gloo and the wrapper gets no device.
 
     Args:
         cfg (Config): The config of the run, changed in place.
@@ -36,8 +37,13 @@ def adapt_to_device(cfg: Config) -> None:
     Raises:
         ConfigError: If a launcher other than torchrun is used without a GPU.
     """
+    if torch.cuda.is_available():
+        return
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if cfg.get(name):
+            cfg[name].pin_memory = False
     launcher = cfg.get('launcher', 'none')
-    if launcher == 'none' or torch.cuda.is_available():
+    if launcher == 'none':
         return
     if launcher != 'pytorch':
         raise ConfigError(

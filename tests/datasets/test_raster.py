@@ -9,9 +9,10 @@ import pytest
 from fixtures.seco import DATES, pattern, write_band
 from osgeo import gdal, osr
 
-from swimdiff.datasets import raster
-from swimdiff.datasets.raster import centre_lonlat, lonlat_grid, read_bands, read_on_grid
-from swimdiff.errors import DataError, LayoutError, RasterError
+from swimdiff.datasets import gdal_access, georeference
+from swimdiff.datasets.georeference import centre_lonlat, lonlat_grid, read_on_grid
+from swimdiff.datasets.raster import read_bands
+from swimdiff.errors import DataError, GdalMissingError, LayoutError, RasterError
 
 
 @pytest.fixture
@@ -106,13 +107,13 @@ def test_errors_survive_the_trip_from_a_worker(tif):
 
 
 def test_without_gdal_one_message(monkeypatch):
-    raster._modules.cache_clear()
+    gdal_access.gdal_modules.cache_clear()
     monkeypatch.setitem(sys.modules, 'osgeo', None)
     try:
-        with pytest.raises(raster.GdalMissingError) as caught:
-            raster.require_gdal()
+        with pytest.raises(GdalMissingError) as caught:
+            gdal_access.require_gdal()
     finally:
-        raster._modules.cache_clear()
+        gdal_access.gdal_modules.cache_clear()
     for part in ('apt-get', 'conda install', 'brew install', 'python -m swimdiff.doctor'):
         assert part in str(caught.value)
 
@@ -134,7 +135,7 @@ def test_centre_in_degrees_and_from_utm(tmp_path, tif):
     system.ImportFromEPSG(32636)
     path = tmp_path / 'utm.tif'
     # The central meridian of zone 36 is 33 E, where the easting is 500 km.
-    raster.write_geotiff(
+    georeference.write_geotiff(
         path, np.zeros((10, 20), np.uint8), (499_900, 10, 0, 50, 0, -10), 'EPSG:32636'
     )
     lon, lat = centre_lonlat(path)
@@ -143,7 +144,7 @@ def test_centre_in_degrees_and_from_utm(tmp_path, tif):
 
 def test_no_georeference_is_said(tmp_path):
     path = tmp_path / 'plain.tif'
-    raster.write_geotiff(path, np.zeros((4, 4), np.uint8))
+    georeference.write_geotiff(path, np.zeros((4, 4), np.uint8))
     with pytest.raises(RasterError, match=r'plain\.tif has no georeference'):
         centre_lonlat(path)
 
@@ -152,7 +153,7 @@ def test_grid_over_utm_is_as_large_on_the_ground(tmp_path):
     """264 pixels of 10 m: the grid's corners lie 2,640 m apart when projected back."""
     path = tmp_path / 'utm.tif'
     pixels = np.tile(np.arange(400, dtype=np.uint16), (400, 1))
-    raster.write_geotiff(path, pixels, (700_000, 10, 0, 5_500_000, 0, -10), 'EPSG:32633')
+    georeference.write_geotiff(path, pixels, (700_000, 10, 0, 5_500_000, 0, -10), 'EPSG:32633')
     west, north, width, height = lonlat_grid(path, 60, 60, 264)
     utm, lonlat = osr.SpatialReference(), osr.SpatialReference()
     utm.ImportFromEPSG(32633)
@@ -182,7 +183,9 @@ def test_grid_beyond_the_raster_is_none(tif):
 
 def test_writing_is_atomic(tmp_path, monkeypatch):
     path = tmp_path / 'B4.tif'
-    monkeypatch.setattr(raster.os, 'replace', lambda *_: (_ for _ in ()).throw(OSError('full')))
+    monkeypatch.setattr(
+        georeference.os, 'replace', lambda *_: (_ for _ in ()).throw(OSError('full'))
+    )
     with pytest.raises(OSError, match='full'):
-        raster.write_geotiff(path, np.zeros((4, 4), np.uint8))
+        georeference.write_geotiff(path, np.zeros((4, 4), np.uint8))
     assert list(tmp_path.iterdir()) == []

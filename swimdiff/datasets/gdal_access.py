@@ -1,0 +1,71 @@
+"""GDAL, set up once per process: the only module of the package that imports ``osgeo``.
+
+GDAL is asked directly: the driver is named, the folder is not listed and no side-car files are
+looked for. Nothing is held open between calls, so DataLoader workers may be forked at any time.
+"""
+
+import functools
+import os
+from types import ModuleType
+from typing import Any
+
+from swimdiff.errors import GdalMissingError, LayoutError, RasterError
+
+__all__ = ['gdal_modules', 'open_raster', 'raster_failure', 'require_gdal']
+
+_DRIVERS = {'.tif': 'GTiff', '.tiff': 'GTiff', '.jp2': 'JP2OpenJPEG'}
+
+
+@functools.cache
+def gdal_modules() -> tuple[ModuleType, ModuleType]:
+    """``gdal`` and ``osr``, set up once per process."""
+    try:
+        from osgeo import gdal, osr
+    except ImportError as error:
+        raise GdalMissingError(
+            f'Rasters are read through GDAL, and its Python bindings do not load ({error}).\n'
+            '  apt:   sudo apt-get install -y gdal-bin libgdal-dev && '
+            'pip install --no-build-isolation "gdal==$(gdal-config --version)"\n'
+            '  conda: conda install -c conda-forge gdal\n'
+            '  brew:  brew install gdal && '
+            'pip install --no-build-isolation "gdal==$(gdal-config --version)"\n'
+            'Then check the whole stack with: python -m swimdiff.doctor'
+        ) from error
+    gdal.UseExceptions()
+    osr.UseExceptions()
+    gdal.SetConfigOption('GDAL_DISABLE_READDIR_ON_OPEN', 'EMPTY_DIR')
+    gdal.SetConfigOption('GDAL_PAM_ENABLED', 'NO')
+    return gdal, osr
+
+
+def require_gdal() -> None:
+    """Check that rasters can be read at all.
+
+    Raises:
+        GdalMissingError: The bindings of GDAL do not load.
+    """
+    gdal_modules()
+
+
+def raster_failure(path: str, detail: str, expected: str) -> RasterError | LayoutError:
+    """The most telling error for a file that could not be read."""
+    if not os.path.exists(path):
+        return LayoutError(
+            f'{path} is missing. Expected {expected}. Unpack the archive again, or leave out '
+            'the band or the sample it belongs to.'
+        )
+    size = os.path.getsize(path)
+    found = 'an empty file (0 bytes)' if size == 0 else f'{size} bytes that fail with: {detail}'
+    return RasterError(
+        f'{path} cannot be read. Expected {expected}; found {found}. The file is damaged or only '
+        'partly written: unpack or download it again.'
+    )
+
+
+def open_raster(path: str) -> Any:
+    """Open a raster for reading by the driver its suffix names."""
+    gdal, _ = gdal_modules()
+    driver = _DRIVERS.get(os.path.splitext(path)[1].lower())
+    return gdal.OpenEx(
+        path, gdal.OF_READONLY | gdal.OF_RASTER, allowed_drivers=[driver] if driver else []
+    )
