@@ -1,0 +1,16 @@
+"""Finding and opening what pre-training left."""
+
+import pytest
+
+from swimdiff.apis.pretrained import last_checkpoint
+from swimdiff.errors import CheckpointError
+
+
+def test_the_last_checkpoint_is_found_also_after_a_move(tmp_path):
+    with pytest.raises(CheckpointError, match='last_checkpoint'):
+        last_checkpoint(tmp_path)
+    (tmp_path / 'last_checkpoint').write_text('/where/it/was/epoch_3.pth\n')
+    with pytest.raises(CheckpointError):
+        last_checkpoint(tmp_path)
+    (tmp_path / 'epoch_3.pth').touch()
+    assert last_checkpoint(tmp_path) == tmp_path / 'epoch_3.pth'
