@@ -1,0 +1,33 @@
+"""Print a config with everything it inherits, and with overrides applied.
+
+Example:
+    python tools/print_config.py configs/swimdiff_r18_seco.py --cfg-options model.lambda_d=0.5
+"""
+
+import argparse
+import sys
+
+from mmengine.config import Config, DictAction
+
+from swimdiff.errors import SwiMDiffError
+from swimdiff.utils.paths import find_config
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Print the config."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='path of a config, or its name inside the package')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    args = parser.parse_args(argv)
+    try:
+        cfg = Config.fromfile(find_config(args.config))
+    except SwiMDiffError as error:
+        sys.exit(f'{type(error).__name__}: {error}')
+    cfg.merge_from_dict(args.cfg_options or {})
+    print(cfg.pretty_text)
+
+
+if __name__ == '__main__':
+    main()
