@@ -49,7 +49,8 @@ class NetworkFeatures:
         self, backbone: nn.Module, preprocessor: MultiBandPreprocessor, device: str = 'cpu'
     ) -> None:
         # Convolutions on a CPU are a quarter faster with the channels last.
-        self.backbone = backbone.to(device, memory_format=torch.channels_last)
+        self.backbone = backbone.to(device)
+        self.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.backbone.eval()  # not chained: the engine's ResNet returns None here
         self.preprocessor = preprocessor.to(device)
 

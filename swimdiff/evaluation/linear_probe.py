@@ -7,7 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ['LinearProbe', 'Scaler', 'fit_linear', 'search_linear']
+from swimdiff.evaluation.average_precision import mean_average_precision
+
+__all__ = ['LinearProbe', 'Scaler', 'choose_score', 'fit_linear', 'search_linear']
 
 #: Weights of the L2 penalty that are tried: the mean loss is of order 1, features are scaled to
 #: unit mean square.
@@ -61,6 +63,25 @@ class LinearProbe:
     def __call__(self, features: Tensor) -> Tensor:
         """N x C scores of N x D features, before softmax or sigmoid."""
         return F.linear(self.scaler(features), self.weight, self.bias)
+
+
+def choose_score(several: bool) -> tuple[str, Callable[[Tensor, Tensor], float]]:
+    """Name and function of the score: accuracy, or micro mAP where images have several labels.
+
+    Args:
+        several: Targets are N x C of 0 and 1, not N labels.
+
+    Returns:
+        The name, and a function of N x C scores and the targets that gives per cent.
+    """
+
+    def accuracy(scores: Tensor, targets: Tensor) -> float:
+        return 100.0 * (scores.argmax(dim=1) == targets).double().mean().item()
+
+    def micro(scores: Tensor, targets: Tensor) -> float:
+        return mean_average_precision(scores.cpu().numpy(), targets.cpu().numpy())['mAP_micro']
+
+    return ('mAP micro', micro) if several else ('accuracy', accuracy)
 
 
 def fit_linear(

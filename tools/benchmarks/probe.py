@@ -31,7 +31,6 @@ from torch import Tensor
 from swimdiff import __version__
 from swimdiff.bands import RGB, canonical_bands
 from swimdiff.errors import ConfigError, SwiMDiffError
-from swimdiff.evaluation.average_precision import mean_average_precision
 from swimdiff.evaluation.features import (
     FeatureBank,
     NetworkFeatures,
@@ -39,7 +38,7 @@ from swimdiff.evaluation.features import (
     targets_of,
 )
 from swimdiff.evaluation.knn import knn_scores
-from swimdiff.evaluation.linear_probe import Scaler, search_linear
+from swimdiff.evaluation.linear_probe import Scaler, choose_score, search_linear
 from swimdiff.models.data_preprocessor import MultiBandPreprocessor
 from swimdiff.models.pretrained import load_weights
 from swimdiff.registry import DATASETS, MODELS
@@ -160,30 +159,23 @@ def network(args: argparse.Namespace, seed: int, path: str | None) -> NetworkFea
     torch.manual_seed(seed)
     backbone = MODELS.build(config)
     if checkpoint is None:
+        # The engine lists the initialisation of every tensor.
+        logger = MMLogger.get_current_instance()
+        level = logger.level
+        logger.setLevel('WARNING')
         backbone.init_weights()
+        logger.setLevel(level)
     else:
         line = load_weights(backbone, checkpoint, args.prefix, bands=args.bands)
         print(line, file=sys.stderr)
     return NetworkFeatures(backbone, MultiBandPreprocessor(args.bands, stats), args.device)
 
 
-def scorer(num_classes: int, multilabel: bool) -> tuple[str, Callable[[Tensor, Tensor], float]]:
-    """Name and function of the score: accuracy, or micro mAP where images have several labels."""
-    if multilabel:
-        return 'mAP micro', lambda scores, targets: mean_average_precision(
-            scores.cpu().numpy(), targets.cpu().numpy()
-        )['mAP_micro']
-    return (
-        'accuracy',
-        lambda scores, targets: 100.0 * (scores.argmax(dim=1) == targets).double().mean().item(),
-    )
-
-
 def evaluate(row: Row, bank: FeatureBank, parts: Parts, args: argparse.Namespace) -> None:
     """Score one set of features on one seed's parts."""
     data = {name: (bank(part), targets_of(part)) for name, part in parts.items()}
     num_classes = len(parts['train'].metainfo['classes'])
-    _, score = scorer(num_classes, data['train'][1].ndim == 2)
+    _, score = choose_score(several=data['train'][1].ndim == 2)
     train, val, test = data['train'], data['val'], data['test']
 
     def knn(scaler: Callable[[Tensor], Tensor], part: tuple[Tensor, Tensor]) -> float:
@@ -255,14 +247,14 @@ def spread(values: list[float]) -> str:
 def table(args: argparse.Namespace, rows: list[Row], parts: Parts) -> str:
     """The scores, with everything that has to be known to compare them."""
     meta = parts['test'].metainfo
-    multilabel = targets_of(parts['test']).ndim == 2
+    score, _ = choose_score(several=targets_of(parts['test']).ndim == 2)
     counts = ', '.join(f'{name} {len(part)}' for name, part in parts.items())
     drawn = ', a subset drawn for each seed' if args.limit is not None else ''
     lines = [
         f'{meta["dataset_type"]}, bands {" ".join(args.bands)}, {args.size} px, '
         f'split {meta["split"].rsplit("/", 1)[0]}',
         f'images: {counts}{drawn}; seeds {" ".join(map(str, args.seeds))}',
-        f'test {scorer(0, multilabel)[0]} in %, mean +- deviation over seeds where anything is '
+        f'test {score} in %, mean +- deviation over seeds where anything is '
         f'random; kNN k={args.k}, temperature {args.temperature}',
         '',
         f'{"features":<44} {"dim":>5}  {"kNN":<15} {"linear":<15} linear chose on validation',
@@ -283,8 +275,6 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     args.size = args.size or DATA[args.dataset][2]
     init_default_scope('swimdiff')
-    # The engine lists the initialisation of every tensor at INFO.
-    MMLogger.get_instance('mmengine', log_level='WARNING')
     start = time.perf_counter()
     try:
         args.bands = canonical_bands(args.bands)

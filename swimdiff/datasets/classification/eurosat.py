@@ -104,7 +104,7 @@ class EuroSAT(BaseDataset):
         self.files = self._list_files()
         default = Path(data_root).expanduser() / 'splits'
         self.split: Split = get_split(
-            'eurosat', split_dir, self._strata, default, _clean, split_counts
+            'eurosat', split_dir, self._strata, default, _clean, split_counts, len(self.files)
         )
         super().__init__(data_root=str(data_root), pipeline=list(pipeline), **kwargs)
 

@@ -203,8 +203,15 @@ def _write(split: Split) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _check(split: Split, counts: Mapping[str, int] | None) -> None:
+def _check(split: Split, counts: Mapping[str, int] | None, total: int | None) -> None:
     record = split.folder / _RECORD
+    size = sum(map(len, split.parts.values()))
+    if record.is_file() and total is not None and size != total:
+        raise LayoutError(
+            f'{split.folder} was drawn from {size} samples; there are {total} now. If the data set '
+            'was not complete then, delete this folder to draw the split anew; if it is not '
+            'complete now, unpack it again.'
+        )
     if record.is_file():
         written = json.loads(record.read_text())
         if written.get('sha256') != split.sha256:
@@ -228,6 +235,7 @@ def get_split(
     default: Path,
     clean: Callable[[str], str] = str,
     counts: Mapping[str, int] | None = None,
+    total: int | None = None,
     seed: int = 0,
 ) -> Split:
     """The split to use: the user's lists, the one drawn before, or a new one.
@@ -240,6 +248,7 @@ def get_split(
         default: Folder in which drawn splits lie.
         clean: Brings a name of a list into the form that the data set uses.
         counts: Number of samples that each part must have.
+        total: Number of samples on disk; a drawn split must have as many.
         seed: Seed of the draw.
 
     Raises:
@@ -247,7 +256,7 @@ def get_split(
     """
     if split_dir is not None and Path(split_dir).is_dir() and any(Path(split_dir).glob('*.*')):
         split = _read_split(Path(split_dir), clean)
-        _check(split, counts)
+        _check(split, counts, total)
         return split
     parent = Path(split_dir) if split_dir is not None else default
     folder = parent / f'{dataset}_{"-".join(map(str, _SHARES))}_seed{seed}'
@@ -256,5 +265,5 @@ def get_split(
     else:
         split = draw_split(dataset, strata(), folder, seed)
         _write(split)
-    _check(split, counts)
+    _check(split, counts, total)
     return split

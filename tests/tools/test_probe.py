@@ -1,0 +1,72 @@
+import json
+
+import pytest
+import torch
+from fixtures.bigearthnet import write_tree
+from fixtures.eurosat import write_rgb
+from fixtures.tools import load_tool
+from mmengine.registry import DefaultScope
+
+TOOL = load_tool('benchmarks/probe.py')
+
+
+def run(*arguments):
+    with DefaultScope.overwrite_default_scope('swimdiff'):
+        TOOL.main([*map(str, arguments), '--workers', '0'])
+
+
+@pytest.fixture(scope='module')
+def eurosat(tmp_path_factory):
+    return write_rgb(tmp_path_factory.mktemp('probe') / 'eurosat', per_class=5)
+
+
+def test_table_floors_and_json(eurosat, tmp_path, capsys):
+    out = tmp_path / 'scores.json'
+    arguments = ('--data-root', eurosat, '--seeds', 0, 1, '--k', 3, '--size', 32, '--json', out)
+    run(*arguments, '--cache', tmp_path / 'cache')
+    first = capsys.readouterr()
+    record = json.loads(out.read_text())
+    statistics, random = record['rows']
+    # One colour a class: no network is needed to tell them apart.
+    assert statistics['linear'] == [100.0]
+    assert statistics['dim'] == 21
+    assert len(random['linear']) == len(random['knn']) == 2
+    assert record['samples'] == dict(train=30, val=10, test=10)
+    for said in ('image statistics (floor)', 'random r18 (floor)', record['split'], '32 px', 'k=3'):
+        assert said in first.out
+    assert '@' in record['split']
+    assert 'images of train' in first.err
+    run(*arguments, '--cache', tmp_path / 'cache')
+    assert 'images of train' not in capsys.readouterr().err
+    assert json.loads(out.read_text())['rows'] == record['rows']
+
+
+def test_limit_draws_a_subset_for_each_seed(eurosat, tmp_path):
+    out = tmp_path / 'scores.json'
+    limited = ('--data-root', eurosat, '--limit', 25, '--seeds', 0, 1, 2, '--size', 16)
+    run(*limited, '--json', out)
+    record = json.loads(out.read_text())
+    assert record['samples'] == dict(train=15, val=5, test=5)
+    assert [len(row['linear']) for row in record['rows']] == [3, 3]
+
+
+def test_file_of_another_architecture(eurosat, tmp_path):
+    torch.save({'backbone.conv1.weight': torch.ones(64, 3, 7, 7)}, tmp_path / 'x.pth')
+    with pytest.raises(SystemExit, match=r'x.pth does not fit ResNet: 1 of 120 tensors match'):
+        run('--data-root', eurosat, '--no-floors', tmp_path / 'x.pth')
+
+
+def test_missing_data(tmp_path):
+    with pytest.raises(SystemExit, match='DatasetNotFoundError: data_root'):
+        run('--data-root', tmp_path / 'nowhere')
+
+
+def test_several_labels(tmp_path, capsys):
+    root = write_tree(tmp_path / 'ben', patches=20)
+    out = tmp_path / 'scores.json'
+    data = ('--dataset', 'bigearthnet', '--data-root', root)
+    run(*data, '--seeds', 0, '--k', 2, '--size', 32, '--json', out)
+    assert 'mAP micro' in capsys.readouterr().out
+    scores = [score for row in json.loads(out.read_text())['rows'] for score in row['linear']]
+    assert len(scores) == 2
+    assert all(0 < score <= 100 for score in scores)

@@ -1,0 +1,61 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from fixtures.tools import load_tool
+from safetensors import safe_open
+
+from swimdiff.utils.checkpoint import read_checkpoint
+
+TOOL = load_tool('model_converters/publish_backbone.py')
+CONFIG = """
+data_preprocessor = dict(bands=('B04', 'B03'), stats='seco', type='MultiBandPreprocessor')
+model = dict(backbone=dict(depth=18, in_channels=2, type='mmpretrain.ResNet'))
+"""
+
+
+@pytest.fixture
+def source(tmp_path):
+    shared = torch.arange(24.0)
+    state = {
+        'backbone.a': shared[:4].view(2, 2),
+        'backbone.b': torch.tensor(5),
+        'momentum_encoder.backbone.a': torch.zeros(2, 2),
+    }
+    meta = dict(cfg=CONFIG, epoch=7, iter=70, seed=3)
+    torch.save(dict(state_dict=state, meta=meta), tmp_path / 'epoch_7.pth')
+    return tmp_path / 'epoch_7.pth'
+
+
+def test_both_files_hold_the_query_encoder_and_where_it_came_from(source):
+    TOOL.main([str(source)])
+    plain = torch.load(source.with_name('epoch_7_backbone.pth'), weights_only=True)
+    assert list(plain['state_dict']) == ['backbone.a', 'backbone.b']
+    assert plain['state_dict']['backbone.a'].tolist() == [[0, 1], [2, 3]]
+    assert plain['meta']['bands'] == 'B04,B03'
+    assert plain['meta']['source'] == 'epoch_7.pth'
+    assert len(plain['meta']['source_sha256']) == 64
+    with safe_open(source.with_name('epoch_7_backbone.safetensors'), 'pt') as file:
+        assert file.get_tensor('backbone.a').tolist() == [[0, 1], [2, 3]]
+        about = file.metadata()
+    assert {key: about[key] for key in plain['meta']} == plain['meta']
+    assert json.loads(about['backbone'])['depth'] == 18
+    assert (about['epoch'], about['iter'], about['seed']) == ('7', '70', '3')
+    # Nothing of the machine that wrote it.
+    assert str(Path(source).parent) not in json.dumps(about)
+
+
+def test_published_file_reads_like_the_checkpoint(source):
+    TOOL.main([str(source), '--out', str(source.with_name('r18')), '--bare'])
+    published = read_checkpoint(source.with_name('r18.safetensors'))
+    assert published.bands == ('B04', 'B03')
+    assert published.stats == 'seco'
+    assert sorted(published.state_dict) == ['a', 'b']
+
+
+def test_weights_that_are_not_numbers(source):
+    torch.save({'backbone.a': torch.tensor([1.0, float('inf')])}, source)
+    with pytest.raises(SystemExit, match=r'epoch_7.pth holds NaN or infinite weights in a:'):
+        TOOL.main([str(source)])
+    assert list(source.parent.iterdir()) == [source]
