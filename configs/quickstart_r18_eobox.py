@@ -1,7 +1,8 @@
 # What `tools/quickstart.sh` runs: a ResNet-18 on one real Sentinel-2 scene, minutes on two CPU
-# cores. So that so few steps show something: gentler views, batch norm in the neck, AdamW.
+# cores. So that few steps show something: six bands, gentler views, batch norm in the neck, AdamW.
 _base_ = './swimdiff_r18_seco.py'
 
+bands = ('B04', 'B03', 'B02', 'B08', 'B11', 'B12')
 view = [
     dict(type='mmpretrain.RandomResizedCrop', scale=64, crop_ratio_range=(0.3, 1.0)),
     dict(type='MultiBandColorJitter', brightness=0.2, contrast=0.2, saturation=0.2, prob=0.8),
@@ -10,10 +11,10 @@ view = [
     dict(type='RandomQuarterTurn'),
 ]
 model = dict(
+    backbone=dict(in_channels=6),
     neck=dict(batch_norm=True),
     momentum_encoder=dict(momentum=0.99),
-    queue=dict(length=256),
-    head=dict(temperature=0.2),
+    queue=dict(length=128),
 )
 train_dataloader = dict(
     batch_size=16,
@@ -21,6 +22,7 @@ train_dataloader = dict(
     sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True),
     dataset=dict(
         data_root='quickstart/data',
+        bands=bands,
         pipeline=[
             dict(type='LoadSeCo'),
             dict(type='TwoViews', transforms=view),
@@ -28,6 +30,7 @@ train_dataloader = dict(
         ],
     ),
 )
+data_preprocessor = dict(bands=bands)
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='AdamW', lr=1e-3, weight_decay=0.05),
 )

