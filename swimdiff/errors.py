@@ -21,6 +21,15 @@ __all__ = [
 class SwiMDiffError(Exception):
     """Base of all errors raised on purpose by the toolkit."""
 
+    def __str__(self) -> str:
+        # A DataLoader raises a worker's error anew with the worker's traceback as its message, of
+        # which the last part is what we said.
+        text = super().__str__()
+        name = f'{type(self).__module__}.{type(self).__name__}: '
+        if text.startswith(f'Caught {type(self).__name__} in ') and name in text:
+            return text.rpartition(name)[2].rstrip()
+        return text
+
 
 class ConfigError(SwiMDiffError, ValueError):
     """Options of a config that are unknown or do not fit together."""
