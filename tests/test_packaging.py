@@ -134,7 +134,7 @@ def test_installed_configs_load_by_name_through_the_engine(installed, tmp_path):
     child.write_text(f"_base_ = ['swimdiff::_base_/../{MAIN}']\nwork_dir = 'mine'\n")
     code = (
         'import sys; from mmengine.config import Config; from swimdiff.utils import paths\n'
-        f'path = paths.find_config({MAIN!r}); print(path); paths.enable_scope()\n'
+        f'path = paths.find_config({MAIN!r}); print(path)\n'
         'ours, child = Config.fromfile(path), Config.fromfile(sys.argv[1])\n'
         'assert child.work_dir == "mine" and child.model.type == ours.model.type == "SwiMDiff"'
     )

@@ -54,6 +54,8 @@ def find_config(name: str | os.PathLike[str]) -> Path:
     Raises:
         ConfigError: Nothing or more than one file fits; the message lists the nearest names.
     """
+    # Whoever asks for a config is about to load it, and it may be built on one of ours.
+    enable_scope()
     given = os.fspath(name)
     wanted = given.removeprefix(f'{SCOPE}::')
     if wanted == given and Path(given).is_file():
