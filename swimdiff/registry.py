@@ -39,7 +39,8 @@ VISUALIZERS = _child(engine.VISUALIZERS, 'visualization')
 WEIGHT_INITIALIZERS = _child(engine.WEIGHT_INITIALIZERS, 'models')
 
 # Nothing of ours is in these, but a config with our default scope must find the engine's through
-# them without a warning.
+# them without a warning. (A location all the same: without one the engine looks for a function that
+# registers everything.)
 for _parent in (
     engine.RUNNERS,
     engine.RUNNER_CONSTRUCTORS,
@@ -55,4 +56,4 @@ for _parent in (
     engine.STRATEGIES,
     engine.FUNCTIONS,
 ):
-    _child(_parent)
+    _child(_parent, 'engine')

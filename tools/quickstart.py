@@ -31,7 +31,7 @@ Next:
                                      --cfg-options train_dataloader.dataset.data_root={out}/data
   go on where a run stopped      python tools/train.py CONFIG --work-dir DIR --resume
   the backbone as a plain file   python tools/model_converters/publish_backbone.py \\
-                                     {checkpoint} backbone.safetensors
+                                     {checkpoint}
 (`python` is {python})"""
 
 

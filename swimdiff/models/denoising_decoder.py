@@ -73,7 +73,10 @@ class DenoisingDecoder(BaseModule):
             (0, 1, 2, 3).
         channels (Sequence[int]): Width at each chosen level. Defaults to (32, 48, 64, 96).
         time_channels (int): Even length of the time embedding. Defaults to 128.
-        skip_noised (bool): Whether x_t itself reaches the last stage. Defaults to True.
+        skip_noised (bool): Whether x_t itself reaches the last stage, as its input and, scaled by
+            a learned gain of the step and band, as part of its output. Without the second, noise
+            of 16 pixels a band would have to pass through the few channels of the finest level.
+            Defaults to True.
         init_cfg (dict, optional): Initialisation. Defaults to None, torch's own.
 
     Raises:
@@ -125,8 +128,11 @@ class DenoisingDecoder(BaseModule):
         self.out_norm = _group_norm(channels[0])
         self.out_conv = nn.Conv2d(channels[0], folded, 3, padding=1)
         # A zero output is the best guess of zero-mean noise: the loss starts at 1, not above it.
-        nn.init.zeros_(self.out_conv.weight)
-        nn.init.zeros_(self.out_conv.bias)
+        self.gain = nn.Linear(time_channels, image_channels) if skip_noised else None
+        for layer in (self.out_conv, self.gain):
+            if layer is not None:
+                for parameter in layer.parameters():
+                    nn.init.zeros_(parameter)
 
     def forward(self, feats: Sequence[Tensor], x_t: Tensor, t: Tensor) -> Tensor:
         """Decode.
@@ -156,7 +162,8 @@ class DenoisingDecoder(BaseModule):
             out = self.blocks[i](torch.cat(parts, dim=1), time)
         assert out is not None
         out = F.pixel_shuffle(self.out_conv(F.silu(self.out_norm(out))), self.stride)
-        return out[..., :height, :width]
+        out = out[..., :height, :width]
+        return out if self.gain is None else out + self.gain(time)[:, :, None, None] * x_t
 
     def _fold(self, x_t: Tensor, grid: tuple[int, int]) -> Tensor:
         """Space to depth at the finest stride, padding the image where it does not divide."""

@@ -94,9 +94,8 @@ class DiffusionBranch(nn.Module):
         t = self.schedule.sample_steps(used)  # N
         eps = torch.randn_like(x_0)
         x_t = self.schedule.add_noise(x_0, eps, t)
-        if self.encoder_input == 'clean':
-            feats = [feat[:used] for feat in feats_q]
-        else:
+        feats: Sequence[Tensor] = [feat[:used] for feat in feats_q]
+        if self.encoder_input == 'noised':
             feats = self._encode(backbone, x_t)
         output = self.decoder(feats, x_t, t)
         return self.loss(output, x_0, eps, t, self.schedule)

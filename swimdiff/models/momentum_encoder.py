@@ -90,8 +90,8 @@ class MomentumEncoder(nn.Module):
             neck (nn.Module): The query neck.
         """
         step = 1 - self.current_momentum()
-        query = [*backbone.parameters(), *neck.parameters()]
-        key = [*self.backbone.parameters(), *self.neck.parameters()]
+        query: list[Tensor] = [*backbone.parameters(), *neck.parameters()]
+        key: list[Tensor] = [*self.backbone.parameters(), *self.neck.parameters()]
         torch._foreach_lerp_(key, query, step)
         if self.buffer_policy != 'own':
             self._update_buffers([*backbone.buffers(), *neck.buffers()], step)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from torch import Tensor
 
 from swimdiff.errors import DataError
@@ -156,24 +156,25 @@ def pretraining_figure(
     """
     patches, origin = cut_patches(images, size)
     features = embed(model, patches)
+    show = _Shower(patches, bands)
     # Queries that differ most in brightness and texture, so that the rows are not all alike.
     order = patches.float().std(dim=(1, 2, 3)).argsort()
     queries = order[torch.linspace(0, len(order) - 1, rows + 2).long()[1:-1]].tolist()
     found = nearest(features, queries, neighbours)
 
     figure = Figure(figsize=(15, 8.5), layout='constrained')
-    left, right = figure.subfigures(1, 2, width_ratios=(1.25, 1))
-    upper, lower = left.subfigures(2, 1, height_ratios=(1, 1))
+    left, right = figure.subfigures(1, 2, width_ratios=(1.25, 1), squeeze=False)[0]
+    upper, lower = left.subfigures(2, 1, squeeze=False)[:, 0]
     _draw_losses(upper.subplots(1, len(losses) - 1, squeeze=False)[0], losses, filling)
     upper.suptitle('The losses of the two branches')
     if model.diffusion is not None:
-        _draw_strip(lower, model, patches[queries[-1]], steps, bands)
+        _draw_strip(lower, model, patches[queries[len(queries) // 2]], steps, show)
     right.suptitle(f'Patches ({size} x {size} pixels) and their nearest neighbours by the features')
     grid = right.subplots(rows, neighbours + 1, squeeze=False)
     for row, query in enumerate(queries):
         for column, index in enumerate([query, *found[row].tolist()]):
             title = f'query, place {origin[index]}' if column == 0 else f'place {origin[index]}'
-            _show(grid[row, column], patches[index], bands, title)
+            show(grid[row, column], patches[index], title)
             if column == 0:
                 for spine in grid[row, column].spines.values():
                     spine.set(color='tab:red', linewidth=3)
@@ -187,32 +188,43 @@ def _draw_losses(axes: Sequence[Axes], losses: dict[str, np.ndarray], filling: i
     }
     names = [name for name in losses if name != 'step']
     for axis, name in zip(axes, names, strict=True):
-        axis.plot(losses['step'], losses[name], color='tab:blue')
+        seen = losses['step'] > filling if name == 'loss_contrast' else slice(None)
+        axis.plot(losses['step'][seen], losses[name][seen], color='tab:blue')
         axis.set(title=titles[name], xlabel='iteration')
         axis.grid(alpha=0.3)
         if name == 'loss_diffusion':
             axis.set_ylim(bottom=0)
         elif filling:
             axis.axvspan(0, filling, color='0.9')
-            note = 'the queue\nfills'
-            axis.text(filling / 2, 0.03, note, ha='center', transform=axis.get_xaxis_transform())
+            note = 'grey: the queue of keys fills'
+            axis.text(0.98, 0.95, note, ha='right', va='top', transform=axis.transAxes)
 
 
 def _draw_strip(
-    figure: Figure, model: SwiMDiff, patch: Tensor, steps: Sequence[int], bands: Sequence[str]
+    figure: SubFigure, model: SwiMDiff, patch: Tensor, steps: Sequence[int], show: '_Shower'
 ) -> None:
     noised, estimates = denoising_strip(model, patch, steps)
     figure.suptitle('A patch noised at step t, and the image the network estimates from it')
     grid = figure.subplots(2, len(steps) + 1)
-    _show(grid[0, 0], patch, bands, 'original')
+    show(grid[0, 0], patch, 'original')
     grid[1, 0].axis('off')
     grid[1, 0].text(0.95, 0.5, 'estimates:', ha='right', transform=grid[1, 0].transAxes)
     for column, step in enumerate(steps, start=1):
-        _show(grid[0, column], noised[column - 1], bands, f't = {step}')
-        _show(grid[1, column], estimates[column - 1], bands)
+        show(grid[0, column], noised[column - 1], f't = {step}')
+        show(grid[1, column], estimates[column - 1])
 
 
-def _show(axis: Axes, image: Tensor, bands: Sequence[str], title: str = '') -> None:
-    axis.imshow(as_picture(image.numpy(), bands), interpolation='nearest')
-    axis.set_title(title, fontsize=9)
-    axis.set(xticks=[], yticks=[])
+class _Shower:
+    """Shows patches with one stretch for all, so that dark imagery can be seen and compared."""
+
+    def __init__(self, patches: Tensor, bands: Sequence[str]) -> None:
+        self.bands = bands
+        pictures = np.stack([as_picture(patch, bands) for patch in patches.numpy()])
+        self.low, self.high = np.percentile(pictures, (1, 99), axis=(0, 1, 2))
+
+    def __call__(self, axis: Axes, image: Tensor, title: str = '') -> None:
+        picture = as_picture(image.numpy(), self.bands)
+        stretched = (picture - self.low) / np.maximum(self.high - self.low, 1)
+        axis.imshow(stretched.clip(0, 1), interpolation='nearest')
+        axis.set_title(title, fontsize=9)
+        axis.set(xticks=[], yticks=[])

@@ -71,6 +71,17 @@ def test_depends_on_time_on_every_chosen_level_and_on_x_t_as_asked():
     assert torch.equal(blind(feats, x, t), blind(feats, x + 1, t))
 
 
+def test_noise_passes_at_full_rank_however_narrow_the_decoder():
+    """48 numbers of a 4 x 4 block in three bands through a width of 8."""
+    made = decoder(levels=(0,), channels=(8,))
+    torch.nn.init.ones_(made.gain.weight)
+    feats, t = [torch.zeros(1, 6, 1, 1)], torch.tensor([500])
+    jacobian = torch.autograd.functional.jacobian(
+        lambda x: made(feats, x, t).flatten(), torch.randn(1, 3, 4, 4)
+    ).reshape(48, 48)
+    assert torch.linalg.matrix_rank(jacobian) == 48
+
+
 def test_images_do_not_mix():
     feats, x, t = pyramid_feats(), torch.randn(2, 3, 32, 32), torch.tensor([10, 700])
     made = decoder()

@@ -50,6 +50,7 @@ def test_rule_none_without_diffusion_is_moco_v2():
     moco = MODELS.build(
         dict(
             type='mmpretrain.MoCo',
+            data_preprocessor=dict(type='mmpretrain.SelfSupDataPreprocessor'),
             backbone={**RESNET, 'out_indices': (3,)},
             neck=dict(
                 type='mmpretrain.MoCoV2Neck', in_channels=512, hid_channels=512, out_channels=16
