@@ -72,14 +72,14 @@ def test_depends_on_time_on_every_chosen_level_and_on_x_t_as_asked():
 
 
 def test_noise_passes_at_full_rank_however_narrow_the_decoder():
-    """48 numbers of a 4 x 4 block in three bands through a width of 8."""
+    """A 4 x 4 block in three bands is 48 numbers, the width of the decoder is 8."""
     made = decoder(levels=(0,), channels=(8,))
     torch.nn.init.constant_(made.gain.bias, 10)
-    feats, t = [torch.zeros(1, 6, 1, 1)], torch.tensor([500])
+    feats, t = [torch.zeros(1, 6, 2, 2)], torch.tensor([500])
     jacobian = torch.autograd.functional.jacobian(
-        lambda x: made(feats, x, t).flatten(), torch.randn(1, 3, 4, 4)
-    ).reshape(48, 48)
-    assert torch.linalg.matrix_rank(jacobian) == 48
+        lambda x: made(feats, x, t).flatten(), torch.randn(1, 3, 8, 8)
+    ).reshape(192, 192)
+    assert torch.linalg.matrix_rank(jacobian) == 192
 
 
 def test_images_do_not_mix():
