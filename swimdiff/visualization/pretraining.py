@@ -134,7 +134,7 @@ def pretraining_figure(
     bands: Sequence[str],
     filling: int = 0,
     size: int = 64,
-    steps: Sequence[int] = (50, 150, 300, 500, 800),
+    steps: Sequence[int] = (50, 100, 200, 300, 500),
     rows: int = 5,
     neighbours: int = 5,
 ) -> Figure:
