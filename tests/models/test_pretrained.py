@@ -76,6 +76,26 @@ def test_query_encoder_reaches_the_downstream_config(tmp_path, backbone, caplog)
     assert 'bands B04 B03 B02' in caplog.text
 
 
+CHANGE = {
+    'change-unet_r18_frozen_oscd': 'swimdiff_r18_seco',
+    'change-unet_r50_frozen_oscd': 'swimdiff_r50_seco',
+    'change-unet_swin-t_frozen_oscd': 'swimdiff_swin-t_seco',
+    'change-unet_convnext-t_frozen_oscd': 'swimdiff_convnext-t_seco',
+    'change-unet_r50_frozen_oscd-12band': 'swimdiff_r50_seco-12band',
+}
+
+
+@pytest.mark.parametrize('name', list(CHANGE))
+def test_query_encoder_reaches_the_change_config(tmp_path, name):
+    state = pretrain(CHANGE[name], tmp_path / 'epoch_1.pth')
+    config = Config.fromfile(CONFIGS / 'change_detection' / 'oscd' / f'{name}.py')
+    config.model.backbone.backbone.init_cfg.checkpoint = str(tmp_path / 'epoch_1.pth')
+    model = MODELS.build(dict(config.model, data_preprocessor=config.data_preprocessor))
+    model.init_weights()
+    for key, value in model.backbone.backbone.state_dict().items():
+        assert torch.equal(value, state[f'backbone.{key}']), key
+
+
 def backbone(init_cfg, **options):
     options = {'depth': 18, 'out_indices': (0, 1, 2, 3), **options}
     return dict(type='mmpretrain.ResNet', init_cfg=init_cfg, **options)

@@ -165,3 +165,25 @@ def test_held_out_cities_are_not_trained_on():
 def test_a_child_that_swaps_the_backbone_is_short(backbone):
     path = CONFIGS / 'oscd' / f'change-unet_{backbone}_frozen_oscd.py'
     assert len(path.read_text().splitlines()) <= 10
+
+
+def test_every_checkpoint_named_is_of_a_pretraining_config():
+    root = CONFIGS.parent
+    for path in [*CONFIGS.rglob('*.py'), *(root / 'classification').rglob('*.py')]:
+        init = Config.fromfile(path).model.backbone
+        init = init.get('backbone', init).init_cfg
+        if isinstance(init, dict):
+            assert (root / f'{Path(init.checkpoint).parent.name}.py').is_file(), path
+            assert init.bands, path  # else the right number in the wrong order would go unseen
+
+
+@pytest.mark.parametrize('name', [name for name in ALL if 'random' in name])
+def test_the_floor_is_random_but_alive(name):
+    """No zeroed residual branches, and no features that fade with depth."""
+    init_default_scope('swimdiff')
+    net = MODELS.build(Config.fromfile(CONFIGS / name).model.backbone.backbone)
+    net.init_weights()
+    net.eval()
+    assert net.layer2[0].bn2.weight.abs().sum() > 0
+    spread = [level.std() for level in net(torch.randn(2, 3, 64, 64))]
+    assert spread[-1] > 0.5 * spread[0]

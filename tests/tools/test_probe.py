@@ -70,3 +70,20 @@ def test_several_labels(tmp_path, capsys):
     scores = [score for row in json.loads(out.read_text())['rows'] for score in row['linear']]
     assert len(scores) == 2
     assert all(0 < score <= 100 for score in scores)
+
+
+def test_the_floor_is_the_backbone_of_the_checkpoint(eurosat, tmp_path, capsys):
+    net = TOOL.MODELS.build(dict(type='mmpretrain.ResNet', depth=34, out_indices=(0, 1, 2, 3)))
+    meta = dict(backbone=json.dumps(dict(type='mmpretrain.ResNet', depth=34)))
+    state = {f'backbone.{name}': value for name, value in net.state_dict().items()}
+    torch.save(dict(state_dict=state, meta=meta), tmp_path / 'x.pth')
+    run('--data-root', eurosat, '--seeds', 0, '--size', 32, tmp_path / 'x.pth')
+    assert 'random ResNet-34 (floor)' in capsys.readouterr().out
+
+
+def test_cached_statistics_are_those_of_the_bands(eurosat, tmp_path):
+    out = tmp_path / 'scores.json'
+    common = ('--data-root', eurosat, '--seeds', 0, '--size', 16, '--cache', tmp_path / 'cache')
+    for bands in (('B04',), ('B04', 'B02')):
+        run(*common, '--bands', *bands, '--json', out)
+        assert json.loads(out.read_text())['rows'][0]['dim'] == 7 * len(bands)

@@ -2,7 +2,7 @@
 
 Features are extracted once. What is chosen (scaling, penalty) is chosen on validation; the test
 part is scored once with the choice. Floors: image statistics without a network, and the same
-network with random weights.
+backbone as the first checkpoint with random weights.
 
 Examples:
     python tools/benchmarks/probe.py --data-root data/eurosat --limit 6000
@@ -52,9 +52,10 @@ BACKBONES = {
     'swin-t': 'swimdiff_swin-t_seco',
     'convnext-t': 'swimdiff_convnext-t_seco',
 }
+#: Data set, reader, size in pixels, and the statistics that its reader stretches with.
 DATA = {
-    'eurosat': ('EuroSAT', 'LoadEuroSAT', 64),
-    'bigearthnet': ('BigEarthNet', 'LoadBigEarthNet', 120),
+    'eurosat': ('EuroSAT', 'LoadEuroSAT', 64, 'oscd'),
+    'bigearthnet': ('BigEarthNet', 'LoadBigEarthNet', 120, 'seco'),
 }
 Parts = dict[str, BaseDataset]
 
@@ -91,13 +92,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--split-dir', help='folder with train, val and test lists, or where to write the drawn one'
     )
     add('--bands', nargs='+', default=list(RGB), help='bands by name (default: %(default)s)')
-    add(
-        '--stats', help='statistics to standardise with (default: those of the checkpoint, or seco)'
-    )
+    add('--stats', help='statistics to standardise with (default: those the data is stretched by)')
     add(
         '--backbone',
-        default='r18',
-        help=f'for the random floor and plain weights: {", ".join(BACKBONES)}, or a config',
+        help=f'for the random floor and plain weights: {", ".join(BACKBONES)}, or a config '
+        '(default: that of the first checkpoint, or r18)',
     )
     add('--imagenet', help='file with ImageNet weights for --backbone, e.g. of torchvision')
     add('--prefix', default='backbone.', help='part of a checkpoint to take (default: %(default)s)')
@@ -117,7 +116,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def build_parts(args: argparse.Namespace, seed: int) -> Parts:
     """Train, val and test; with ``--limit`` each has its share of that many images."""
-    kind, load, native = DATA[args.dataset]
+    kind, load, native, _ = DATA[args.dataset]
     pipeline = [dict(type=load)]
     if args.size != native:
         pipeline.append(dict(type='mmcv.Resize', scale=(args.size, args.size)))
@@ -136,10 +135,29 @@ def build_parts(args: argparse.Namespace, seed: int) -> Parts:
     return parts
 
 
+def _known_backbone(args: argparse.Namespace) -> dict | None:
+    """What the first checkpoint says about its backbone, where none is asked for."""
+    if args.backbone or not args.checkpoints:
+        return None
+    return read_checkpoint(args.checkpoints[0]).backbone
+
+
 def backbone_config(args: argparse.Namespace) -> dict:
     """Backbone for the random floor and for weights that do not say theirs."""
-    name = BACKBONES.get(args.backbone, args.backbone)
+    known = _known_backbone(args)
+    if known:
+        return known
+    name = BACKBONES.get(args.backbone or 'r18', args.backbone)
     return Config.fromfile(find_config(name)).model.backbone.to_dict()
+
+
+def backbone_title(args: argparse.Namespace) -> str:
+    """The backbone of the floor in words."""
+    known = _known_backbone(args)
+    if not known:
+        return args.backbone or 'r18'
+    kind = str(known['type']).rsplit('.', 1)[-1]
+    return f'{kind}-{known.get("depth", known.get("arch", ""))}'.rstrip('-')
 
 
 def network(args: argparse.Namespace, seed: int, path: str | None) -> NetworkFeatures:
@@ -152,7 +170,7 @@ def network(args: argparse.Namespace, seed: int, path: str | None) -> NetworkFea
     known = checkpoint.backbone if checkpoint else None
     config = {**(known or backbone_config(args)), 'in_channels': len(args.bands)}
     config.pop('init_cfg', None)
-    stats = args.stats or (checkpoint.stats if checkpoint else None) or 'seco'
+    stats = args.stats or DATA[args.dataset][3]
     if config['type'].endswith('ResNet'):
         # Without weights, zeroed residual branches would leave little of the network to score.
         config['zero_init_residual'] = False
@@ -198,13 +216,14 @@ def evaluate(row: Row, bank: FeatureBank, parts: Parts, args: argparse.Namespace
 
 def sources(args: argparse.Namespace) -> list[tuple[str, str | None, bool]]:
     """Title, file and whether a seed changes the features, for each line of the table."""
-    floors = [
+    backbone = backbone_title(args)
+    floors: list[tuple[str, str | None, bool]] = [
         ('image statistics (floor)', None, False),
-        (f'random {args.backbone} (floor)', None, True),
+        (f'random {backbone} (floor)', None, True),
     ]
     listed = [] if args.no_floors else floors
     if args.imagenet:
-        listed.append((f'ImageNet {args.backbone}', args.imagenet, False))
+        listed.append((f'ImageNet {backbone}', args.imagenet, False))
     listed += [(str(path), path, False) for path in args.checkpoints]
     if not listed:
         raise ConfigError('Nothing to score: name a checkpoint, or leave --no-floors away.')
@@ -226,7 +245,7 @@ def run(args: argparse.Namespace) -> tuple[list[Row], Parts]:
         for seed in args.seeds if subset or random else args.seeds[:1]:
             if bank is None or random:
                 extract: Any = image_statistics
-                key = 'statistics'
+                key = f'statistics_{"-".join(args.bands)}'
                 if path or random:
                     extract = network(args, seed, path)
                     key = extract.key

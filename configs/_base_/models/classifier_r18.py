@@ -1,5 +1,5 @@
 # A linear classifier on a pre-trained ResNet-18. `frozen` is the linear probe; False fine-tunes.
-# Without weights (the random floor): init_cfg=None.
+# The random floor: classification/eurosat/linear_r18-random_eurosat-rgb.py.
 model = dict(
     type='BandClassifier',
     frozen=True,

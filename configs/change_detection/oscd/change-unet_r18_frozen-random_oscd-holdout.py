@@ -1,2 +1,3 @@
 _base_ = './change-unet_r18_frozen_oscd-holdout.py'
-model = dict(backbone=dict(backbone=dict(init_cfg=None)))
+init = [dict(type='Kaiming', layer='Conv2d'), dict(type='Constant', val=1, layer='_BatchNorm')]
+model = dict(backbone=dict(backbone=dict(zero_init_residual=False, init_cfg=init)))

@@ -18,6 +18,11 @@ _LOSSY = ('.jpg', '.jpeg')
 def _read(path: str | Path, mode: str) -> np.ndarray:
     try:
         with Image.open(path) as image:
+            if mode == 'RGB' and image.mode[0] in 'IF':  # Pillow would cut off above 255
+                raise RasterError(
+                    f'{path} holds pixels of more than 8 bit (mode {image.mode}). Expected a '
+                    'picture of 8 bit; convert it with a stretch of your choice.'
+                )
             return np.asarray(image.convert(mode))
     except FileNotFoundError as error:
         raise LayoutError(f'{path} is missing. Unpack the archive again.') from error
@@ -72,9 +77,10 @@ def read_mask(path: str | Path) -> np.ndarray:
     """
     grey = _read(path, 'L')
     top = int(grey.max(initial=0))
-    if top <= 1:
+    lossy = Path(path).suffix.lower() in _LOSSY
+    if top <= 1 and not lossy:  # in a JPEG, 1 is noise
         return grey.copy()
-    if top < 128 and Path(path).suffix.lower() not in _LOSSY:
+    if top < 128 and not lossy:
         raise RasterError(
             f'{path} holds the values {np.unique(grey)[:8].tolist()}. Expected a change mask: 0 '
             'and 1, or 0 and 255. Convert it, one value a class.'

@@ -43,7 +43,8 @@ def check_tiling(tile: int | None, stride: int | None, test_mode: bool) -> None:
 def _starts(length: int, tile: int, stride: int) -> list[int]:
     """First pixels of the tiles along one axis; the last tile reaches the edge or over it."""
     count = 1 + max(0, -(-(length - tile) // stride))
-    return [i * stride for i in range(count)]
+    # With a stride above the tile, the last one may lie outside altogether.
+    return [i * stride for i in range(count) if i * stride < length]
 
 
 def tile_windows(

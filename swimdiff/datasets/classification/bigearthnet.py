@@ -142,7 +142,8 @@ class BigEarthNet(BaseDataset):
         covered = {name for path in self.covered for name in read_names(path)}
         default = Path(self.data_root).expanduser() / 'splits'
         kept = Path(self.split_dir).expanduser() if self.split_dir else default
-        cache = kept / 'bigearthnet_labels.tsv'
+        # In a folder of its own: files beside the lists would pass for lists of the user.
+        cache = kept / 'labels' / 'bigearthnet_labels.tsv'
 
         def strata() -> dict[str, str]:
             clear = [

@@ -132,6 +132,12 @@ class EuroSAT(BaseDataset):
                     f'{label}_1.tif ...; unpack the archive again.'
                 )
             kinds.update(os.path.splitext(name)[1].lower() for name in images)
+            twice = next((name for name in images if _clean(name) in files), None)
+            if twice is not None:
+                raise LayoutError(
+                    f'{self.root / label / twice} and {self.root / files[_clean(twice)]} have one '
+                    'name. Expected every image in the folder of its class only.'
+                )
             files.update({_clean(name): os.path.join(label, name) for name in images})
         if len(kinds) > 1:
             counts = ', '.join(f'{count} {kind}' for kind, count in kinds.items())

@@ -110,7 +110,11 @@ class ChangeUNetHead(BaseDecodeHead):
         """Loss against the masks; the engine's own, on nearest up-sampled logits."""
         size = batch_data_samples[0].gt_sem_seg.shape
         logits = F.interpolate(seg_logits, size=tuple(size[-2:]), mode='nearest')
-        return super().loss_by_feat(logits, batch_data_samples)
+        losses = super().loss_by_feat(logits, batch_data_samples)
+        if self.out_channels == 1:
+            # The engine's accuracy takes an argmax: of one logit, the share of unchanged pixels.
+            del losses['acc_seg']
+        return losses
 
     def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Logits at the size of the image, nearest up-sampled."""

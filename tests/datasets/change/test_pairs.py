@@ -8,6 +8,7 @@ from mmengine.registry import init_default_scope
 from PIL import Image
 
 from swimdiff.datasets.change import LEVIRCD, ChangePairs
+from swimdiff.datasets.change.tiles import tile_windows
 from swimdiff.errors import DatasetNotFoundError, LayoutError, RasterError
 
 LOAD = [dict(type='LoadChangePair')]
@@ -127,3 +128,20 @@ def test_truncated_picture_and_wrong_label_values(levir_root):
     path.write_bytes(b'')
     with pytest.raises(RasterError, match=re.escape(str(path))):
         LEVIRCD(str(levir_root))
+
+
+def test_pictures_of_16_bit_are_refused_and_jpeg_noise_is_no_change(levir_root):
+    path = levir_root / 'train' / 'A' / 'train_1.png'
+    Image.fromarray(np.full((128, 128), 3000, np.uint16)).save(path)
+    with pytest.raises(RasterError, match=r'train_1\.png holds pixels of more than 8 bit'):
+        LEVIRCD(str(levir_root), pipeline=LOAD)[0]
+    label = levir_root / 'train' / 'label' / 'train_2.png'
+    label.unlink()
+    Image.fromarray(np.ones((128, 128), np.uint8)).save(label.with_suffix('.jpg'), quality=100)
+    assert LEVIRCD(str(levir_root), pipeline=LOAD)[1]['gt_seg_map'].max() == 0
+
+
+def test_no_window_lies_outside():
+    for stride in (10, 30, 50, 70):
+        starts = [window[0] for window in tile_windows((100, 10), 10, stride)]
+        assert starts == list(range(0, 100, stride))

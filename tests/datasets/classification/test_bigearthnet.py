@@ -123,6 +123,13 @@ def test_labels_are_read_once(root):
     assert names(build(root)) == names(first)
 
 
+def test_drawn_split_in_a_new_folder(root, tmp_path):
+    parts = [build(root, split=part, split_dir=str(tmp_path / 'new')) for part in ('train', 'test')]
+    again = build(root, split='test', split_dir=str(tmp_path / 'new'))
+    assert names(again) == names(parts[1])
+    assert not set(names(parts[0])) & set(names(parts[1]))
+
+
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
