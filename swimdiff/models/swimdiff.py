@@ -9,12 +9,19 @@ import torch
 import torch.nn.functional as F
 from mmengine.dist import get_world_size
 from mmpretrain.models.selfsup.base import BaseSelfSupervisor
-from mmpretrain.models.utils import batch_shuffle_ddp, batch_unshuffle_ddp
 from mmpretrain.structures import DataSample
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from swimdiff.errors import ConfigError
-from swimdiff.models.utils import gather_keys, probe_pyramid, scene_ids
+from swimdiff.models.shuffle_bn import shuffle_ranks, unshuffle_ranks
+from swimdiff.models.utils import (
+    embedding_channels,
+    freeze_unused,
+    gather_keys,
+    probe_pyramid,
+    scene_ids,
+)
 from swimdiff.registry import MODELS
 
 __all__ = ['SwiMDiff']
@@ -29,7 +36,8 @@ class SwiMDiff(BaseSelfSupervisor):
     Args:
         backbone (dict): Query encoder f_q: any ``mmpretrain`` backbone. Its ``in_channels`` is the
             number of bands; ``out_indices`` must give the pyramid that the decoder is to use.
-        neck (dict): Projection h. Its ``in_channels`` is filled in from the backbone.
+        neck (dict): Projection h: takes the pyramid, returns N x D. Its ``in_channels`` is filled
+            in from the backbone.
         head (dict): Scene-matching head.
         queue (dict): Queue of past keys and their scenes. Its ``channels`` is the length of the
             embedding and is filled in from the neck.
@@ -44,7 +52,8 @@ class SwiMDiff(BaseSelfSupervisor):
             head's rule, which a sampler that puts a scene's images into one batch needs. A query's
             own positive is never counted twice. Defaults to False.
         shuffle_bn (bool): Shuffle the key views across processes, so that batch-norm statistics do
-            not tell a query its key (MoCo). No effect in one process. Defaults to True.
+            not tell a query its key (MoCo). No effect in one process or without batch norm.
+            Defaults to True.
         data_preprocessor (dict, optional): See :class:`MultiBandPreprocessor`.
         init_cfg (dict, optional): Initialisation. Defaults to None.
 
@@ -83,18 +92,23 @@ class SwiMDiff(BaseSelfSupervisor):
             data_preprocessor=MODELS.build(data_preprocessor) if data_preprocessor else None,
             init_cfg=init_cfg,
         )
-        embedding = self.neck.layers[-1].out_features
-        self.queue = MODELS.build({'channels': embedding, **queue})
+        channels = embedding_channels(projection, pyramid['in_channels'])
+        self.queue = MODELS.build({'channels': channels, **queue})
         copied = {'backbone': encoder, 'neck': projection}
         self.momentum_encoder = MODELS.build({**copied, **momentum_encoder})
         self.diffusion = None
         if lambda_d > 0:
             shared = {'backbone': encoder, 'pyramid': pyramid}
             self.diffusion = MODELS.build({**shared, **diffusion})  # type: ignore[dict-item]
+        used = {len(pyramid['strides']) - 1}
+        used |= set(self.diffusion.decoder.levels) if self.diffusion is not None else set()
+        freeze_unused(encoder, sorted(used), pyramid['image_channels'])
+        self.register_load_state_dict_pre_hook(_start_keys_from_queries)
         self.lambda_c = lambda_c
         self.lambda_d = lambda_d
         self.batch_keys = batch_keys
-        self.shuffle_bn = shuffle_bn
+        norms = (isinstance(m, _BatchNorm) for m in self.momentum_encoder.modules())
+        self.shuffle_bn = shuffle_bn and any(norms)
 
     def init_weights(self) -> None:
         """Initialise the query side, then start the key encoder from it."""
@@ -151,15 +165,27 @@ class SwiMDiff(BaseSelfSupervisor):
         Returns:
             Tensor: N x D unit-length keys, float32, without gradient.
         """
-        if self.shuffle_bn and get_world_size() > 1:
-            x_k, order = batch_shuffle_ddp(x_k)
-            z_k = batch_unshuffle_ddp(self.momentum_encoder(x_k).float(), order)
-        else:
-            z_k = self.momentum_encoder(x_k).float()
-        return F.normalize(z_k, dim=1)
+        if not self.shuffle_bn or get_world_size() == 1:
+            return F.normalize(self.momentum_encoder(x_k).float(), dim=1)
+        x_k, order = shuffle_ranks(x_k)
+        z_k = F.normalize(self.momentum_encoder(x_k).float(), dim=1)
+        return unshuffle_ranks(z_k, order)
 
     def denoise(self, x_0: Tensor, t: Tensor, eps: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Noise standardised images at steps t and estimate them back, see DiffusionBranch."""
         if self.diffusion is None:
             raise ConfigError('SwiMDiff: this model was built without a diffusion branch')
         return self.diffusion.denoise(self.backbone, x_0, t, eps)
+
+
+def _start_keys_from_queries(
+    model: nn.Module, state: dict[str, Tensor], prefix: str, *_: object
+) -> None:
+    """Weights of a query encoder alone (``load_from`` a backbone) start the key encoder, too."""
+    key = f'{prefix}momentum_encoder.'
+    if any(name.startswith(key) for name in state):
+        return
+    for name in list(state):
+        part = name.removeprefix(prefix)
+        if name.startswith(prefix) and part.startswith(('backbone.', 'neck.')):
+            state[key + part] = state[name]

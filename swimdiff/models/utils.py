@@ -7,7 +7,13 @@ from torch import Tensor, nn
 
 from swimdiff.errors import ConfigError
 
-__all__ = ['gather_keys', 'probe_pyramid', 'scene_ids']
+__all__ = [
+    'embedding_channels',
+    'freeze_unused',
+    'gather_keys',
+    'probe_pyramid',
+    'scene_ids',
+]
 
 
 def scene_ids(data_samples: list[DataSample], device: torch.device) -> Tensor:
@@ -85,3 +91,53 @@ def probe_pyramid(backbone: nn.Module, image_channels: int, size: int = 224) -> 
         'strides': [size // level.shape[-1] if level.dim() == 4 else 0 for level in levels],
         'image_channels': image_channels,
     }
+
+
+@torch.no_grad()
+def embedding_channels(neck: nn.Module, in_channels: list[int]) -> int:
+    """Length of the embedding, by running the neck once on a pyramid of zeros.
+
+    Args:
+        neck (nn.Module): Takes a pyramid, returns N x D.
+        in_channels (list[int]): Channels of the levels.
+
+    Returns:
+        int: D.
+    """
+    training = neck.training
+    neck.eval()
+    embedding = neck([torch.zeros(1, channels, 2, 2) for channels in in_channels])
+    neck.train(training)
+    return embedding.shape[1]
+
+
+@torch.enable_grad()
+def freeze_unused(
+    backbone: nn.Module, levels: list[int], image_channels: int, size: int = 224
+) -> list[str]:
+    """Stop parameters that no used level depends on from asking for a gradient.
+
+    Transformers and ConvNeXt normalise each level they return; the norm of a level that nothing
+    reads gets no gradient, at which distributed training stops.
+
+    Args:
+        backbone (nn.Module): The query backbone, changed in place.
+        levels (list[int]): The levels that neck and decoder read.
+        image_channels (int): C.
+        size (int): Edge of the image of zeros it is shown. Defaults to 224.
+
+    Returns:
+        list[str]: Names of the parameters frozen.
+    """
+    named = [(name, p) for name, p in backbone.named_parameters() if p.requires_grad]
+    training = backbone.training
+    backbone.eval()
+    feats = backbone(torch.zeros(1, image_channels, size, size))
+    backbone.train(training)
+    pyramid = [feats] if isinstance(feats, Tensor) else feats
+    total = torch.stack([pyramid[level].sum() for level in levels]).sum()
+    gradients = torch.autograd.grad(total, [p for _, p in named], allow_unused=True)
+    unused = [(n, p) for (n, p), g in zip(named, gradients, strict=True) if g is None]
+    for _, parameter in unused:
+        parameter.requires_grad_(False)
+    return [name for name, _ in unused]

@@ -45,6 +45,62 @@ def test_an_untrained_decoder_starts_at_the_variance_of_the_noise(backbone):
     assert loss.item() == pytest.approx(1.0, abs=0.02)
 
 
+@pytest.mark.parametrize('encoder_input', ['noised', 'clean'])
+@pytest.mark.parametrize('view', ['query', 'key'])
+@pytest.mark.parametrize('prediction', ['eps', 'x0', 'v'])
+def test_every_part_is_given_what_it_should_see(backbone, encoder_input, view, prediction):
+    """Noise, steps, noised images and target of one pass, followed by hand."""
+    if (encoder_input, view) == ('clean', 'key'):
+        return  # refused, see test_bad_options
+    made = branch(
+        backbone, encoder_input=encoder_input, view=view, loss=dict(prediction=prediction)
+    )
+    nn.init.normal_(made.decoder.out_conv.weight, std=0.1)
+    seen = {'encoded': []}
+    add_noise, decode = made.schedule.add_noise, made.decoder.forward
+
+    def spy_noise(x_0, eps, t):
+        seen.update(x_0=x_0, eps=eps, t=t)
+        return add_noise(x_0, eps, t)
+
+    def spy_decoder(feats, x_t, t):
+        seen.update(feats=feats, x_t=x_t, decoder_t=t, output=decode(feats, x_t, t))
+        return seen['output']
+
+    made.schedule.add_noise, made.decoder.forward = spy_noise, spy_decoder
+    backbone.register_forward_pre_hook(lambda _, inputs: seen['encoded'].append(inputs[0]))
+    x_q, x_k = torch.randn(3, 3, 64, 64), torch.randn(3, 3, 64, 64)
+    feats_q = backbone(x_q)
+    seen['encoded'].clear()
+    loss = made(backbone, x_q, x_k, feats_q)
+
+    x_0 = x_q if view == 'query' else x_k
+    assert torch.equal(seen['x_0'], x_0)
+    a, b = (
+        table[seen['t']].view(-1, 1, 1, 1) for table in (made.schedule.signal, made.schedule.noise)
+    )
+    x_t = a * x_0 + b * seen['eps']
+    assert torch.allclose(seen['x_t'], x_t) and torch.equal(seen['decoder_t'], seen['t'])
+    if encoder_input == 'noised':
+        assert len(seen['encoded']) == 1 and torch.allclose(seen['encoded'][0], x_t)
+    else:
+        assert not seen['encoded']
+        pairs = zip(seen['feats'], feats_q, strict=True)
+        assert all(torch.equal(mine, theirs) for mine, theirs in pairs)
+    target = {'eps': seen['eps'], 'x0': x_0, 'v': a * seen['eps'] - b * x_0}[prediction]
+    assert seen['eps'].std().item() == pytest.approx(1, abs=0.05)
+    expected = sum(((o - y) ** 2).mean() for o, y in zip(seen['output'], target, strict=True)) / 3
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_decoder_s_own_initialisation_is_heeded_and_it_starts_from_zero(backbone):
+    constant = dict(type='Constant', layer='Conv2d', val=0.125, bias=0.25)
+    made = branch(backbone, decoder=dict(init_cfg=constant))
+    made.init_weights()
+    assert (made.decoder.laterals[0].weight == 0.125).all()
+    assert not any(p.any() for p in made.decoder.out_conv.parameters())
+
+
 def statistics(module):
     layers = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
     return [m.running_mean.clone() for m in layers] + [m.num_batches_tracked for m in layers]

@@ -1,10 +1,9 @@
 """The head against a naive double loop, closed forms and the engine's ContrastiveHead."""
 
-import math
-
 import pytest
 import torch
 import torch.nn.functional as F
+from fixtures.naive import naive_loss
 
 from swimdiff.errors import ConfigError
 from swimdiff.models.scene_matching_head import SceneMatchingHead, soft_labels
@@ -21,34 +20,6 @@ def batch(n=6, k=40, d=16, scenes=4, empty=7, seed=0):
     queue_ids = torch.randint(scenes, (k,), generator=generator)
     queue_ids[k - empty :] = EMPTY
     return unit(n, d), unit(n, d), ids, unit(k, d), queue_ids
-
-
-def naive_loss(head, z_q, z_k, ids, keys, key_ids):
-    """method.md section 1, one query and one key at a time, in Python floats."""
-    total, mass = 0.0, 0.0
-    for i in range(len(z_q)):
-        mates = [j for j in range(len(keys)) if key_ids[j] == ids[i]]
-        anchor = z_q[i] if head.anchor == 'query' else z_k[i]
-        labels = dict.fromkeys(mates, 0.0)
-        if mates and head.rule == 'positive':
-            labels = dict.fromkeys(mates, 1.0)
-        if mates and head.rule == 'soft':
-            scores = [math.exp(float(anchor @ keys[j]) / head.label_temperature) for j in mates]
-            b = [s / sum(scores) for s in scores]
-            entropy = -sum(p * math.log(p) for p in b if p > 0)
-            c = 1.0 if len(mates) == 1 else 1 - entropy / math.log(len(mates))
-            labels = {j: min(1.0, c * head.label_scale * p) for j, p in zip(mates, b, strict=True)}
-        entries = [(float(z_q[i] @ z_k[i]), 1.0)]
-        for j in range(len(keys)):
-            if key_ids[j] == EMPTY or (head.rule == 'ignore' and j in mates):
-                continue
-            entries.append((float(z_q[i] @ keys[j]), labels.get(j, 0.0)))
-        logits = [s / head.temperature for s, _ in entries]
-        log_sum = math.log(sum(math.exp(v) for v in logits))
-        norm = sum(y for _, y in entries)
-        total -= sum(y / norm * (v - log_sum) for v, (_, y) in zip(logits, entries, strict=True))
-        mass += 1 - 1 / norm
-    return total / len(z_q), mass / len(z_q)
 
 
 @pytest.mark.parametrize('rule', ['soft', 'positive', 'ignore', 'none'])

@@ -5,11 +5,13 @@ import copy
 import pytest
 import torch
 import torch.multiprocessing as mp
+from fixtures.naive import naive_loss
 from mmpretrain.structures import DataSample
 from torch import distributed
 
 from swimdiff.errors import ConfigError
 from swimdiff.models.scene_queue import EMPTY
+from swimdiff.models.shuffle_bn import shuffle_ranks, unshuffle_ranks
 from swimdiff.models.utils import gather_keys
 from swimdiff.registry import MODELS
 
@@ -86,6 +88,97 @@ def test_rule_none_without_diffusion_is_moco_v2():
     assert torch.allclose(ours.queue.keys, moco.queue.T, atol=1e-4)
 
 
+@pytest.mark.parametrize('rule', ['soft', 'ignore'])
+@pytest.mark.parametrize('anchor', ['query', 'key'])
+def test_contrastive_loss_is_the_naive_loop_on_its_own_embeddings(rule, anchor):
+    """Each query with its own key, its own scene and the queue as it was before the step."""
+    model = build(head=dict(type='SceneMatchingHead', rule=rule, anchor=anchor), lambda_d=0)
+    model.queue.push(torch.randn(9, 16), torch.tensor([0, 0, 1, 2, 2, 2, 3, 1, 0]))
+    model.queue.keys.copy_(torch.nn.functional.normalize(model.queue.keys, dim=1))
+    (x_q, x_k), scenes = views(), [2, 0, 3, 7]
+    twin = copy.deepcopy(model)
+    z_q = torch.nn.functional.normalize(twin.neck(twin.backbone(x_q)), dim=1)
+    z_k = torch.nn.functional.normalize(twin.momentum_encoder(x_k), dim=1)
+    expected, mass = naive_loss(
+        model.head, z_q, z_k, torch.tensor(scenes), twin.queue.keys, twin.queue.scenes
+    )
+    out = model.loss([x_q, x_k], samples(*scenes))
+    assert out['loss_contrast'].item() == pytest.approx(expected, abs=1e-4)
+    assert out['mates_mass'].item() == pytest.approx(mass, abs=1e-4)
+    # the keys entered in order, each with its scene
+    slots = [(9 + i) % 12 for i in range(4)]
+    assert torch.allclose(model.queue.keys[slots], z_k, atol=1e-5)
+    assert model.queue.scenes[slots].tolist() == scenes
+
+
+def test_the_diffusion_branch_gets_query_and_key_views():
+    model, seen = build(), []
+    model.diffusion.forward = lambda *inputs: seen.append(inputs) or torch.zeros(())
+    x_q, x_k = views()
+    model.loss([x_q, x_k], samples(0, 1, 2, 3))
+    backbone, first, second, feats = seen[0]
+    assert backbone is model.backbone and first is x_q and second is x_k
+    assert [feat.shape[1] for feat in feats] == [64, 128, 256, 512]
+
+
+def test_any_neck_that_returns_vectors_will_do():
+    @MODELS.register_module(force=True)
+    class MaxNeck(torch.nn.Module):
+        def __init__(self, in_channels):
+            super().__init__()
+
+        def forward(self, feats):
+            return feats[-1].amax(dim=(2, 3))
+
+    model = build(neck=dict(type='MaxNeck'))
+    assert model.queue.keys.shape == (12, 512)
+    assert 'loss_contrast' in model.loss(views(), samples(0, 1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    'backbone',
+    [
+        dict(type='mmpretrain.SwinTransformer', arch='tiny', pad_small_map=True),
+        dict(type='mmpretrain.ConvNeXt', arch='tiny', gap_before_final_norm=False),
+    ],
+)
+@pytest.mark.parametrize('levels', [None, (0, 2)])
+def test_every_parameter_that_asks_for_a_gradient_gets_one(backbone, levels):
+    """Distributed training stops at one that does not."""
+    diffusion = levels and dict(
+        type='DiffusionBranch', decoder=dict(levels=levels, channels=(8, 8))
+    )
+    model = build(
+        backbone={**backbone, 'out_indices': (0, 1, 2, 3)},
+        diffusion=diffusion,
+        lambda_d=1.0 if levels else 0.0,
+    )
+    total, _ = model.parse_losses(model.loss(views(2), samples(0, 1)))
+    total.backward()
+    missing = [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]
+    assert not missing
+    assert {n for n, p in model.backbone.named_parameters() if not p.requires_grad} == {
+        f'norm{i}.{kind}'
+        for i in range(3)
+        if i not in (levels or ())
+        for kind in ('weight', 'bias')
+    }
+
+
+def test_weights_of_a_backbone_start_the_key_encoder_too():
+    model = build()
+    weights = {f'backbone.{k}': v + 1 for k, v in model.backbone.state_dict().items()}
+    model.load_state_dict(weights, strict=False)
+    key = model.momentum_encoder.backbone.state_dict()
+    assert all(torch.equal(weights[f'backbone.{name}'], key[name]) for name in key)
+    whole = {k: v.clone() for k, v in model.state_dict().items()}
+    whole['backbone.conv1.weight'] += 1  # a checkpoint with both is taken as it is
+    model.load_state_dict(whole)
+    assert not torch.equal(
+        model.backbone.conv1.weight, model.momentum_encoder.backbone.conv1.weight
+    )
+
+
 def test_joint_loss_is_the_weighted_sum_and_is_logged():
     model = build(lambda_c=0.5, lambda_d=2.0)
     inputs = views()
@@ -145,7 +238,18 @@ def _gather(rank, world, path, results):
     batch = torch.arange(12.0).view(6, 2)
     ids = torch.tensor([2**40 + 1, 0, 7, 2**62 - 1, 5, 6])
     keys, scenes, positions = gather_keys(batch[rank::world], ids[rank::world])
-    results.put((torch.equal(keys, batch), torch.equal(scenes, ids), positions.tolist()))
+    mine = batch[rank::world]
+    dealt, order = shuffle_ranks(mine)
+    returned = torch.equal(unshuffle_ranks(dealt * 2, order), mine * 2)
+    results.put(
+        (
+            torch.equal(keys, batch),
+            torch.equal(scenes, ids),
+            returned,
+            positions.tolist(),
+            dealt.tolist(),
+        )
+    )
     distributed.destroy_process_group()
 
 
@@ -155,5 +259,6 @@ def test_every_rank_gathers_keys_and_ids_in_the_sampler_s_order(world, tmp_path)
     arguments = (world, tmp_path / 'store', results)
     mp.start_processes(_gather, arguments, nprocs=world, start_method='fork')
     got = [results.get() for _ in range(world)]
-    assert all(same_keys and same_ids for same_keys, same_ids, _ in got)
-    assert sorted(p for *_, positions in got for p in positions) == list(range(6))
+    assert all(all(checks[:3]) for checks in got)
+    assert sorted(p for *_, positions, _ in got for p in positions) == list(range(6))
+    assert sorted(row[0] for each in got for row in each[-1]) == [0, 2, 4, 6, 8, 10]

