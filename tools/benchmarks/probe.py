@@ -117,7 +117,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def build_parts(args: argparse.Namespace, seed: int) -> Parts:
     """Train, val and test; with ``--limit`` each has its share of that many images."""
     kind, load, native, _ = DATA[args.dataset]
-    pipeline = [dict(type=load)]
+    pipeline: list[dict[str, Any]] = [dict(type=load)]
     if args.size != native:
         pipeline.append(dict(type='mmcv.Resize', scale=(args.size, args.size)))
     pipeline.append(dict(type='mmpretrain.PackInputs'))
