@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 
@@ -48,7 +49,7 @@ def open_pretrained(cfg: Config, checkpoint: str | Path) -> SwiMDiff:
     return model
 
 
-def build_dataset(cfg: Config, pipeline: list | None = None) -> object:
+def build_dataset(cfg: Config, pipeline: list | None = None) -> BaseDataset:
     """Build the training data set of a config, with another pipeline where one is given."""
     init_default_scope(cfg.get('default_scope', 'swimdiff'))
     dataset = cfg.train_dataloader.dataset

@@ -26,6 +26,8 @@ from swimdiff.registry import MODELS
 
 __all__ = ['SwiMDiff']
 
+_PLAIN_PREPROCESSOR = dict(type='mmpretrain.SelfSupDataPreprocessor')
+
 
 @MODELS.register_module()
 class SwiMDiff(BaseSelfSupervisor):
@@ -54,7 +56,8 @@ class SwiMDiff(BaseSelfSupervisor):
         shuffle_bn (bool): Shuffle the key views across processes, so that batch-norm statistics do
             not tell a query its key (MoCo). No effect in one process or without batch norm.
             Defaults to True.
-        data_preprocessor (dict, optional): See :class:`MultiBandPreprocessor`.
+        data_preprocessor (dict, optional): See :class:`MultiBandPreprocessor`. Defaults to None,
+            which takes views as they come.
         init_cfg (dict, optional): Initialisation. Defaults to None.
 
     Raises:
@@ -89,7 +92,7 @@ class SwiMDiff(BaseSelfSupervisor):
             backbone=encoder,
             neck=projection,
             head=MODELS.build(head),
-            data_preprocessor=MODELS.build(data_preprocessor) if data_preprocessor else None,
+            data_preprocessor=MODELS.build(data_preprocessor or _PLAIN_PREPROCESSOR),
             init_cfg=init_cfg,
         )
         channels = embedding_channels(projection, pyramid['in_channels'])

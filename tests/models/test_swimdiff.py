@@ -27,7 +27,6 @@ def build(**options):
         queue=dict(type='SceneQueue', length=12),
         momentum_encoder=dict(type='MomentumEncoder', momentum=0.9),
         diffusion=dict(type='DiffusionBranch'),
-        data_preprocessor=dict(type='mmpretrain.SelfSupDataPreprocessor'),
     )
     torch.manual_seed(0)
     return MODELS.build({**config, **options})
