@@ -8,11 +8,13 @@ as data (:func:`parse_config_text`), never executed.
 import ast
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
+from urllib.parse import urlsplit
 
 import torch
 from torch import Tensor
@@ -216,12 +218,46 @@ def _read_torch(path: Path, weights_only: bool) -> Any:
         ) from error
 
 
+@contextmanager
+def _fetched(address: str) -> Iterator[Path]:
+    """A file at an address, copied here for as long as it is read.
+
+    Raises:
+        CheckpointError: The address is unknown or cannot be reached.
+    """
+    from mmengine.fileio import get_local_path
+    from mmengine.runner.checkpoint import get_torchvision_models
+
+    scheme, _, name = address.partition('://')
+    try:
+        source = get_torchvision_models()[name] if scheme == 'torchvision' else address
+        local = get_local_path(source)
+        path = Path(local.__enter__())
+    except Exception as error:  # each of the engine's backends has errors of its own
+        raise CheckpointError(
+            f'{address} cannot be fetched: {type(error).__name__}: {error}. Expected the address '
+            'of a file that a backend of the engine reads (https://, s3://, torchvision://NAME); '
+            'check it, or download the file and name the copy.'
+        ) from error
+    try:
+        yield path
+    finally:
+        local.__exit__(None, None, None)
+
+
+def _read_file(file: Path, suffix: str, weights_only: bool) -> tuple[Any, dict[str, Any]]:
+    """Content of a file, and the meta information that stands beside the tensors."""
+    if suffix == '.safetensors':
+        return _read_safetensors(file)
+    return _read_torch(file, weights_only), {}
+
+
 def read_checkpoint(path: str | os.PathLike[str], weights_only: bool = True) -> Checkpoint:
     """Read a checkpoint of the engine, a published backbone or any plain file of weights.
 
     Args:
-        path: ``.pth`` or ``.safetensors``, or an address that the engine resolves
-            (``https://...``, ``torchvision://...``).
+        path: ``.pth`` or ``.safetensors``, or an address that the engine's file backends read
+            (``https://...``, ``s3://...``) or ``torchvision://NAME``.
         weights_only: Refuse everything that is no data. False runs code from the file.
 
     Returns:
@@ -232,17 +268,17 @@ def read_checkpoint(path: str | os.PathLike[str], weights_only: bool = True) -> 
     """
     name = os.fspath(path)
     if '://' in name:
-        from mmengine.runner import CheckpointLoader
-
-        content = CheckpointLoader.load_checkpoint(name, map_location='cpu')
+        suffix = Path(urlsplit(name).path).suffix
+        with _fetched(name) as copy:
+            try:
+                content, meta = _read_file(copy, suffix, weights_only)
+            except CheckpointError as error:
+                raise CheckpointError(str(error).replace(str(copy), name)) from error
     else:
         file = Path(name).expanduser()
         if not file.is_file():
             raise _missing(file)
-        if file.suffix == '.safetensors':
-            tensors, meta = _read_safetensors(file)
-            return Checkpoint(name, tensors, meta)
-        content = _read_torch(file, weights_only)
+        content, meta = _read_file(file, file.suffix, weights_only)
     if not isinstance(content, Mapping):
         raise CheckpointError(
             f'{name} holds a {type(content).__name__}. Expected tensors by name, or a dict with '
@@ -255,5 +291,6 @@ def read_checkpoint(path: str | os.PathLike[str], weights_only: bool = True) -> 
             f'{name} holds no tensors; its keys are {some([str(key) for key in content])}. '
             "Expected tensors by name, or a dict with 'state_dict'."
         )
-    meta = content.get('meta', {}) if state is not content else {}
+    if state is not content:
+        meta = content.get('meta', {})
     return Checkpoint(name, tensors, meta if isinstance(meta, Mapping) else {})

@@ -1,4 +1,7 @@
 import os
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import torch
@@ -118,3 +121,53 @@ def test_file_without_tensors(tmp_path):
     torch.save(dict(state_dict=dict(a=1)), tmp_path / 'x.pth')
     with pytest.raises(CheckpointError, match='holds no tensors; its keys are state_dict'):
         read_checkpoint(tmp_path / 'x.pth')
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def served(tmp_path, monkeypatch):
+    """Address under which the files of ``tmp_path`` are."""
+    monkeypatch.setenv('no_proxy', '127.0.0.1')
+    server = ThreadingHTTPServer(('127.0.0.1', 0), partial(_Quiet, directory=str(tmp_path)))
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield f'http://127.0.0.1:{server.server_port}'
+    server.shutdown()
+    server.server_close()
+
+
+def test_code_behind_an_address_is_not_run(tmp_path, served, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save(dict(state_dict={'a': torch.ones(1)}, meta=Bomb()), tmp_path / 'evil.pth')
+    with pytest.raises(CheckpointError, match=rf'{served}/evil.pth is no plain file of weights'):
+        read_checkpoint(f'{served}/evil.pth')
+    assert not (tmp_path / 'exploded').exists()
+    read_checkpoint(f'{served}/evil.pth', weights_only=False)
+    assert (tmp_path / 'exploded').exists()
+
+
+def test_address_is_read_like_a_file(tmp_path, served, monkeypatch):
+    engine_checkpoint(tmp_path / 'epoch_3.pth')
+    far, near = (read_checkpoint(f'{root}/epoch_3.pth') for root in (served, tmp_path))
+    assert far.path == f'{served}/epoch_3.pth'
+    assert far.bands == near.bands
+    assert far.state_dict.keys() == near.state_dict.keys()
+    save_file({'w': torch.arange(3.0)}, tmp_path / 'b.safetensors', metadata=dict(bands='B02'))
+    published = read_checkpoint(f'{served}/b.safetensors?download=1')
+    assert published.bands == ('B02',)
+    assert published.state_dict['w'].tolist() == [0, 1, 2]
+    monkeypatch.setattr(
+        'mmengine.runner.checkpoint.get_torchvision_models',
+        lambda: {'resnet18': f'{served}/epoch_3.pth'},
+    )
+    assert read_checkpoint('torchvision://resnet18').bands == near.bands
+
+
+@pytest.mark.parametrize('address', ['{}/none.pth', 'torchvision://resnet999', 'nowhere://x.pth'])
+def test_address_that_leads_nowhere(served, address):
+    address = address.format(served)
+    with pytest.raises(CheckpointError, match=rf'{address} cannot be fetched'):
+        read_checkpoint(address)
