@@ -15,33 +15,49 @@ from swimdiff.registry import METRICS
 __all__ = ['MultiLabelAP', 'SplitAccuracy']
 
 
-def _about(metric: BaseMetric, results: Sequence[Any]) -> dict[str, Any]:
-    """Split and number of samples behind a score.
+class _WholeSplit(BaseMetric):
+    """A metric that scores every sample of a split, and says which split that was."""
 
-    Raises:
-        DataError: Nothing was evaluated.
-    """
-    meta = metric.dataset_meta or {}
-    split = meta.get('split', 'unnamed')
-    if not results:
-        raise DataError(
-            f'No sample was evaluated of the split {split}. Expected at least one; check the split '
-            'lists and the `limit` of the data set.'
-        )
-    return dict(split=split, samples=len(results))
+    _expected: int | None = None
+
+    def evaluate(self, size: int) -> dict[str, Any]:
+        """Collect from all processes; ``size`` is the number of samples of the split."""
+        self._expected = size
+        return super().evaluate(size)
+
+    def _about(self, results: Sequence[Any]) -> dict[str, Any]:
+        """Split and number of samples behind a score.
+
+        Raises:
+            DataError: Nothing was evaluated, or not the whole split.
+        """
+        split = (self.dataset_meta or {}).get('split', 'unnamed')
+        if not results:
+            raise DataError(
+                f'No sample was evaluated of the split {split}. Expected at least one; check the '
+                'split lists and the `limit` of the data set.'
+            )
+        if self._expected is not None and len(results) != self._expected:
+            raise DataError(
+                f'{type(self).__name__}: {len(results)} samples of the split {split} were scored; '
+                f'expected {self._expected}. Every sample must be scored: use a loader without '
+                'drop_last and a sampler that visits all.'
+            )
+        return dict(split=split, samples=len(results))
 
 
 @METRICS.register_module()
-class SplitAccuracy(Accuracy):
+class SplitAccuracy(_WholeSplit, Accuracy):
     """``mmpretrain.Accuracy`` that also gives ``split`` (name, hash, part) and ``samples``."""
 
     def compute_metrics(self, results: list) -> dict[str, Any]:
         """Accuracy over all samples, in per cent."""
-        return {**super().compute_metrics(results), **_about(self, results)}
+        about = self._about(results)
+        return {**super().compute_metrics(results), **about}
 
 
 @METRICS.register_module()
-class MultiLabelAP(BaseMetric):
+class MultiLabelAP(_WholeSplit):
     """mAP and F1 of several labels, macro and micro, from the scores of the whole split.
 
     Args:
@@ -70,7 +86,7 @@ class MultiLabelAP(BaseMetric):
 
     def compute_metrics(self, results: list) -> dict[str, Any]:
         """Scores in per cent; ``classes`` is the number of classes that macro means are over."""
-        about = _about(self, results)
+        about = self._about(results)
         scores = np.stack([score for score, _ in results])
         targets = np.stack([target for _, target in results])
         predicted = scores >= self.threshold

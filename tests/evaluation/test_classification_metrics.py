@@ -88,6 +88,20 @@ def test_accuracy_names_its_split():
     assert (found['accuracy/split'], found['accuracy/samples']) == ('toy@12345678/val', 3)
 
 
+@pytest.mark.parametrize('kind', ['MultiLabelAP', 'SplitAccuracy'])
+def test_a_part_of_the_split_is_not_scored_as_the_whole(kind):
+    with DefaultScope.overwrite_default_scope('swimdiff'):
+        part = METRICS.build(dict(type=kind))
+    part.dataset_meta = dict(split='toy@12345678/test')
+    sample = dict(pred_score=torch.tensor([0.2, 0.8]), gt_label=torch.tensor([1]))
+    part.process(None, [sample] * 3)
+    with pytest.raises(DataError, match=rf'{kind}: 3 samples of .*/test were scored; expected 4'):
+        part.evaluate(4)
+    part.results.clear()
+    part.process(None, [sample] * 4)
+    assert part.evaluate(4)[f'{part.prefix}/samples'] == 4
+
+
 def test_empty_split_is_an_error(metric):
     with pytest.raises(DataError, match=r'No sample was evaluated of the split toy@12345678/test'):
         metric.compute_metrics([])
