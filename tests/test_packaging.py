@@ -227,3 +227,32 @@ def test_installer_leaves_a_strangers_folder_alone(tmp_path):
     done = install(tmp_path)
     assert done.returncode == 1 and 'neither empty nor an environment' in done.stderr
     assert [path.name for path in folder.iterdir()] == ['thesis.tex']
+
+
+def test_installer_never_empties_an_environment_it_only_used(tmp_path):
+    """A lock left in a stranger's environment, broken since, gives no right to its files."""
+    folder = tmp_path / 'my venv'
+    folder.mkdir()
+    for name in ('.swimdiff-lock', '.swimdiff-log', '.swimdiff-environment', 'thesis.tex'):
+        (folder / name).touch()
+    before = sorted(folder.iterdir())
+    done = install(tmp_path)
+    assert done.returncode == 1 and 'neither empty nor an environment' in done.stderr
+    assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize('made', [True, False])
+def test_installer_empties_what_it_made(tmp_path, made):
+    """The function alone, with a stand-in for the Python that would make the environment."""
+    folder = tmp_path / 'my venv'
+    folder.mkdir()
+    (folder / 'half').touch()
+    if made:
+        (folder / '.swimdiff-made').touch()
+    text = (ROOT / 'tools' / 'install.sh').read_text()
+    (tmp_path / 'tools').mkdir()
+    script = tmp_path / 'tools' / 'install.sh'
+    script.write_text(re.sub(r'^prepare$', 'BASE=true; make_venv; exit', text, flags=re.M))
+    done = run('bash', str(script), cwd=tmp_path, SWIMDIFF_VENV=str(folder))
+    assert (done.returncode == 0) == made and (folder / 'half').exists() != made
+    assert (folder / '.swimdiff-made').exists() == made

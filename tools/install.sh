@@ -123,16 +123,22 @@ system_packages() {
 
 # ---------------------------------------------------------------- the environment
 
-is_ours() { [ -e "$VENV/.swimdiff-lock" ]; }
+# The mark is put in by make_venv alone. The lock lies in any environment that was ever used, so it says nothing.
+is_ours() { [ -e "$VENV/.swimdiff-made" ]; }
+is_empty() { [ -z "$(ls -A "$VENV" | grep -vxF -e .swimdiff-lock -e .swimdiff-log)" ]; }
 is_whole() { fits "$(version_of "$PYTHON")" && "$PYTHON" -c 'import pip' 2>/dev/null; }
+
+refuse_folder() { die "$VENV is neither empty nor an environment that works. Remove it, or name another folder with SWIMDIFF_VENV."; }
 
 # Only a folder that this script made is ever emptied.
 make_venv() {
     local version
     is_whole && return
+    is_ours || is_empty || refuse_folder
+    : >"$VENV/.swimdiff-made"
     version="$("$BASE" -c 'import platform; print(platform.python_version())')"
     step "making the environment $VENV with Python $version"
-    find "$VENV" -mindepth 1 -maxdepth 1 ! -name .swimdiff-lock -exec rm -rf {} +
+    find "$VENV" -mindepth 1 -maxdepth 1 ! -name .swimdiff-lock ! -name .swimdiff-made -exec rm -rf {} +
     run "$BASE" -m venv "$VENV" || die "could not make the environment (the output is above)."
 }
 
@@ -149,9 +155,7 @@ honour_python() {
 # Several runs may share one environment (CI, two terminals): they take turns.
 take_turn() {
     if [ ! -e "$VENV" ]; then mkdir -p "$VENV"; fi
-    if [ -n "$(ls -A "$VENV")" ] && ! is_ours && ! is_whole; then
-        die "$VENV is neither empty nor an environment that works. Remove it, or name another folder with SWIMDIFF_VENV."
-    fi
+    is_empty || is_ours || is_whole || refuse_folder
     exec 9>>"$VENV/.swimdiff-lock"
     if command -v flock >/dev/null && ! flock -n 9; then
         step "another run is installing into $VENV: waiting for it"
