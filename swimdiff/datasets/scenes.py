@@ -2,7 +2,8 @@
 
 A definition turns the samples of a data set into integers once, when they are indexed. A sample
 is a mapping with ``location`` (str, the group that is one place on the ground), ``products`` (tuple
-of product ids) and ``raster`` (path of one raster of the location, read by :class:`DistanceScene`).
+of product ids), ``raster`` (path of one raster of the location, read by :class:`DistanceScene`) and
+perhaps ``others`` (a function that gives the paths of more, for a raster that cannot be read).
 All samples of one location always get the same scene, whatever the definition.
 """
 
@@ -15,7 +16,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from swimdiff.datasets.georeference import centre_lonlat
-from swimdiff.errors import ConfigError, LayoutError
+from swimdiff.errors import ConfigError, DataError, LayoutError, RasterError
 from swimdiff.registry import TASK_UTILS
 
 __all__ = ['DistanceScene', 'LocationScene', 'SceneDefinition', 'TileScene']
@@ -27,7 +28,10 @@ class SceneDefinition(Protocol):
     """Interface of a scene definition."""
 
     def assign(self, samples: Sequence[Sample]) -> np.ndarray:
-        """Scene id of each sample, int64, from 0 on without gaps."""
+        """Scene id of each sample, int64, from 0 on without gaps; -1 for one to be left out.
+
+        Where some are left out, ``unreadable`` holds the error of each location.
+        """
         ...
 
 
@@ -108,25 +112,47 @@ class DistanceScene:
             raise ConfigError(f'DistanceScene(metres={metres}): expected a distance above 0.')
         self.metres = float(metres)
         self.centre = centre
+        self.unreadable: dict[str, DataError] = {}
+
+    def _place(self, sample: Sample) -> tuple[float, float] | None:
+        """Centre of a location by the first raster that can be read; None where none can."""
+        try:
+            return self.centre(sample['raster'])
+        except (LayoutError, RasterError) as error:
+            first = error
+        for path in sample['others']() if 'others' in sample else ():
+            try:
+                return self.centre(path)
+            except (LayoutError, RasterError):
+                continue
+        self.unreadable[sample['location']] = first
+        return None
 
     def assign(self, samples: Sequence[Sample]) -> np.ndarray:
-        """Scene id of each sample, int64, by distance; opens one raster a location."""
+        """Scene id of each sample, int64, by distance; opens one raster a location.
+
+        Locations without a readable raster get -1 and an entry in ``unreadable``.
+        """
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
         from scipy.spatial import cKDTree
 
-        rasters = {sample['location']: sample['raster'] for sample in reversed(samples)}
-        locations = sorted(rasters)
+        one = {sample['location']: sample for sample in reversed(samples)}
+        locations = sorted(one)
         if len(locations) > 1000:
             print_log(f'Reading the georeference of {len(locations)} locations', logger='current')
-        lonlat = np.array([self.centre(rasters[location]) for location in locations])
-        tree = cKDTree(earth_centred(lonlat))
+        self.unreadable = {}
+        places = {location: self._place(one[location]) for location in locations}
+        locations = [location for location in locations if places[location] is not None]
+        if not locations:
+            return np.full(len(samples), -1, np.int64)
+        tree = cKDTree(earth_centred(np.array([places[location] for location in locations])))
         a, b = tree.query_pairs(self.metres, output_type='ndarray').T
         shape = (len(locations), len(locations))
         graph = coo_array((np.ones(len(a), bool), (a, b)), shape=shape)
         _, labels = connected_components(graph, directed=False)
         scene = dict(zip(locations, labels.tolist(), strict=True))
-        return np.fromiter((scene[s['location']] for s in samples), np.int64, len(samples))
+        return np.fromiter((scene.get(s['location'], -1) for s in samples), np.int64, len(samples))
 
 
 def earth_centred(lonlat: np.ndarray) -> np.ndarray:

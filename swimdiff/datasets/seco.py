@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ class SeCo(BaseDataset):
         scene: Scene definition (config of a component in ``TASK_UTILS``).
         stretch: Stretch each band between its quantiles to 0..255 when read.
         max_unreadable: Share of reads that may fail and be replaced by another sample, and of
-            locations that may hold no dates; 0 raises at the first.
+            locations without dates or, where the scene needs it, a place; 0 raises at the first.
         pipeline: Transforms.
         **kwargs: Further options of ``mmengine.dataset.BaseDataset``.
 
@@ -106,11 +107,23 @@ class SeCo(BaseDataset):
                 ]
         name = f'{seco_stem(self.bands[0])}.tif'
         described = [
-            dict(info, raster=self._path(info, info['products'][0], name)) for info in data_list
+            dict(
+                info,
+                raster=self._path(info, info['products'][0], name),
+                others=partial(self._rasters, info, dates[info['location']]),
+            )
+            for info in data_list
         ]
         for info, scene in zip(data_list, self.scene.assign(described), strict=True):
             info['scene_id'] = int(scene)
-        return data_list
+        for error in getattr(self.scene, 'unreadable', {}).values():
+            self.skips.left_out(error, len(dates))
+        return [info for info in data_list if info['scene_id'] >= 0]
+
+    def _rasters(self, info: dict, products: Sequence[str]) -> list[str]:
+        """Every file of a location that is of one of the bands."""
+        names = [f'{seco_stem(band)}.tif' for band in self.bands]
+        return [self._path(info, product, name) for product in products for name in names]
 
     def _dates(self) -> dict[str, tuple[str, ...]]:
         """Products of every location; locations without any stop or are skipped like samples."""

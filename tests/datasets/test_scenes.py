@@ -6,7 +6,7 @@ from fixtures.seco import DATES, write_tree
 
 from swimdiff.datasets import DistanceScene, LocationScene, SeCo, TileScene
 from swimdiff.datasets.scenes import earth_centred
-from swimdiff.errors import ConfigError, LayoutError, RasterError
+from swimdiff.errors import ConfigError, LayoutError, RasterError, UnreadableSamplesError
 
 
 def sample(location, *tiles, raster=''):
@@ -117,3 +117,26 @@ def test_unreadable_georeference_is_named(tmp_path):
     bad.write_bytes(b'')
     with pytest.raises(RasterError, match=f'{bad} cannot be read'):
         SeCo(str(root), bands=['B4'], scene=dict(type='DistanceScene', metres=10))
+
+
+def test_unreadable_georeference_is_taken_from_another_file_or_left_out(tmp_path, monkeypatch):
+    texts = []
+    monkeypatch.setattr(
+        'swimdiff.datasets.skipping.print_log', lambda text, **_: texts.append(text)
+    )
+    root = write_tree(tmp_path, dates=2, bands=('B4', 'B3'))
+    scene = dict(type='DistanceScene', metres=10)
+    files = sorted((root / '000001').glob('2*/*.tif'))
+    for path in files:
+        # Up to the last file, another band or date of the location gives the place.
+        assert len(SeCo(str(root), bands=['B4', 'B3'], scene=scene)) == 6
+        path.write_bytes(b'')
+    assert not texts
+    dataset = SeCo(str(root), bands=['B4', 'B3'], scene=scene, max_unreadable=0.5)
+    assert dataset.scene_ids().tolist() == [0, 0, 1, 1]
+    assert {dataset[i]['location'] for i in range(4)} == {'000000', '000002'}
+    assert len(texts) == 1 and f'{root / "000001" / DATES[0] / "B4.tif"} cannot' in texts[0]
+    with pytest.raises(UnreadableSamplesError, match=r'1 of 3 .*max_unreadable=0\.3 allows'):
+        SeCo(str(root), bands=['B4', 'B3'], scene=scene, max_unreadable=0.3)
+    with pytest.raises(RasterError, match='cannot be read'):
+        SeCo(str(root), bands=['B4', 'B3'], scene=scene)
