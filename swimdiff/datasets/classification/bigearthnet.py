@@ -63,8 +63,8 @@ class BigEarthNet(BaseDataset):
         split_counts: Samples that each part of your lists must have; ``'official'`` stands for the
             published numbers, which belong to the published lists.
         covered: Lists of patches under snow or cloud, which are left out; by default the two
-            official ones where they lie in ``data_root`` or beside it. An empty tuple leaves
-            nothing out.
+            official ones where they lie in ``data_root`` or beside it; with
+            ``split_counts='official'`` they must be there. An empty tuple leaves nothing out.
         fraction: Share of the part to use, 0 to 1, drawn without replacement, stratified by the
             set of labels.
         limit: Number of samples to use, drawn the same way, instead of ``fraction``.
@@ -74,7 +74,8 @@ class BigEarthNet(BaseDataset):
 
     Raises:
         DatasetNotFoundError: ``data_root`` is not there.
-        LayoutError: The tree, a list, or a label file is not as expected.
+        LayoutError: The tree, a list, or a label file is not as expected, or the official lists of
+            covered patches are missing.
         BandError: A band that level-2A products do not have.
     """
 
@@ -112,23 +113,30 @@ class BigEarthNet(BaseDataset):
         self.split_dir = split_dir
         self.split_counts = OFFICIAL_COUNTS if isinstance(split_counts, str) else split_counts
         self.root = find_below(data_root, _is_root, EXPECTED_TREE)
-        self.covered = self._covered_lists(covered)
+        self.covered = self._covered_lists(covered, required=isinstance(split_counts, str))
         classes = CLASSES_19 if num_classes == 19 else CLASSES_43
         kwargs.setdefault('metainfo', dict(classes=classes))
         super().__init__(data_root=str(data_root), pipeline=list(pipeline), **kwargs)
 
-    def _covered_lists(self, given: Sequence[str] | None) -> list[Path]:
+    def _covered_lists(self, given: Sequence[str] | None, required: bool) -> list[Path]:
         if given is not None:
             return [
                 path if path.is_absolute() or path.is_file() else self.root / path
                 for path in (Path(name).expanduser() for name in given)
             ]
-        return [
-            folder / name
+        places = (self.root, self.root.parent)
+        found = {
+            name: next((place / name for place in places if (place / name).is_file()), None)
             for name in COVERED
-            for folder in (self.root, self.root.parent)
-            if (folder / name).is_file()
-        ]
+        }
+        absent = [name for name, path in found.items() if path is None]
+        if required and absent:
+            raise LayoutError(
+                f'{self.root}: {" and ".join(absent)} missing, there and in {self.root.parent}. '
+                "split_counts='official' goes with the official lists of patches under snow or "
+                'cloud; get them at https://bigearth.net, or set covered=() to leave nothing out.'
+            )
+        return [path for path in found.values() if path is not None]
 
     def _labels(self, patches: Sequence[str], cache: Path) -> dict[str, list[int]]:
         labels = label_index(self.root, patches, cache)

@@ -1,6 +1,7 @@
 """Labels of BigEarthNet's 590,326 patches, read from their JSON files once."""
 
 import json
+import logging
 import os
 import uuid
 from collections.abc import Iterable
@@ -45,12 +46,25 @@ def read_labels(root: Path, patch: str) -> list[int]:
 
 
 def _load(cache: Path) -> dict[str, list[int]]:
+    """What was kept; nothing, with a warning, where the file is damaged."""
     if not cache.is_file():
         return {}
     index: dict[str, list[int]] = {}
-    for line in cache.read_text().splitlines():
-        patch, _, labels = line.partition('\t')
-        index[patch] = [int(label) for label in labels.split(',')]
+    try:
+        for line in cache.read_text().splitlines(keepends=True):
+            patch, _, labels = line.partition('\t')
+            index[patch] = [int(label) for label in labels.split(',')]
+            # A line cut off may still look like numbers.
+            if not line.endswith('\n') or not all(0 <= i < len(_NUMBER) for i in index[patch]):
+                raise ValueError(line)
+    except ValueError:  # includes text that is no UTF-8
+        print_log(
+            f'{cache} is damaged; expected lines of a patch, a tab and numbers from 0 to '
+            f'{len(_NUMBER) - 1}. The label files are read again and it is written anew.',
+            'current',
+            logging.WARNING,
+        )
+        return {}
     return index
 
 

@@ -28,12 +28,28 @@ def names(data):
     return [data.get_data_info(i)['img_path'].split('/')[-1] for i in range(len(data))]
 
 
+#: BigEarthNet-MM (GRSM 2021), table 1, by CORINE's codes in the order of the 43 classes: the number
+#: of each among the 19, in the order of the table; None for the eleven that are left out.
+TABLE_1 = {
+    **{111: 0, 112: 0, 121: 1, 122: None, 123: None, 124: None, 131: None, 132: None, 133: None},
+    **{141: None, 142: None},
+    **{211: 2, 212: 2, 213: 2, 221: 3, 222: 3, 223: 3, 231: 4, 241: 3, 242: 5, 243: 6, 244: 7},
+    **{311: 8, 312: 9, 313: 10, 321: 11, 322: 12, 323: 12, 324: 13},
+    **{331: 14, 332: None, 333: 11, 334: None},
+    **{411: 15, 412: 15, 421: 16, 422: 16, 423: None},
+    **{511: 17, 512: 17, 521: 18, 522: 18, 523: 18},
+}
+
+
 def test_classes():
     assert len(CLASSES_43) == len(set(CLASSES_43)) == 43
-    assert len(CLASSES_19) == 19
-    # Eleven classes have none of the 19; the others keep or join one.
-    assert sum(not to_19([i]) for i in range(43)) == 11
-    assert {new for i in range(43) for new in to_19([i])} == set(range(19))
+    assert len(CLASSES_19) == len(set(CLASSES_19)) == 19
+    assert list(TABLE_1) == sorted(TABLE_1)
+    for old, new in enumerate(TABLE_1.values()):
+        assert to_19([old]) == ([] if new is None else [new]), CLASSES_43[old]
+    assert CLASSES_43[17] == CLASSES_19[4] == 'Pastures'
+    assert (CLASSES_43[42], CLASSES_19[18]) == ('Sea and ocean', 'Marine waters')
+    assert (CLASSES_43[31], CLASSES_19[11][:8]) == ('Sparsely vegetated areas', 'Natural ')
     forest = [
         CLASSES_43.index(name) for name in ('Coniferous forest', 'Peatbogs', 'Inland marshes')
     ]
@@ -91,8 +107,15 @@ def test_official_lists_and_counts(root, tmp_path):
     assert data.metainfo['split'].startswith('splits@')
     everything = build(root, split_dir=str(lists), covered=())
     assert len(everything) == 5
+    official = dict(split_dir=str(lists), split_counts='official')
+    with pytest.raises(LayoutError, match=r'patches_with_seasonal_snow.csv missing.*covered=\(\)'):
+        build(root, **official)
     with pytest.raises(LayoutError, match='train has 6 samples, expected 269695'):
-        build(root, split_dir=str(lists), split_counts='official')
+        build(root, covered=(), **official)
+    (root.parent / 'patches_with_seasonal_snow.csv').write_text(f'{patch[1]}\n')
+    with pytest.raises(LayoutError, match='train has 6 samples, expected 269695'):
+        build(root, **official)
+    (root.parent / 'patches_with_seasonal_snow.csv').unlink()
     (lists / 'test.csv').write_text('S2A_MSIL2A_20170613T101031_77_45,\n')
     with pytest.raises(LayoutError, match=r'1 of 1 patches that are not in .*_77_45'):
         build(root, split='test', split_dir=str(lists))
@@ -121,6 +144,36 @@ def test_labels_are_read_once(root):
     for path in root.glob('*/*.json'):
         path.write_text('damaged')
     assert names(build(root)) == names(first)
+
+
+@pytest.mark.parametrize('damage', ['cut', 'word', 'range', 'binary'])
+def test_damaged_label_cache_is_written_anew(root, monkeypatch, damage):
+    said = []
+    monkeypatch.setattr(
+        'swimdiff.datasets.classification.label_index.print_log', lambda line, *_: said.append(line)
+    )
+    first = build(root)
+    (cache,) = root.rglob('bigearthnet_labels.tsv')
+    whole = cache.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    cache.write_bytes(
+        {
+            'cut': whole[:-1],
+            'word': lines[0] + b'S2A_x\n',
+            'range': lines[0].replace(b'\t', b'\t43,'),
+            'binary': lines[0] + b'\xff\xfe\n',
+        }[damage]
+    )
+    again = build(root)
+    assert len(said) == 1
+    assert said[0].startswith(f'{cache} is damaged')
+    labels = [
+        [data.get_data_info(i)['gt_label'] for i in range(len(data))] for data in (first, again)
+    ]
+    assert labels[0] == labels[1]
+    assert set(cache.read_bytes().splitlines()) <= set(whole.splitlines())
+    build(root)
+    assert len(said) == 1
 
 
 def test_drawn_split_in_a_new_folder(root, tmp_path):
