@@ -1,5 +1,6 @@
 """EuroSAT (Helber et al., 2019): 27,000 Sentinel-2 images of 64 x 64 pixels in ten classes."""
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
 
 from swimdiff.bands import RGB, canonical_bands
 from swimdiff.datasets.classification.layout import find_below, folders
@@ -43,6 +45,8 @@ EuroSAT is at https://zenodo.org/records/7711810: EuroSAT_RGB.zip 95 MB, EuroSAT
 Unpack one and name the folder: EUROSAT_ROOT=DIR (13 bands: EUROSAT_MS_ROOT=DIR) in the
 environment, data_root in the config, or --data-root DIR with tools/benchmarks/probe.py."""
 
+#: Images in the released archives.
+_PUBLISHED = 27_000
 _SUFFIXES = {'.jpg': 'RGB', '.tif': '13-band'}
 
 
@@ -104,7 +108,13 @@ class EuroSAT(BaseDataset):
         self.files = self._list_files()
         default = Path(data_root).expanduser() / 'splits'
         self.split: Split = get_split(
-            'eurosat', split_dir, self._strata, default, _clean, split_counts, len(self.files)
+            'eurosat',
+            split_dir,
+            self._strata_to_draw,
+            default,
+            _clean,
+            split_counts,
+            len(self.files),
         )
         super().__init__(data_root=str(data_root), pipeline=list(pipeline), **kwargs)
 
@@ -159,6 +169,17 @@ class EuroSAT(BaseDataset):
 
     def _strata(self) -> dict[str, str]:
         return {name: os.path.dirname(path) for name, path in self.files.items()}
+
+    def _strata_to_draw(self) -> dict[str, str]:
+        if len(self.files) < _PUBLISHED:
+            print_log(
+                f'{self.root} holds {len(self.files)} images, EuroSAT {_PUBLISHED}: the split is '
+                'drawn from these and is not the one of the whole set; compare its scores with no '
+                'other. If that is not meant, unpack the archive again and delete the split.',
+                'current',
+                logging.WARNING,
+            )
+        return self._strata()
 
     def load_data_list(self) -> list[dict]:
         """Index one part of the split, sorted by name."""

@@ -110,6 +110,20 @@ def test_empty_class(root):
         build(root)
 
 
+def test_drawing_from_fewer_than_published_is_said_once(root, monkeypatch):
+    said = []
+    module = 'swimdiff.datasets.classification.eurosat'
+    monkeypatch.setattr(f'{module}.print_log', lambda line, *_: said.append(line))
+    build(root)
+    build(root)
+    assert len(said) == 1
+    assert '2750 holds 50 images, EuroSAT 27000: the split is drawn from these' in said[0]
+    shutil.rmtree(root / 'splits')
+    monkeypatch.setattr(f'{module}._PUBLISHED', 50)
+    build(root)
+    assert len(said) == 1
+
+
 def test_split_of_a_partial_tree(root):
     build(root)
     (root / '2750' / 'Forest' / 'Forest_6.jpg').write_bytes(
