@@ -4,6 +4,7 @@ By config alone: LEVIR-CD, WHU-CD, DSIFN, CDD, S2Looking and a user's own.
 """
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,12 @@ __all__ = ['ChangePairs']
 
 _SUFFIXES = ('.png', '.jpg', '.jpeg', '.tif', '.tiff', '.bmp')
 _PARTS = ('date1', 'date2', 'label')
+
+
+def _stem(name: str) -> str:
+    """A name without the suffix of a picture, if it has one."""
+    stem, suffix = os.path.splitext(name)
+    return stem if suffix.lower() in _SUFFIXES else name
 
 
 @DATASETS.register_module()
@@ -138,7 +145,14 @@ class ChangePairs(BaseDataset):
         path = Path(self.data_root) / self.list_file.format(split=self.split)
         if not path.is_file():
             raise LayoutError(f'{path} is missing. Expected the names of the split, one a line.')
-        return [os.path.splitext(line)[0] for line in path.read_text().split()]
+        lines = [line.strip() for line in path.read_text().splitlines()]
+        listed = [_stem(line) for line in lines if line]
+        twice = next((name for name, count in Counter(listed).items() if count > 1), None)
+        if twice is not None:
+            raise LayoutError(
+                f'{path} names {twice!r} more than once. Expected every pair once, one name a line.'
+            )
+        return listed
 
     def load_data_list(self) -> list[dict]:
         """Match the files, check the sizes from their headers, and lay out the tiles."""

@@ -73,6 +73,21 @@ def test_shared_folders_with_list_files(tmp_path, levir_root):
         ChangePairs(str(flat), split='test', **options)
 
 
+def test_listed_names_with_spaces_and_dots_and_twice(tmp_path, levir_root):
+    flat = tmp_path / 'flat'
+    shutil.copytree(levir_root / 'train', flat)
+    for part in ('A', 'B', 'label'):
+        (flat / part / 'train_1.png').rename(flat / part / 'North field 1.png')
+        (flat / part / 'train_2.png').rename(flat / part / 'v1.2.png')
+    options = dict(layout='{part}', list_file='list.txt', pipeline=LOAD)
+    (flat / 'list.txt').write_text('North field 1.png\r\n\nv1.2\n')
+    dataset = ChangePairs(str(flat), **options)
+    assert [item['image_id'] for item in dataset] == ['North field 1', 'v1.2']
+    (flat / 'list.txt').write_text('train_3.png\nNorth field 1\ntrain_3\n')
+    with pytest.raises(LayoutError, match=r"list\.txt names 'train_3' more than once"):
+        ChangePairs(str(flat), **options)
+
+
 def test_without_labels_only_when_asked(levir_root):
     shutil.rmtree(levir_root / 'test' / 'label')
     with pytest.raises(LayoutError, match=r'test.label is missing'):
