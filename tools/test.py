@@ -7,19 +7,16 @@ Examples:
 """
 
 import argparse
-import os
 import sys
-from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from swimdiff.errors import ConfigError, SwiMDiffError
 from swimdiff.models.pretrained import load_weights
 from swimdiff.utils.checkpoint import read_checkpoint
-from swimdiff.utils.launch import adapt_to_device
-from swimdiff.utils.paths import find_config
+from swimdiff.utils.launch import adapt_to_device, add_run_arguments, read_config
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -29,35 +26,21 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('config', help='path of a config, or its name inside the package')
     parser.add_argument('checkpoint', help='checkpoint that tools/train.py wrote with this config')
-    parser.add_argument('--work-dir', help='where the log and the scores go')
     parser.add_argument('--show-dir', help='draw every test image into this folder')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='override options of the config, key=value; lists as key="[a,b]" or key=a,b',
-    )
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    # torchrun sets the environment variable; torch.distributed.launch passes the flag.
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    args = parser.parse_args(argv)
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
+    add_run_arguments(parser)
+    return parser.parse_args(argv)
 
 
 def build_config(args: argparse.Namespace) -> Config:
     """Merge the command line into the config."""
-    path = find_config(args.config)
-    cfg = Config.fromfile(path)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args)
     if cfg.get('test_dataloader') is None:
-        raise ConfigError(f'{path} has no test split (test_dataloader); nothing to test.')
-    cfg.launcher = args.launcher
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(path).stem)
+        raise ConfigError(f'{args.config} has no test split (test_dataloader); nothing to test.')
     if args.show_dir:
         if 'visualization' not in cfg.default_hooks:
-            raise ConfigError(f'{path} has no default_hooks.visualization; --show-dir needs one.')
+            raise ConfigError(
+                f'{args.config} has no default_hooks.visualization; --show-dir needs one.'
+            )
         cfg.default_hooks.visualization.update(enable=True, out_dir=args.show_dir)
     return cfg
 

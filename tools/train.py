@@ -8,16 +8,13 @@ Examples:
 """
 
 import argparse
-import os
 import sys
-from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import Runner
 
 from swimdiff.errors import SwiMDiffError
-from swimdiff.utils.launch import adapt_to_device, check_amp
-from swimdiff.utils.paths import find_config
+from swimdiff.utils.launch import adapt_to_device, add_run_arguments, check_amp, read_config
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -26,7 +23,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('config', help='path of a config, or its name inside the package')
-    parser.add_argument('--work-dir', help='where logs and checkpoints go')
     parser.add_argument(
         '--resume',
         nargs='?',
@@ -45,28 +41,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='scale the learning rate by the global batch over auto_scale_lr.base_batch_size',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='override options of the config, key=value; lists as key="[a,b]" or key=a,b',
-    )
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    # torchrun sets the environment variable; torch.distributed.launch passes the flag.
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    args = parser.parse_args(argv)
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
+    add_run_arguments(parser)
+    return parser.parse_args(argv)
 
 
 def build_config(args: argparse.Namespace) -> Config:
     """Merge the command line into the config."""
-    path = find_config(args.config)
-    cfg = Config.fromfile(path)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
-    cfg.launcher = args.launcher
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(path).stem)
+    cfg = read_config(args)
     if args.amp:
         check_amp()
         cfg.optim_wrapper.type = 'AmpOptimWrapper'

@@ -1,14 +1,17 @@
 """Fitting a run to the machine it is on."""
 
+import argparse
 import os
+from pathlib import Path
 
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from torch import distributed
 
 from swimdiff.errors import ConfigError
+from swimdiff.utils.paths import find_config
 
-__all__ = ['adapt_to_device', 'check_amp']
+__all__ = ['adapt_to_device', 'add_run_arguments', 'check_amp', 'read_config']
 
 
 def check_amp() -> None:
@@ -61,3 +64,35 @@ def adapt_to_device(cfg: Config) -> None:
         broadcast_buffers=False,
         find_unused_parameters=cfg.get('find_unused_parameters', False),
     )
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that every run of the engine takes: options of the config and launcher."""
+    parser.add_argument('--work-dir', help='where logs, checkpoints and scores go')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='override options of the config, key=value; lists as key="[a,b]" or key=a,b',
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    # torchrun sets the environment variable; torch.distributed.launch passes the flag.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def read_config(args: argparse.Namespace) -> Config:
+    """Read the config of a run and merge the arguments of :func:`add_run_arguments` into it.
+
+    Args:
+        args (argparse.Namespace): With ``config`` and what :func:`add_run_arguments` added.
+
+    Raises:
+        ConfigError: If there is no such config.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    path = find_config(args.config)
+    cfg = Config.fromfile(path)
+    cfg.merge_from_dict(args.cfg_options or {})
+    cfg.launcher = args.launcher
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / path.stem)
+    return cfg

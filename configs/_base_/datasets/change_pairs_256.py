@@ -17,7 +17,7 @@ meta_keys = (
 train_pipeline = [
     dict(type='LoadChangePair'),
     dict(type='mmcv.RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='ChangeQuarterTurn', prob=0.75),
+    dict(type='RandomQuarterTurn', prob=0.75),
     dict(type='mmseg.PackSegInputs', meta_keys=meta_keys),
 ]
 test_pipeline = [

@@ -16,7 +16,7 @@ meta_keys = (
 # Both dates are one image of 2C channels: the engine's flips move them and the mask together.
 train_pipeline = [
     dict(type='mmcv.RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='ChangeQuarterTurn', prob=0.75),
+    dict(type='RandomQuarterTurn', prob=0.75),
     dict(type='mmseg.PackSegInputs', meta_keys=meta_keys),
 ]
 test_pipeline = [dict(type='mmseg.PackSegInputs', meta_keys=meta_keys)]

@@ -2,7 +2,7 @@
 
 from swimdiff.datasets.transforms.blur import RandomBlur
 from swimdiff.datasets.transforms.change_by_date import ChangeByDate
-from swimdiff.datasets.transforms.change_geometry import ChangeQuarterTurn, ChangeSwapDates
+from swimdiff.datasets.transforms.change_geometry import ChangeSwapDates
 from swimdiff.datasets.transforms.change_loading import LoadChangePair
 from swimdiff.datasets.transforms.colour import MultiBandColorJitter, RandomGrey
 from swimdiff.datasets.transforms.loading import LoadSeCo
@@ -11,7 +11,6 @@ from swimdiff.datasets.transforms.views import PackViews, TwoViews
 
 __all__ = [
     'ChangeByDate',
-    'ChangeQuarterTurn',
     'ChangeSwapDates',
     'LoadChangePair',
     'LoadSeCo',

@@ -1,7 +1,7 @@
-"""Geometry of a pair that the engine lacks; its flips, crops and resizes serve as they are.
+"""What only a pair of dates has: an order.
 
-Both dates are one image of 2C channels, so ``mmcv.RandomFlip``, ``mmseg.RandomCrop`` and
-``mmcv.Resize`` move them and the mask together.
+Geometry needs nothing of its own: both dates are one image of 2C channels, so ``mmcv.RandomFlip``,
+``mmseg.RandomCrop``, ``mmcv.Resize`` and ``RandomQuarterTurn`` move them and the mask together.
 """
 
 import numpy as np
@@ -10,35 +10,7 @@ from mmcv.transforms.utils import cache_randomness
 
 from swimdiff.registry import TRANSFORMS
 
-__all__ = ['ChangeQuarterTurn', 'ChangeSwapDates']
-
-
-@TRANSFORMS.register_module()
-class ChangeQuarterTurn(BaseTransform):
-    """Turn both dates and the mask by 90, 180 or 270 degrees, each as likely as the others.
-
-    Args:
-        prob: Probability of a turn; 0.75 makes all four directions equally likely.
-    """
-
-    def __init__(self, prob: float = 0.75) -> None:
-        self.prob = prob
-
-    @cache_randomness
-    def draw(self) -> int:
-        """Number of quarter turns, 0 to 3."""
-        return np.random.randint(1, 4) if np.random.rand() < self.prob else 0
-
-    def transform(self, results: dict) -> dict:
-        """Turn ``img`` and everything in ``seg_fields``."""
-        turns = self.draw()
-        for key in ('img', *results['seg_fields']):
-            results[key] = np.rot90(results[key], turns)
-        results['img_shape'] = results['img'].shape[:2]
-        return results
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(prob={self.prob})'
+__all__ = ['ChangeSwapDates']
 
 
 @TRANSFORMS.register_module()

@@ -11,7 +11,7 @@ __all__ = ['RandomQuarterTurn']
 
 @TRANSFORMS.register_module()
 class RandomQuarterTurn(BaseTransform):
-    """Turn the image by 90, 180 or 270 degrees, each as likely as the others.
+    """Turn the image, and masks with it, by 90, 180 or 270 degrees, each as likely as the others.
 
     Args:
         prob: Probability of a turn; 0.75 makes all four directions equally likely.
@@ -26,8 +26,10 @@ class RandomQuarterTurn(BaseTransform):
         return np.random.randint(1, 4) if np.random.rand() < self.prob else 0
 
     def transform(self, results: dict) -> dict:
-        """Turn ``results['img']``, H x W x C; a view, no copy."""
-        results['img'] = np.rot90(results['img'], self.draw())
+        """Turn ``img`` (H x W x C) and everything in ``seg_fields``; views, no copies."""
+        turns = self.draw()
+        for key in ('img', *results.get('seg_fields', ())):
+            results[key] = np.rot90(results[key], turns)
         results['img_shape'] = results['img'].shape[:2]
         return results
 

@@ -14,7 +14,7 @@ GEOMETRY = [
         prob=[0.3, 0.3, 0.3],
         direction=['horizontal', 'vertical', 'diagonal'],
     ),
-    dict(type='ChangeQuarterTurn'),
+    dict(type='RandomQuarterTurn'),
     dict(type='mmseg.RandomCrop', crop_size=(40, 56)),
     dict(type='mmseg.RandomCrop', crop_size=48, cat_max_ratio=0.9),
     dict(type='mmcv.Resize', scale=(96, 160)),
