@@ -6,3 +6,4 @@ _base_ = [
 ]
 model = dict(frozen=False)
 default_hooks = dict(checkpoint=dict(save_best='multi-label/mAP_micro'))
+auto_scale_lr = dict(base_batch_size=256)  # of this data set's loaders

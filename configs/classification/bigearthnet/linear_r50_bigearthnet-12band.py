@@ -10,3 +10,4 @@ model = dict(
     head=dict(in_channels=2048),
 )
 default_hooks = dict(checkpoint=dict(save_best='multi-label/mAP_micro'))
+auto_scale_lr = dict(base_batch_size=256)  # of this data set's loaders
