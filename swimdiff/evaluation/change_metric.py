@@ -87,9 +87,9 @@ class ChangeMetric(BaseMetric):
     Args:
         preset (str): ``strict``: one count of pixels over the whole split. ``seco``: the mean of
             the values of single batches, for comparison with tables made with SeCo's code; it
-            depends on the batch size (32 there), and on OSCD's official test cities only it means
-            what those tables mean. (SeCo's loader also shuffles and drops the last batch; here
-            nothing is dropped.)
+            depends on the batch size (32 there), and it means what those tables mean only on OSCD's
+            official test cities with ``pad_label=0`` in the data set. (SeCo's loader also shuffles
+            and drops the last batch; here nothing is dropped.)
         split (str, optional): Name of the split. Defaults to None, the name the data set gives.
         ignore_index (int): Mask value of pixels that are not counted. Defaults to 255.
         collect_device (str): Defaults to ``cpu``.
@@ -168,7 +168,8 @@ class ChangeMetric(BaseMetric):
         scores = self._score(list(unique.values()))
         self._say(split, len(unique), scores)
         named = {f'{self.preset}/{split}/{name}': value for name, value in scores.items()}
-        return {**named, f'{self.preset}/{split}/samples': len(unique)}
+        # A float: the engine's JSON log drops whole numbers.
+        return {**named, f'{self.preset}/{split}/samples': float(len(unique))}
 
     def _score(self, counted: list[tuple[tuple[int, int], np.ndarray]]) -> dict[str, float]:
         if self.preset == 'strict':
@@ -183,9 +184,20 @@ class ChangeMetric(BaseMetric):
         values = '  '.join(f'{name} {value:.2f}' for name, value in scores.items())
         how = 'one count over the split' if self.preset == 'strict' else 'mean over the batches'
         line = f'Change, preset {self.preset} ({how}), split {split}, {samples} samples: {values}'
-        images = (self.dataset_meta or {}).get('image_ids')
-        if self.preset == 'seco' and images is not None and set(images) != set(SECO_CITIES):
-            line += (
-                '\n  (not the 10 cities of the tables made with SeCo: compare with none of them)'
-            )
+        line += ''.join(f'\n  ({why}: compare with none of them)' for why in self._not_seco())
         print_log(line, logger='current')
+
+    def _not_seco(self) -> list[str]:
+        """What keeps a score of the preset ``seco`` from the tables made with SeCo's code."""
+        meta = self.dataset_meta or {}
+        if self.preset != 'seco':
+            return []
+        reasons = []
+        if 'image_ids' in meta and set(meta['image_ids']) != set(SECO_CITIES):
+            reasons.append('not the 10 cities of the tables made with SeCo')
+        if meta.get('pad_label', 0) != 0:
+            reasons.append(
+                f'pad_label={meta["pad_label"]} in the data set; the tables made with SeCo count '
+                'what fills up a tile as no change, pad_label=0'
+            )
+        return reasons

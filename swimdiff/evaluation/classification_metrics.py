@@ -43,7 +43,8 @@ class _WholeSplit(BaseMetric):
                 f'expected {self._expected}. Every sample must be scored: use a loader without '
                 'drop_last and a sampler that visits all.'
             )
-        return dict(split=split, samples=len(results))
+        # A float: the engine's JSON log drops whole numbers.
+        return dict(split=split, samples=float(len(results)))
 
 
 @METRICS.register_module()

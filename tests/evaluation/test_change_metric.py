@@ -8,7 +8,12 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
 from swimdiff.errors import ConfigError, DataError
-from swimdiff.evaluation.change_metric import ChangeMetric, change_counts, change_scores
+from swimdiff.evaluation.change_metric import (
+    SECO_CITIES,
+    ChangeMetric,
+    change_counts,
+    change_scores,
+)
 
 
 def naive(pairs):
@@ -110,6 +115,14 @@ def test_seco_on_other_cities_says_so(said):
     metric.dataset_meta = dict(split='mine', image_ids=('beihai',))
     metric.compute_metrics([(0, (0, 1), np.array([1, 1, 1, 1]))])
     assert 'not the 10 cities' in said[0]
+    assert 'pad_label' not in said[0]
+    metric.dataset_meta = dict(split='mine', image_ids=SECO_CITIES, pad_label=255)
+    metric.compute_metrics([(0, (0, 1), np.array([1, 1, 1, 1]))])
+    assert 'not the 10 cities' not in said[1]
+    assert 'pad_label=255 in the data set' in said[1]
+    metric.dataset_meta = dict(split='mine', image_ids=SECO_CITIES, pad_label=0)
+    metric.compute_metrics([(0, (0, 1), np.array([1, 1, 1, 1]))])
+    assert 'compare with none' not in said[2]
 
 
 def test_extreme_counts():

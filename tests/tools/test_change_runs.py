@@ -141,6 +141,7 @@ def test_every_config_builds_and_runs_its_model(name):
     samples = [SegDataSample(gt_sem_seg=mask)] * 2
     losses = model(images, samples, mode='loss')
     assert torch.isfinite(losses['decode.loss_ce'])
+    assert set(losses) == {'decode.loss_ce'}  # no accuracy, which means nothing for one logit
     assert losses['decode.loss_ce'].requires_grad
     assert model(images).shape[:2] == (2, 1)
     assert model.decode_head.threshold == 0.5
@@ -151,6 +152,32 @@ def test_every_config_builds_and_runs_its_model(name):
             'conv_seg.weight',
             'conv_seg.bias',
         ]
+
+
+def test_learning_rates_are_for_the_batch_of_the_loader():
+    root = CONFIGS.parent
+    for path in [*CONFIGS.rglob('*.py'), *(root / 'classification').rglob('*.py')]:
+        cfg = Config.fromfile(path)
+        assert cfg.auto_scale_lr.base_batch_size == cfg.train_dataloader.batch_size, path
+
+
+def test_13_bands_from_a_checkpoint_of_12(tmp_path):
+    """B10 gets the mean kernel, the others keep theirs by name."""
+    cfg = Config.fromfile(CONFIGS / 'oscd' / 'change-unet_r50_frozen_oscd-13band.py')
+    twelve = Config.fromfile(CONFIGS / 'oscd' / 'change-unet_r50_frozen_oscd-12band.py')
+    init_default_scope('swimdiff')
+    backbone = cfg.model.backbone.backbone
+    assert backbone.init_cfg.checkpoint == twelve.model.backbone.backbone.init_cfg.checkpoint
+    net = MODELS.build({**backbone, 'in_channels': 12, 'init_cfg': None})
+    state = {f'backbone.{name}': value for name, value in net.state_dict().items()}
+    bands = twelve.data_preprocessor.bands
+    torch.save(dict(state_dict=state, meta=dict(bands=','.join(bands))), tmp_path / 'x.pth')
+    backbone.init_cfg.checkpoint = str(tmp_path / 'x.pth')
+    adapted = MODELS.build(backbone)
+    adapted.init_weights()
+    for i, band in enumerate(cfg.data_preprocessor.bands):
+        old = net.conv1.weight[:, bands.index(band)] if band in bands else net.conv1.weight.mean(1)
+        assert torch.allclose(adapted.conv1.weight[:, i], old), band
 
 
 def test_held_out_cities_are_not_trained_on():

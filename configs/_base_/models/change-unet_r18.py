@@ -2,7 +2,7 @@
 # stem convolution and the four stages), a U-Net decoder with one logit a pixel, BCE.
 # A child that swaps the backbone states the backbone, its checkpoint and decode_head.in_channels.
 model = dict(
-    type='mmseg.EncoderDecoder',
+    type='ChangeSegmentor',  # mmseg.EncoderDecoder without an accuracy of one logit
     backbone=dict(
         type='SiameseEncoder',
         backbone=dict(

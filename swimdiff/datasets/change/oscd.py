@@ -141,7 +141,7 @@ class OSCD(BaseDataset):
             **kwargs,
         )
         # Not through `metainfo`: the engine takes a string there for a file to read.
-        self._metainfo.update(split=split, image_ids=self.cities)
+        self._metainfo.update(split=split, image_ids=self.cities, pad_label=pad_label)
 
     def _read_city(self, city: str) -> tuple[np.ndarray, np.ndarray | None]:
         """Both dates, H x W x 2C, and the mask of a city."""
