@@ -23,6 +23,7 @@ log_processor = dict(custom_cfg=[dict(data_src='images_per_s', method_name='mean
 visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])
 log_level = 'INFO'
 
-randomness = dict(seed=0)
+# Each process draws its own noise and views; the sampler's seed and the weights are shared.
+randomness = dict(seed=0, diff_rank_seed=True)
 load_from = None
 resume = False

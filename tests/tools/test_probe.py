@@ -87,3 +87,25 @@ def test_cached_statistics_are_those_of_the_bands(eurosat, tmp_path):
     for bands in (('B04',), ('B04', 'B02')):
         run(*common, '--bands', *bands, '--json', out)
         assert json.loads(out.read_text())['rows'][0]['dim'] == 7 * len(bands)
+
+
+def test_imagenet_weights_in_the_layout_of_torchvision(eurosat, tmp_path, capsys):
+    """Bare names and a classifier of 1000 classes on top, which is left out."""
+    net = TOOL.MODELS.build(dict(type='mmpretrain.ResNet', depth=18))
+    state = {**net.state_dict(), 'fc.weight': torch.zeros(1000, 512), 'fc.bias': torch.zeros(1000)}
+    torch.save(state, tmp_path / 'resnet18.pth')
+    out = tmp_path / 'scores.json'
+    common = ('--data-root', eurosat, '--seeds', 0, '--size', 32, '--no-floors', '--json', out)
+    run(*common, '--imagenet', tmp_path / 'resnet18.pth')
+    said = capsys.readouterr()
+    assert 'ImageNet r18' in said.out
+    assert 'loaded 120 of 120 tensors' in said.err
+    assert 'left out 2 (fc.weight, fc.bias)' in said.err
+    (row,) = json.loads(out.read_text())['rows']
+    run(*common, tmp_path / 'resnet18.pth')
+    (same,) = json.loads(out.read_text())['rows']
+    assert (row['features'], row['linear'], row['knn']) == (
+        'ImageNet r18',
+        same['linear'],
+        same['knn'],
+    )

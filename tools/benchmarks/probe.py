@@ -16,9 +16,8 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 import torch
@@ -39,6 +38,7 @@ from swimdiff.evaluation.features import (
 )
 from swimdiff.evaluation.knn import knn_scores
 from swimdiff.evaluation.linear_probe import Scaler, choose_score, search_linear
+from swimdiff.evaluation.probe_table import Row, table
 from swimdiff.models.data_preprocessor import MultiBandPreprocessor
 from swimdiff.models.pretrained import load_weights
 from swimdiff.registry import DATASETS, MODELS
@@ -58,25 +58,6 @@ DATA = {
     'bigearthnet': ('BigEarthNet', 'LoadBigEarthNet', 120, 'seco'),
 }
 Parts = dict[str, BaseDataset]
-
-
-@dataclass
-class Row:
-    """One line of the table.
-
-    Args:
-        features: What the features come from.
-        dim: Length of a feature.
-        knn: Test score of each seed.
-        linear: Test score of each seed.
-        chosen: What validation chose for each seed.
-    """
-
-    features: str
-    dim: int = 0
-    knn: list[float] = field(default_factory=list)
-    linear: list[float] = field(default_factory=list)
-    chosen: list[dict] = field(default_factory=list)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -256,39 +237,6 @@ def run(args: argparse.Namespace) -> tuple[list[Row], Parts]:
     return rows, next(iter(parts.values()))
 
 
-def spread(values: list[float]) -> str:
-    """Mean and standard deviation over the seeds."""
-    if len(values) == 1:
-        return f'{values[0]:.2f}'
-    return f'{mean(values):.2f} +- {stdev(values):.2f}'
-
-
-def table(args: argparse.Namespace, rows: list[Row], parts: Parts) -> str:
-    """The scores, with everything that has to be known to compare them."""
-    meta = parts['test'].metainfo
-    score, _ = choose_score(several=targets_of(parts['test']).ndim == 2)
-    counts = ', '.join(f'{name} {len(part)}' for name, part in parts.items())
-    drawn = ', a subset drawn for each seed' if args.limit is not None else ''
-    lines = [
-        f'{meta["dataset_type"]}, bands {" ".join(args.bands)}, {args.size} px, '
-        f'split {meta["split"].rsplit("/", 1)[0]}',
-        f'images: {counts}{drawn}; seeds {" ".join(map(str, args.seeds))}',
-        f'test {score} in %, mean +- deviation over seeds where anything is '
-        f'random; kNN k={args.k}, temperature {args.temperature}',
-        '',
-        f'{"features":<44} {"dim":>5}  {"kNN":<15} {"linear":<15} linear chose on validation',
-    ]
-    for row in rows:
-        chosen = row.chosen[0]['linear']
-        scaled = 'standardised' if chosen['standardise'] else 'one scale'
-        lines.append(
-            f'{row.features[-44:]:<44} {row.dim:>5}  {spread(row.knn):<15} '
-            f'{spread(row.linear):<15} {scaled}, penalty {chosen["penalty"]:g} '
-            f'(val {chosen["val"]:.2f})'
-        )
-    return '\n'.join(lines)
-
-
 def main(argv: list[str] | None = None) -> None:
     """Score and print; errors made on purpose are printed as one message."""
     args = parse_args(argv)
@@ -300,7 +248,7 @@ def main(argv: list[str] | None = None) -> None:
         rows, parts = run(args)
     except SwiMDiffError as error:
         sys.exit(f'\n{type(error).__name__}: {error}')
-    print(table(args, rows, parts))
+    print(table(vars(args), rows, parts))
     print(f'({time.perf_counter() - start:.0f} s on {args.device})')
     if args.json:
         record = dict(
