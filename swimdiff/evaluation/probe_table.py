@@ -1,0 +1,71 @@
+"""The table of the offline probe: its lines, and all that must be known to compare them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import mean, stdev
+from typing import Any
+
+from mmengine.dataset import BaseDataset
+
+from swimdiff.evaluation.features import targets_of
+from swimdiff.evaluation.linear_probe import choose_score
+
+__all__ = ['Row', 'spread', 'table']
+
+
+@dataclass
+class Row:
+    """One line of the table.
+
+    Args:
+        features: What the features come from.
+        dim: Length of a feature.
+        knn: Test score of each seed.
+        linear: Test score of each seed.
+        chosen: What validation chose for each seed.
+    """
+
+    features: str
+    dim: int = 0
+    knn: list[float] = field(default_factory=list)
+    linear: list[float] = field(default_factory=list)
+    chosen: list[dict] = field(default_factory=list)
+
+
+def spread(values: list[float]) -> str:
+    """Mean and standard deviation over the seeds."""
+    if len(values) == 1:
+        return f'{values[0]:.2f}'
+    return f'{mean(values):.2f} +- {stdev(values):.2f}'
+
+
+def table(options: Mapping[str, Any], rows: list[Row], parts: Mapping[str, BaseDataset]) -> str:
+    """The scores, with everything that has to be known to compare them.
+
+    Args:
+        options: ``bands``, ``size``, ``limit``, ``seeds``, ``k`` and ``temperature`` of the probe.
+        rows: The lines.
+        parts: Train, val and test of one seed.
+    """
+    meta = parts['test'].metainfo
+    score, _ = choose_score(several=targets_of(parts['test']).ndim == 2)
+    counts = ', '.join(f'{name} {len(part)}' for name, part in parts.items())
+    drawn = ', a subset drawn for each seed' if options['limit'] is not None else ''
+    lines = [
+        f'{meta["dataset_type"]}, bands {" ".join(options["bands"])}, {options["size"]} px, '
+        f'split {meta["split"].rsplit("/", 1)[0]}',
+        f'images: {counts}{drawn}; seeds {" ".join(map(str, options["seeds"]))}',
+        f'test {score} in %, mean +- deviation over seeds where anything is '
+        f'random; kNN k={options["k"]}, temperature {options["temperature"]}',
+        '',
+        f'{"features":<44} {"dim":>5}  {"kNN":<15} {"linear":<15} linear chose on validation',
+    ]
+    for row in rows:
+        chosen = row.chosen[0]['linear']
+        scaled = 'standardised' if chosen['standardise'] else 'one scale'
+        lines.append(
+            f'{row.features[-44:]:<44} {row.dim:>5}  {spread(row.knn):<15} '
+            f'{spread(row.linear):<15} {scaled}, penalty {chosen["penalty"]:g} '
+            f'(val {chosen["val"]:.2f})'
+        )
+    return '\n'.join(lines)
