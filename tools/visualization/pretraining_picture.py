@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config, DictAction
 
-from swimdiff.apis.pretrained import build_dataset, last_checkpoint, open_pretrained
+from swimdiff.apis.runs import build_dataset, last_checkpoint, open_pretrained
 from swimdiff.errors import SwiMDiffError
 from swimdiff.utils.paths import find_config
 from swimdiff.visualization.pretraining import pretraining_figure, read_losses

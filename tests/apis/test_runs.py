@@ -2,7 +2,7 @@
 
 import pytest
 
-from swimdiff.apis.pretrained import last_checkpoint
+from swimdiff.apis.runs import last_checkpoint
 from swimdiff.errors import CheckpointError
 
 
