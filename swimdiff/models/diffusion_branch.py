@@ -4,7 +4,6 @@ Paper: the query encoder is the shared encoder of a denoising network whose pixe
 it keep fine detail. Reconstruction: everything the options below leave open.
 """
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from swimdiff.errors import ConfigError
 from swimdiff.models.noised_statistics import NoisedStatistics
+from swimdiff.models.step_random import draw_noise, part_of_batch
 from swimdiff.registry import MODELS
 
 __all__ = ['DiffusionBranch']
@@ -33,8 +33,8 @@ class DiffusionBranch(BaseModule):
         encoder_input (str): 'noised': the encoder sees x_t, in a pass of its own. 'clean': the
             decoder is fed the features of the contrastive pass, which costs no second pass; needs
             ``view='query'`` and a decoder with ``skip_noised``. Defaults to 'noised'.
-        share (float): Share of the batch used, in (0, 1]; batches are shuffled, so the first
-            images are taken. Defaults to 1.
+        share (float): Share of the global batch used, in (0, 1]; batches are shuffled, so the
+            first images are taken. Defaults to 1.
         norm_statistics (str): Batch-norm policy of the noised pass, 'own', 'frozen' or 'shared',
             see :class:`NoisedStatistics`. Defaults to 'own'.
 
@@ -90,16 +90,15 @@ class DiffusionBranch(BaseModule):
         Returns:
             Tensor: Scalar loss.
         """
-        used = math.ceil(self.share * len(x_q))
+        used, factor = part_of_batch(self.share, len(x_q))
         x_0 = (x_q if self.view == 'query' else x_k)[:used]
-        t = self.schedule.sample_steps(used)  # N
-        eps = torch.randn_like(x_0)
+        t, eps = draw_noise(x_0, len(x_q), self.schedule)  # M, MxCxHxW
         x_t = self.schedule.add_noise(x_0, eps, t)
         feats: Sequence[Tensor] = [feat[:used] for feat in feats_q]
         if self.encoder_input == 'noised':
             feats = self._encode(backbone, x_t)
         output = self.decoder(feats, x_t, t)
-        return self.loss(output, x_0, eps, t, self.schedule)
+        return factor * self.loss(output, x_0, eps, t, self.schedule)
 
     @torch.no_grad()
     def denoise(

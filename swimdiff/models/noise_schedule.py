@@ -87,16 +87,20 @@ class NoiseSchedule(nn.Module):
         self.noise: Tensor
         self.snr: Tensor
 
-    def sample_steps(self, batch_size: int) -> Tensor:
+    def sample_steps(self, batch_size: int, generator: torch.Generator | None = None) -> Tensor:
         """Draw t uniformly for each image.
 
         Args:
             batch_size (int): N.
+            generator (torch.Generator, optional): Of the device of the tables. Defaults to None,
+                the device's global one.
 
         Returns:
             Tensor: N int64 steps in [0, T), on the device of the tables.
         """
-        return torch.randint(self.num_steps, (batch_size,), device=self.signal.device)
+        return torch.randint(
+            self.num_steps, (batch_size,), generator=generator, device=self.signal.device
+        )
 
     def add_noise(self, x_0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
         """x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps (DDPM eq. 4).
