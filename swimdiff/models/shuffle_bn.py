@@ -1,51 +1,65 @@
-"""Shuffling batch norm: key views change processes for the time of the key encoder.
+"""Shuffling batch norm: key views change places for the time of the key encoder.
 
 Paper of MoCo (arXiv 1911.05722, section 3.3): without it, batch-norm statistics shared by a query
 and its key give the answer away. The engine's ``batch_shuffle_ddp`` draws its permutation on the
-host and broadcasts it, a wait in every step; here every process draws the same one on its own
-device.
+device, broadcasts it, and sends every image to every process; here every process draws the same
+permutation on its host, where it also tells how many images go where, so that each image travels
+once.
 """
 
 import torch
-from mmengine.dist import all_gather, get_rank, get_world_size
+from mmengine.dist import get_rank, get_world_size
 from mmengine.logging import MessageHub
-from torch import Tensor
+from torch import Tensor, distributed
 
-__all__ = ['shuffle_ranks', 'unshuffle_ranks']
+__all__ = ['key_order', 'shuffle_images']
 
 
-def _order(total: int, device: torch.device) -> Tensor:
-    """The permutation of this step, from the runner's position: a resumed run repeats it."""
+def key_order(rows: int) -> Tensor:
+    """The permutation of this step, from the runner's position: a resumed run repeats it.
+
+    Args:
+        rows (int): N, the rows of this process, the same on every rank.
+
+    Returns:
+        Tensor: N * world places of the global batch, on the host. Slot s of the shuffled batch
+        takes the image of place ``order[s]``; like places, slots are dealt round robin.
+    """
     step = MessageHub.get_current_instance().get_info('iter') or 0
-    generator = torch.Generator(device=device).manual_seed(step)
-    return torch.randperm(total, generator=generator, device=device)
+    generator = torch.Generator().manual_seed(step)
+    return torch.randperm(rows * get_world_size(), generator=generator)
 
 
 @torch.no_grad()
-def shuffle_ranks(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Deal the images of all processes out anew.
+def shuffle_images(x: Tensor, order: Tensor) -> Tensor:
+    """Send each image to the process that has its slot, in one collective.
 
     Args:
-        x (Tensor): N x ... of this process; N is the same on every rank.
+        x (Tensor): N x ... of this process.
+        order (Tensor): From :func:`key_order`.
 
     Returns:
-        tuple[Tensor, Tensor]: N x ... images now on this process, and the order of all N * world.
+        Tensor: N x ..., the images of this process's slots.
     """
-    gathered = torch.cat(all_gather(x.contiguous()))
-    order = _order(len(gathered), x.device)
-    return gathered[order.view(get_world_size(), -1)[get_rank()]], order
+    world, rank = get_world_size(), get_rank()
+    if world == 1:
+        return x[order.to(x.device, non_blocking=True)]
+    slots = torch.arange(len(order))
+    sender, receiver = order % world, slots % world
+    leaving = (sender == rank).nonzero().flatten()
+    leaving = leaving[receiver[leaving].argsort(stable=True)]  # by receiver, then by slot
+    arriving = (receiver == rank).nonzero().flatten()
+    arriving = arriving[sender[arriving].argsort(stable=True)]  # by sender, then by slot
 
+    def moved(index: Tensor) -> Tensor:
+        return index.to(x.device, non_blocking=True)
 
-@torch.no_grad()
-def unshuffle_ranks(z: Tensor, order: Tensor) -> Tensor:
-    """Bring what was computed from shuffled images back to the process each image came from.
-
-    Args:
-        z (Tensor): N x D of this process.
-        order (Tensor): From :func:`shuffle_ranks`.
-
-    Returns:
-        Tensor: N x D, in the order of this process's own images.
-    """
-    gathered = torch.cat(all_gather(z.contiguous()))
-    return gathered[order.argsort().view(get_world_size(), -1)[get_rank()]]
+    parcel = x[moved(order[leaving] // world)].contiguous()
+    received = torch.empty_like(parcel)
+    distributed.all_to_all_single(
+        received,
+        parcel,
+        sender[arriving].bincount(minlength=world).tolist(),
+        receiver[leaving].bincount(minlength=world).tolist(),
+    )
+    return received[moved((arriving // world).argsort())]

@@ -11,10 +11,10 @@ from mmengine.dist import get_world_size
 from mmpretrain.models.selfsup.base import BaseSelfSupervisor
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from swimdiff.errors import ConfigError
-from swimdiff.models.shuffle_bn import shuffle_ranks, unshuffle_ranks
+from swimdiff.models.batch_norm import convert_batch_norm
+from swimdiff.models.shuffle_bn import key_order, shuffle_images
 from swimdiff.models.utils import (
     embedding_channels,
     freeze_unused,
@@ -53,9 +53,13 @@ class SwiMDiff(BaseSelfSupervisor):
             they join the queue as candidates at once, those of the query's own scene under the
             head's rule, which a sampler that puts a scene's images into one batch needs. A query's
             own positive is never counted twice. Defaults to False.
-        shuffle_bn (bool): Shuffle the key views across processes, so that batch-norm statistics do
-            not tell a query its key (MoCo). No effect in one process or without batch norm.
-            Defaults to True.
+        batch_norm (str | int): Over which images batch norm takes its statistics: 'process', those
+            of each process; 'global', all of the global batch (SyncBN); a number R, each of R
+            groups of it, for any number of processes that divides R. With the last two the run
+            does not depend on the number of processes. Defaults to 'process'.
+        shuffle_bn (bool): Shuffle the key views across processes or groups, so that batch-norm
+            statistics do not tell a query its key (MoCo). No effect where one batch norm sees the
+            whole batch, or there is none. Defaults to True.
         data_preprocessor (dict, optional): See :class:`MultiBandPreprocessor`. Defaults to None,
             which takes views as they come.
         init_cfg (dict, optional): Initialisation. Defaults to None.
@@ -75,6 +79,7 @@ class SwiMDiff(BaseSelfSupervisor):
         lambda_c: float = 1.0,
         lambda_d: float = 1.0,
         batch_keys: bool = False,
+        batch_norm: str | int = 'process',
         shuffle_bn: bool = True,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
@@ -88,6 +93,7 @@ class SwiMDiff(BaseSelfSupervisor):
         encoder = MODELS.build(backbone)
         pyramid = probe_pyramid(encoder, backbone.get('in_channels', 3))
         projection = MODELS.build({'in_channels': pyramid['in_channels'][-1], **neck})
+        by_parts = convert_batch_norm([encoder, projection], batch_norm)
         super().__init__(
             backbone=encoder,
             neck=projection,
@@ -110,8 +116,8 @@ class SwiMDiff(BaseSelfSupervisor):
         self.lambda_c = lambda_c
         self.lambda_d = lambda_d
         self.batch_keys = batch_keys
-        norms = (isinstance(m, _BatchNorm) for m in self.momentum_encoder.modules())
-        self.shuffle_bn = shuffle_bn and any(norms)
+        self.groups = batch_norm if isinstance(batch_norm, int) else 0
+        self.shuffle_bn = shuffle_bn and by_parts
 
     def init_weights(self) -> None:
         """Initialise the query side, then start the key encoder from it."""
@@ -136,10 +142,10 @@ class SwiMDiff(BaseSelfSupervisor):
         feats_q = self.backbone(x_q)  # pyramid
         z_q = F.normalize(self.neck(feats_q).float(), dim=1)  # NxD
         self.momentum_encoder.update(self.backbone, self.neck)
-        z_k = self.embed_keys(x_k)  # NxD
+        keys, key_scenes, own = self.embed_keys(x_k, scenes)  # MxD, M, N
+        z_k = keys[own]  # NxD
 
         # scene-wide matching against the queue
-        keys, key_scenes, own = gather_keys(z_k, scenes)  # MxD, M, N
         # The push below would change, in place, what the backward pass of this step still needs.
         candidates, candidate_scenes = self.queue.keys.clone(), self.queue.scenes  # KxD, K
         if self.batch_keys:
@@ -159,20 +165,22 @@ class SwiMDiff(BaseSelfSupervisor):
         return losses
 
     @torch.no_grad()
-    def embed_keys(self, x_k: Tensor) -> Tensor:
-        """Embed key views with the momentum encoder.
+    def embed_keys(self, x_k: Tensor, scenes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Embed key views with the momentum encoder and gather those of all processes.
 
         Args:
             x_k (Tensor): N x C x H x W standardised key views.
+            scenes (Tensor): N int64 scene ids.
 
         Returns:
-            Tensor: N x D unit-length keys, float32, without gradient.
+            tuple[Tensor, Tensor, Tensor]: M x D unit-length keys and M scene ids of the global
+            batch, and the N places of this process's own, see :func:`gather_keys`.
         """
-        if not self.shuffle_bn or get_world_size() == 1:
-            return F.normalize(self.momentum_encoder(x_k).float(), dim=1)
-        x_k, order = shuffle_ranks(x_k)
-        z_k = F.normalize(self.momentum_encoder(x_k).float(), dim=1)
-        return unshuffle_ranks(z_k, order)
+        order = None
+        if self.shuffle_bn and max(get_world_size(), self.groups) > 1:
+            order = key_order(len(x_k))
+            x_k = shuffle_images(x_k, order)
+        return gather_keys(F.normalize(self.momentum_encoder(x_k).float(), dim=1), scenes, order)
 
     def denoise(self, x_0: Tensor, t: Tensor, eps: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Noise standardised images at steps t and estimate them back, see DiffusionBranch."""

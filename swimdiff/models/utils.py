@@ -39,7 +39,9 @@ def scene_ids(data_samples: list[DataSample], device: torch.device) -> Tensor:
 
 
 @torch.no_grad()
-def gather_keys(keys: Tensor, scenes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def gather_keys(
+    keys: Tensor, scenes: Tensor, order: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
     """Bring keys and scene ids of all processes together, in one collective.
 
     The ids travel as two float columns of the same bits. The gathered order is the sampler's: the
@@ -49,6 +51,8 @@ def gather_keys(keys: Tensor, scenes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Args:
         keys (Tensor): N x D keys of this process; N is the same on every rank.
         scenes (Tensor): N int64 scene ids of this process.
+        order (Tensor, optional): M places, where the keys are those of a shuffled batch: key s of
+            the global batch belongs to the image of place ``order[s]``. Defaults to None.
 
     Returns:
         tuple[Tensor, Tensor, Tensor]: M x D float32 keys and M ids of the global batch, and the N
@@ -57,13 +61,15 @@ def gather_keys(keys: Tensor, scenes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     world, rank = get_world_size(), get_rank()
     positions = torch.arange(len(keys), device=keys.device) * world + rank
     keys = keys.float()
+    home = None if order is None else order.argsort().to(keys.device, non_blocking=True)
     if world == 1:
-        return keys, scenes, positions
+        return keys if home is None else keys[home], scenes, positions
     bits = scenes.contiguous().view(torch.float32).view(len(keys), 2)
     parcel = torch.cat([keys, bits], dim=1)
     gathered = torch.stack(all_gather(parcel), dim=1).flatten(0, 1)  # (N * world) x (D + 2)
     ids = gathered[:, -2:].contiguous().view(torch.long).flatten()
-    return gathered[:, :-2].contiguous(), ids, positions
+    keys = gathered[:, :-2]
+    return keys.contiguous() if home is None else keys[home], ids, positions
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ from torch import distributed
 
 from swimdiff.errors import ConfigError
 from swimdiff.models.scene_queue import EMPTY
-from swimdiff.models.shuffle_bn import shuffle_ranks, unshuffle_ranks
+from swimdiff.models.shuffle_bn import key_order, shuffle_images
 from swimdiff.models.utils import gather_keys
 from swimdiff.registry import MODELS
 
@@ -238,8 +238,10 @@ def _gather(rank, world, path, results):
     ids = torch.tensor([2**40 + 1, 0, 7, 2**62 - 1, 5, 6])
     keys, scenes, positions = gather_keys(batch[rank::world], ids[rank::world])
     mine = batch[rank::world]
-    dealt, order = shuffle_ranks(mine)
-    returned = torch.equal(unshuffle_ranks(dealt * 2, order), mine * 2)
+    order = key_order(len(mine))
+    dealt = shuffle_images(mine, order)
+    returned = torch.equal(gather_keys(dealt * 2, ids[rank::world], order)[0], batch * 2)
+    returned &= torch.equal(dealt, batch[order][rank::world])
     results.put(
         (
             torch.equal(keys, batch),

@@ -1,0 +1,172 @@
+"""Batch norm whose statistics do not depend on how many processes a batch is spread over.
+
+Two ways: statistics of the whole global batch (torch's ``SyncBatchNorm``, which works on GPUs only,
+given a way on the CPU), or of a fixed number of groups of it, each within one process.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.dist import all_gather, all_reduce, get_world_size
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from swimdiff.errors import ConfigError
+
+__all__ = ['GlobalBatchNorm', 'GroupedBatchNorm', 'convert_batch_norm']
+
+
+def _dims(x: Tensor) -> list[int]:
+    return [0, *range(2, x.dim())]
+
+
+def _column(vector: Tensor, x: Tensor) -> Tensor:
+    return vector.view(1, -1, *[1] * (x.dim() - 2))
+
+
+def _global_statistics(x: Tensor) -> tuple[Tensor, Tensor, int]:
+    """Mean and biased variance over all processes, and the number of values (Chan et al.)."""
+    var, mean = torch.var_mean(x, _dims(x), correction=0)
+    count = torch.full_like(mean, x.numel() / x.shape[1])
+    parts = torch.stack(all_gather(torch.stack([mean, var, count]).double()))  # W x 3 x C
+    means, variances, counts = parts.unbind(1)
+    total = counts.sum(0)
+    mean = (counts * means).sum(0) / total
+    var = (counts * (variances + (means - mean).square())).sum(0) / total
+    return mean.float(), var.float(), int(total[0])  # on the CPU: no wait for a device
+
+
+class _Normalise(torch.autograd.Function):
+    """Normalise by statistics over all processes; its gradient sums over all processes, too."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, norm: 'GlobalBatchNorm'
+    ) -> Tensor:
+        mean, var, count = _global_statistics(x)
+        if norm.running_mean is not None and norm.running_var is not None:
+            norm.running_mean.lerp_(mean, norm.step_size)
+            norm.running_var.lerp_(var * count / max(count - 1, 1), norm.step_size)
+        x_hat = (x - _column(mean, x)) * _column((var + norm.eps).rsqrt(), x)
+        ctx.save_for_backward(x_hat, weight, (var + norm.eps).rsqrt())
+        ctx.count = count
+        return x_hat * _column(weight, x) + _column(bias, x)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        (dy,) = grads
+        x_hat, weight, inverse = ctx.saved_tensors
+        local = torch.stack([dy.sum(_dims(dy)), (dy * x_hat).sum(_dims(dy))])
+        total = local.double()
+        all_reduce(total)
+        shift, slope = (total / ctx.count).float()
+        dx = dy - _column(shift, dy) - x_hat * _column(slope, dy)
+        return dx * _column(weight * inverse, dy), local[1], local[0], None
+
+
+class GlobalBatchNorm(nn.SyncBatchNorm):
+    """Batch norm of the whole global batch: torch's own on GPUs, and one that gloo can carry.
+
+    Costs one collective forward and one backward each time it is used, on either device.
+    """
+
+    step_size: float
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise N x C x ... by the statistics of all processes while training."""
+        if not self.training or x.device.type != 'cpu' or get_world_size() == 1:
+            return super().forward(x)
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+        return _Normalise.apply(x.float(), *self._affine(), self).to(x.dtype)
+
+    def _affine(self) -> tuple[Tensor, Tensor]:
+        if self.affine:
+            return self.weight, self.bias
+        return torch.ones(self.num_features), torch.zeros(self.num_features)
+
+
+class GroupedBatchNorm(_BatchNorm):
+    """Batch norm of R groups of the global batch, for any number of processes that divides R.
+
+    Place p of the global batch is in group p mod R, so a group never spans processes and nothing is
+    sent. Running statistics are the mean over the groups of this process.
+    """
+
+    groups: int
+    step_size: float
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise N x C x ... within the groups of this process while training.
+
+        Raises:
+            ConfigError: If processes do not divide the groups, or the groups the rows.
+        """
+        world = get_world_size()
+        local, uneven = divmod(self.groups, world)
+        if uneven or not local or (self.training and x.shape[0] % local):
+            raise ConfigError(
+                f'SwiMDiff: batch_norm={self.groups} groups with {world} processes and '
+                f'{x.shape[0]} images on each: processes must divide groups, and groups the global '
+                'batch'
+            )
+        if local == 1 or not self.training:
+            return super().forward(x)
+        rows, channels, *rest = x.shape
+
+        def wide(vector: Tensor | None) -> Tensor | None:
+            return None if vector is None else vector.repeat(local)
+
+        mean, var = wide(self.running_mean), wide(self.running_var)
+        split = x.reshape(rows // local, local * channels, *rest)
+        y = F.batch_norm(
+            split, mean, var, wide(self.weight), wide(self.bias), True, self.step_size, self.eps
+        )
+        for mine, each in ((self.running_mean, mean), (self.running_var, var)):
+            if mine is not None and each is not None:
+                mine.copy_(each.view(local, channels).mean(0))
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+        return y.view(x.shape)
+
+    def _check_input_dim(self, x: Tensor) -> None:
+        """Vectors and maps alike."""
+
+
+def convert_batch_norm(modules: Sequence[nn.Module], over: str | int) -> bool:
+    """Let batch-norm layers take their statistics over something else, in place.
+
+    Parameters and buffers keep their names, so checkpoints load either way.
+
+    Args:
+        modules (Sequence[nn.Module]): Searched for layers of torch's batch norm.
+        over (str | int): 'process': layers stay as they are; 'global': the whole global batch; a
+            number: so many groups of it.
+
+    Returns:
+        bool: Whether there are layers with statistics of a part of the batch, which is what
+        shuffling is for.
+
+    Raises:
+        ConfigError: If ``over`` is none of these.
+    """
+    if over not in ('process', 'global') and not (type(over) is int and over > 0):
+        raise ConfigError(
+            "SwiMDiff: batch_norm must be 'process', 'global' or a positive number of groups, got "
+            f'{over!r}'
+        )
+    layers = [m for module in modules for m in module.modules() if isinstance(m, _BatchNorm)]
+    for layer in layers:
+        if over == 'process' or type(layer) not in (nn.BatchNorm1d, nn.BatchNorm2d):
+            continue
+        if layer.momentum is None:
+            raise ConfigError(
+                f'SwiMDiff: batch_norm={over!r} needs batch-norm layers with a momentum, found '
+                f'{layer}'
+            )
+        # As torch's own conversion, but without new layers: names and parameters are as before.
+        layer.__class__ = GlobalBatchNorm if over == 'global' else GroupedBatchNorm
+        layer.__dict__.update(process_group=None, groups=over, step_size=layer.momentum)
+    return any(not isinstance(layer, nn.SyncBatchNorm) for layer in layers)
