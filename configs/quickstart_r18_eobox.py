@@ -24,7 +24,7 @@ train_dataloader = dict(
         data_root='quickstart/data',
         bands=bands,
         pipeline=[
-            dict(type='LoadSeCo'),
+            dict(type='LoadPatch'),
             dict(type='TwoViews', transforms=view),
             dict(type='PackViews'),
         ],

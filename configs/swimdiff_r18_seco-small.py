@@ -18,7 +18,7 @@ train_dataloader = dict(
     num_workers=1,
     dataset=dict(
         pipeline=[
-            dict(type='LoadSeCo'),
+            dict(type='LoadPatch'),
             dict(type='TwoViews', transforms=view),
             dict(type='PackViews'),
         ],

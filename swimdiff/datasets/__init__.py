@@ -10,7 +10,7 @@ from swimdiff.datasets.classification import (
 from swimdiff.datasets.scenes import DistanceScene, LocationScene, TileScene
 from swimdiff.datasets.seco import SeCo
 from swimdiff.datasets.transforms import (
-    LoadSeCo,
+    LoadPatch,
     MultiBandColorJitter,
     PackViews,
     RandomBlur,
@@ -28,7 +28,7 @@ __all__ = [
     'EuroSAT',
     'LoadBigEarthNet',
     'LoadEuroSAT',
-    'LoadSeCo',
+    'LoadPatch',
     'LocationScene',
     'MultiBandColorJitter',
     'PackViews',

@@ -7,13 +7,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from swimdiff.datasets.gdal_access import gdal_modules, open_raster, raster_failure
+from swimdiff.datasets.planes import stack_planes
 from swimdiff.errors import RasterError
 
-__all__ = ['raster_preview', 'raster_size', 'read_bands', 'read_channels']
+__all__ = ['raster_preview', 'raster_size', 'read_bands', 'read_channels', 'read_planes']
 
 
 def _read_planes(
@@ -68,11 +68,6 @@ def _read_planes(
     return planes
 
 
-def _read_plane(path: str, dtype: np.dtype, shape: tuple[int, int] | None) -> np.ndarray:
-    """First channel of one file at its own size, H x W."""
-    return _read_planes(path, dtype, shape)[0]
-
-
 def read_channels(
     path: str | Path,
     channels: Sequence[int],
@@ -99,6 +94,33 @@ def read_channels(
     return _read_planes(os.fspath(path), np.dtype(dtype), shape, channels, count)
 
 
+def read_planes(
+    paths: Sequence[str | Path],
+    shapes: Sequence[tuple[int, int]] | None = None,
+    dtype: str = 'uint8',
+) -> list[np.ndarray]:
+    """Read one file a band, each at its own size.
+
+    Args:
+        paths: One single-band file each.
+        shapes: Height and width each file must have; not checked by default.
+        dtype: Type the files must have.
+
+    Returns:
+        One H x W array of ``dtype`` a file.
+
+    Raises:
+        LayoutError: A file is missing.
+        RasterError: A file is damaged, or its size or type is another.
+    """
+    kind = np.dtype(dtype)
+    expected = shapes if shapes is not None else [None] * len(paths)
+    return [
+        _read_planes(os.fspath(path), kind, shape)[0]
+        for path, shape in zip(paths, expected, strict=True)
+    ]
+
+
 def read_bands(
     paths: Sequence[str | Path],
     size: int | tuple[int, int] | None = None,
@@ -106,39 +128,12 @@ def read_bands(
     dtype: str = 'uint8',
     tables: Sequence[np.ndarray] | None = None,
 ) -> np.ndarray:
-    """Read one file a band onto one grid.
-
-    Args:
-        paths: One single-band file each, all covering the same ground.
-        size: Height and width of the result in pixels; by default the largest of the files.
-            Other sizes are resampled bilinearly.
-        shapes: Height and width each file must have; not checked by default.
-        dtype: Type the files must have.
-        tables: For uint8, 256 values a band that replace the pixels. They are looked up before
-            resampling: fewer pixels, and no steps where a table stretches a narrow range.
+    """Read one file a band onto one grid: :func:`read_planes`, then :func:`stack_planes`.
 
     Returns:
         H x W x C array of ``dtype``.
-
-    Raises:
-        LayoutError: A file is missing.
-        RasterError: A file is damaged, or its size or type is another.
     """
-    kind = np.dtype(dtype)
-    names = [os.fspath(path) for path in paths]
-    expected = shapes if shapes is not None else [None] * len(names)
-    planes = [_read_plane(name, kind, shape) for name, shape in zip(names, expected, strict=True)]
-    if tables is not None:
-        planes = [cv2.LUT(plane, table) for plane, table in zip(planes, tables, strict=True)]
-    if size is None:
-        target = max(plane.shape for plane in planes)
-    else:
-        target = (size, size) if isinstance(size, int) else size
-    for i, plane in enumerate(planes):
-        if plane.shape != target:
-            # OpenCV puts pixel centres where GDAL's bilinear RasterIO does, many times faster.
-            planes[i] = cv2.resize(plane, target[::-1], interpolation=cv2.INTER_LINEAR)
-    return cv2.merge(planes) if len(planes) > 1 else planes[0][..., None]
+    return stack_planes(read_planes(paths, shapes, dtype), size, tables)
 
 
 def raster_size(path: str | Path) -> tuple[int, int]:

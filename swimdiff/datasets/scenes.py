@@ -2,8 +2,9 @@
 
 A definition turns the samples of a data set into integers once, when they are indexed. A sample
 is a mapping with ``location`` (str, the group that is one place on the ground), ``products`` (tuple
-of product ids), ``raster`` (path of one raster of the location, read by :class:`DistanceScene`) and
-perhaps ``others`` (a function that gives the paths of more, for a raster that cannot be read).
+of product ids), and for :class:`DistanceScene` either ``centre`` (longitude and latitude in
+degrees) or ``raster`` (path of one raster of the location) and perhaps ``others`` (a function that
+gives the paths of more, for a raster that cannot be read).
 All samples of one location always get the same scene, whatever the definition.
 """
 
@@ -115,7 +116,9 @@ class DistanceScene:
         self.unreadable: dict[str, DataError] = {}
 
     def _place(self, sample: Sample) -> tuple[float, float] | None:
-        """Centre of a location by the first raster that can be read; None where none can."""
+        """Centre of a location, known or by the first readable raster; None where none is."""
+        if 'centre' in sample:
+            return sample['centre']
         try:
             return self.centre(sample['raster'])
         except (LayoutError, RasterError) as error:

@@ -123,7 +123,7 @@ def test_package_imports_without_gdal():
     code = (
         "import sys; sys.modules['osgeo'] = None\n"
         'from swimdiff.registry import DATASETS, TRANSFORMS, TASK_UTILS\n'
-        "assert DATASETS.get('SeCo') and TRANSFORMS.get('LoadSeCo')\n"
+        "assert DATASETS.get('SeCo') and TRANSFORMS.get('LoadPatch')\n"
         "assert TASK_UTILS.get('TileScene')"
     )
     subprocess.run([sys.executable, '-c', code], check=True)

@@ -139,4 +139,4 @@ def test_unreadable_georeference_is_taken_from_another_file_or_left_out(tmp_path
     with pytest.raises(UnreadableSamplesError, match=r'1 of 3 .*max_unreadable=0\.3 allows'):
         SeCo(str(root), bands=['B4', 'B3'], scene=scene, max_unreadable=0.3)
     with pytest.raises(RasterError, match='cannot be read'):
-        SeCo(str(root), bands=['B4', 'B3'], scene=scene)
+        SeCo(str(root), bands=['B4', 'B3'], scene=scene, index_cache=None)

@@ -19,7 +19,7 @@ from swimdiff.errors import (
     UnreadableSamplesError,
 )
 
-LOAD = [dict(type='LoadSeCo')]
+LOAD = [dict(type='LoadPatch')]
 
 
 def first(root, *parts):
@@ -101,17 +101,19 @@ def test_single_date(seco_root):
 def test_options_are_checked(shared_seco_root):
     with pytest.raises(ConfigError, match="samples='date': expected one of"):
         SeCo(str(shared_seco_root), samples='date')
-    with pytest.raises(BandError, match='SeCo has no B10'):
+    with pytest.raises(BandError, match='has no B10; it has B01'):
         SeCo(str(shared_seco_root), bands=['B10'])
     with pytest.raises(ConfigError, match=r'max_unreadable=1\.5'):
         SeCo(str(shared_seco_root), max_unreadable=1.5)
 
 
-def test_index_is_one_array(shared_seco_root):
-    """Workers share the serialised list; no Python objects are copied on access."""
+def test_index_is_mapped_and_sent_by_name(shared_seco_root):
+    """Workers share the files of the index; a pickle holds their place, not their content."""
     dataset = SeCo(str(shared_seco_root))
-    assert dataset.data_list == [] and dataset.data_bytes.dtype == np.uint8
-    assert len(pickle.loads(pickle.dumps(dataset))) == 6
+    assert isinstance(dataset.index.first.base, np.memmap)
+    assert dataset.data_list == [] and not hasattr(dataset, 'data_bytes')
+    again = pickle.loads(pickle.dumps(dataset))
+    assert len(again) == 6 and isinstance(again.index.first.base, np.memmap)
 
 
 # --- bad input ---------------------------------------------------------------------------------

@@ -185,7 +185,7 @@ def test_oscd(tmp_path):
         str(tmp_path / 'out'),
         views_from='different_dates',
         scene=dict(type='TileScene'),
-        pipeline=[dict(type='LoadSeCo')],
+        pipeline=[dict(type='LoadPatch')],
     )
     assert len(dataset) == 2 and len(dataset[0]['img']) == 2
     with pytest.raises(LayoutError, match='has no city atlantis; it has norcia'):

@@ -37,7 +37,7 @@ train_dataloader = dict(
         stretch=True,
         max_unreadable=0.0,
         pipeline=[
-            dict(type='LoadSeCo'),
+            dict(type='LoadPatch'),
             dict(type='TwoViews', transforms=view),
             dict(type='PackViews'),
         ],

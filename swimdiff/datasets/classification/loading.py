@@ -123,7 +123,7 @@ class LoadBigEarthNet(BaseTransform):
         side = 1200 // SENTINEL2[band].resolution_m
         path = os.path.join(folder, f'{os.path.basename(folder)}_{band}.tif')
         values = read_bands([path], shapes=[(side, side)], dtype='uint16')[..., 0]
-        # Stretched before resampling, as LoadSeCo does: fewer pixels to look up.
+        # Stretched before resampling, as LoadPatch does: fewer pixels to look up.
         plane = self.stretch.table(band)[values]
         if side == self.size:
             return plane

@@ -5,7 +5,7 @@ from swimdiff.datasets.transforms.change_by_date import ChangeByDate
 from swimdiff.datasets.transforms.change_geometry import ChangeSwapDates
 from swimdiff.datasets.transforms.change_loading import LoadChangePair
 from swimdiff.datasets.transforms.colour import MultiBandColorJitter, RandomGrey
-from swimdiff.datasets.transforms.loading import LoadSeCo
+from swimdiff.datasets.transforms.loading import LoadPatch
 from swimdiff.datasets.transforms.turns import RandomQuarterTurn
 from swimdiff.datasets.transforms.views import PackViews, TwoViews
 
@@ -13,7 +13,7 @@ __all__ = [
     'ChangeByDate',
     'ChangeSwapDates',
     'LoadChangePair',
-    'LoadSeCo',
+    'LoadPatch',
     'MultiBandColorJitter',
     'PackViews',
     'RandomBlur',

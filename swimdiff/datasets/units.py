@@ -1,0 +1,65 @@
+"""What a pixel says, and refusing an archive whose pixels say something else."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from swimdiff.datasets.index_cache import cached_array, digest
+from swimdiff.datasets.patch_index import PatchIndex
+from swimdiff.datasets.patch_source import PatchSource
+from swimdiff.errors import RasterError
+
+__all__ = ['UNITS', 'check_archive']
+
+#: Value that stands for a reflectance of 1 in each unit.
+UNITS: Mapping[str, float] = {
+    'reflectance x 10000': 10_000.0,
+    'reflectance x 255': 255.0,
+    'reflectance': 1.0,
+}
+
+#: What the 98 % quantile of reflectance can be. 255 / 10,000 is below it; snow and cloud within.
+_BRIGHT = (0.026, 2.0)
+
+#: Patches read to judge an archive.
+_READ = 16
+
+
+def check_archive(
+    source: PatchSource, index: PatchIndex, bands: tuple[str, ...], entry: Path | None
+) -> None:
+    """Refuse an archive whose pixels do not fit the unit it is declared to have.
+
+    Args:
+        source: The archive; without a unit, or with uint8 pixels, nothing is checked: the type of
+            every file is when it is read.
+        index: Its index.
+        bands: Bands that are used.
+        entry: Folder of the index in the cache, where the quantiles are kept.
+
+    Raises:
+        RasterError: The values fit another unit; names the numbers seen.
+    """
+    if source.unit is None or source.dtype == 'uint8' or not len(index):
+        return
+
+    def measure() -> np.ndarray:
+        rows = np.unique(np.linspace(0, len(index) - 1, _READ).round().astype(int)).tolist()
+        planes = [plane for row in rows for plane in source.read(index, [row], bands)[0]]
+        # Zeros are most often no-data that nobody declared.
+        seen = np.concatenate([plane[plane != 0].ravel() for plane in planes])
+        return np.quantile(seen, [0.02, 0.98]) if seen.size else np.zeros(2)
+
+    low, high = cached_array(entry, f'values-{digest(bands)}', measure).tolist()
+    scale = UNITS[source.unit]
+    if _BRIGHT[0] * scale <= high <= _BRIGHT[1] * scale:
+        return
+    fits = [unit for unit, s in UNITS.items() if _BRIGHT[0] * s <= high <= _BRIGHT[1] * s]
+    advice = f'Declare unit={fits[0]!r}.' if fits else 'Check how the files were written.'
+    raise RasterError(
+        f'{source.root}: the values are declared as {source.unit!r}, but the 2 % and 98 % '
+        f'quantiles of those read are {low:g} and {high:g}, reflectances of {low / scale:.3g} and '
+        f'{high / scale:.3g}. Expected a 98 % quantile of {_BRIGHT[0] * scale:g} to '
+        f'{_BRIGHT[1] * scale:g}. {advice}'
+    )
