@@ -53,7 +53,7 @@ class PatchSource(ABC):
 
     def path(self, index: PatchIndex, row: int) -> str:
         """Path of a row, for messages and data samples."""
-        return str(self.root / index.paths[row])
+        return f'{self.root}/{index.paths[row]}'
 
     def rasters(self, index: PatchIndex, row: int, bands: Sequence[str]) -> list[str]:
         """Files that tell where a row lies on the globe; the first is asked first."""
@@ -87,6 +87,11 @@ class LocationSamples(Sequence[Mapping[str, Any]]):
 
     def __len__(self) -> int:
         return len(self.patches.locations)
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Names of the locations."""
+        return self.patches.locations
 
     def __getitem__(self, location: Any) -> Any:
         if not 0 <= location < len(self):

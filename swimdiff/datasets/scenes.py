@@ -48,7 +48,9 @@ class LocationScene:
 
     def assign(self, samples: Sequence[Sample]) -> np.ndarray:
         """Scene id of each sample, int64, by location."""
-        return _number([sample['location'] for sample in samples])
+        # An index hands out its names without the rest of each sample.
+        names = getattr(samples, 'names', None)
+        return _number([sample['location'] for sample in samples] if names is None else names)
 
 
 @TASK_UTILS.register_module()

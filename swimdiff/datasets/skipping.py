@@ -2,6 +2,7 @@
 
 import logging
 
+import numpy as np
 import torch
 from mmengine.logging import print_log
 from torch.utils.data import get_worker_info
@@ -33,6 +34,7 @@ class SkipCounter:
         self.max_share = max_share
         self.min_reads = min_reads
         self._counts = torch.zeros(_SLOTS, 2, dtype=torch.int64).share_memory_()
+        self._view: np.ndarray | None = None
         self._logged: set[str] = set()
         self._left_out = 0
 
@@ -46,13 +48,19 @@ class SkipCounter:
         """Number of those that could not be read."""
         return int(self._counts[:, 1].sum())
 
-    def _row(self) -> torch.Tensor:
+    def _add(self, column: int) -> None:
+        if self._view is None:
+            self._view = self._counts.numpy()  # the same memory; NumPy adds ten times faster
         worker = get_worker_info()
-        return self._counts[0 if worker is None else 1 + worker.id % (_SLOTS - 1)]
+        self._view[0 if worker is None else 1 + worker.id % (_SLOTS - 1), column] += 1
+
+    def __getstate__(self) -> dict:
+        # A worker that is sent the counter gets the shared memory, of which it makes its own view.
+        return {**self.__dict__, '_view': None}
 
     def read(self) -> None:
         """Count one sample asked for."""
-        self._row()[0] += 1
+        self._add(0)
 
     def _log_once(self, what: str, text: str) -> None:
         if text not in self._logged:
@@ -85,7 +93,7 @@ class SkipCounter:
         """
         if self.max_share == 0:
             raise error
-        self._row()[1] += 1
+        self._add(1)
         text = str(error)
         self._log_once(
             f'Skipped an unreadable sample ({self.failures} of {self.reads} reads)', text
