@@ -12,6 +12,8 @@ from mmengine.registry import Registry
 __all__ = [
     'DATASETS',
     'DATA_SAMPLERS',
+    'DEVICE_TRANSFORMS',
+    'FUNCTIONS',
     'HOOKS',
     'METRICS',
     'MODELS',
@@ -30,6 +32,12 @@ def _child(parent: Registry, *locations: str) -> Registry:
 MODELS = _child(engine.MODELS, 'models')
 DATASETS = _child(engine.DATASETS, 'datasets')
 TRANSFORMS = _child(engine.TRANSFORMS, 'datasets.transforms')
+#: What stands for a transform of the workers where views are made in batches on the device.
+DEVICE_TRANSFORMS = Registry(
+    'device transform', scope='swimdiff', locations=['swimdiff.models.device_views']
+)
+#: Functions of the loader: what a worker does when it starts.
+FUNCTIONS = _child(engine.FUNCTIONS, 'datasets')
 #: Scene definitions (what makes two images "of the same scene") live here.
 TASK_UTILS = _child(engine.TASK_UTILS, 'datasets')
 DATA_SAMPLERS = _child(engine.DATA_SAMPLERS, 'engine')
@@ -54,6 +62,5 @@ for _parent in (
     engine.VISBACKENDS,
     engine.EVALUATOR,
     engine.STRATEGIES,
-    engine.FUNCTIONS,
 ):
     _child(_parent, 'engine')

@@ -18,6 +18,7 @@ from swimdiff.datasets.transforms import (
     RandomQuarterTurn,
     TwoViews,
 )
+from swimdiff.datasets.worker_threads import single_threaded_worker
 
 __all__ = [
     'LEVIRCD',
@@ -38,4 +39,5 @@ __all__ = [
     'SeCo',
     'TileScene',
     'TwoViews',
+    'single_threaded_worker',
 ]

@@ -27,6 +27,7 @@ train_dataloader = dict(
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     collate_fn=dict(type='default_collate'),
+    worker_init_fn=dict(type='swimdiff.single_threaded_worker'),
     dataset=dict(
         type='SeCo',
         data_root='data/seco',

@@ -1,0 +1,28 @@
+"""One thread a loader worker: the workers are the parallelism, more threads only fight."""
+
+import os
+
+import cv2
+import torch
+
+from swimdiff.registry import FUNCTIONS
+
+__all__ = ['single_threaded_worker']
+
+
+@FUNCTIONS.register_module()
+def single_threaded_worker(worker_id: int) -> None:
+    """Start of a worker (``worker_init_fn``), whichever way its process was started.
+
+    A forked worker has OpenCV's setting from the engine's ``env_cfg``; a spawned one knows nothing
+    of it and OpenCV would take all cores. Torch limits itself in workers, and is told all the same.
+    NumPy's products of the transforms are below the size from which OpenBLAS starts threads.
+
+    Seeds are left as the DataLoader sets them: from the run's seed, another one for each worker.
+
+    Args:
+        worker_id: Number of the worker; unused.
+    """
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+    os.environ.setdefault('GDAL_NUM_THREADS', '1')
