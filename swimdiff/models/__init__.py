@@ -9,6 +9,7 @@ from swimdiff.models.change import (
 )
 from swimdiff.models.data_preprocessor import MultiBandPreprocessor
 from swimdiff.models.denoising_decoder import DenoisingDecoder
+from swimdiff.models.device_views import DeviceViews
 from swimdiff.models.diffusion_branch import DiffusionBranch
 from swimdiff.models.diffusion_loss import DiffusionLoss
 from swimdiff.models.momentum_encoder import MomentumEncoder
@@ -25,6 +26,7 @@ __all__ = [
     'ChangePreprocessor',
     'ChangeUNetHead',
     'DenoisingDecoder',
+    'DeviceViews',
     'DiffusionBranch',
     'DiffusionLoss',
     'FeatureDifference',

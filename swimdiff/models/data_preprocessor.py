@@ -64,8 +64,8 @@ class MultiBandPreprocessor(BaseDataPreprocessor):
             raise BandError(f'No {what} given for {", ".join(missing)}; found {", ".join(values)}.')
         return tuple(values[band] for band in self.bands)
 
-    def standardise(self, images: torch.Tensor) -> torch.Tensor:
-        """N x C x H x W or C x H x W of any type, 0..255 -> float32, on the device.
+    def receive(self, images: torch.Tensor) -> torch.Tensor:
+        """N x C x H x W or C x H x W of any type, on the device.
 
         Raises:
             BandError: Another number of channels than bands.
@@ -77,8 +77,15 @@ class MultiBandPreprocessor(BaseDataPreprocessor):
                 'set and the preprocessor the same bands.'
             )
         # Moved as uint8: a quarter of the bytes.
-        images = images.to(self.mean.device, non_blocking=bool(self._non_blocking))
-        return (images.float() - self.mean) / self.std
+        return images.to(self.mean.device, non_blocking=bool(self._non_blocking))
+
+    def standardise(self, images: torch.Tensor) -> torch.Tensor:
+        """N x C x H x W or C x H x W of any type, 0..255 -> float32, on the device.
+
+        Raises:
+            BandError: Another number of channels than bands.
+        """
+        return (self.receive(images).float() - self.mean) / self.std
 
     def destandardise(self, images: torch.Tensor) -> torch.Tensor:
         """Standardised images back to uint8, for pictures."""

@@ -5,7 +5,7 @@ import runpy
 
 import pytest
 import torch
-from fixtures.runs import ROOT, TRAIN, options, scalars, start
+from fixtures.runs import ROOT, TRAIN, WORKERS, options, scalars, start
 
 CONFIGS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / 'configs').glob('*_seco*.py'))
 
@@ -19,7 +19,8 @@ def train():
 @pytest.mark.parametrize('config', CONFIGS)
 def test_two_iterations(config, train, shared_seco_root, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    train([config, '--work-dir', str(tmp_path), *options(shared_seco_root)])
+    views = 'data_preprocessor' if 'device-views' in config else WORKERS
+    train([config, '--work-dir', str(tmp_path), *options(shared_seco_root, views=views)])
     rows = scalars(tmp_path)
     assert len(rows) == 2
     moco, matching = 'mocov2' in config, 'matching-only' in config

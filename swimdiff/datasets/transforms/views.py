@@ -25,7 +25,8 @@ class TwoViews(BaseTransform):
 
     ``img`` is one image, or two (two dates): then the first becomes the query.
 
-    Required key: ``img``. Changed: ``img`` becomes a list of two images.
+    Required key: ``img``. Changed: ``img`` becomes a list of two images. Added: ``views_made``, so
+    that none are made of them again on the device.
 
     Args:
         transforms: Transforms applied to each view with its own random draws; or two lists, one
@@ -62,7 +63,7 @@ class TwoViews(BaseTransform):
                     # OpenCV, and with it the engine's transforms, drop the axis of a single band.
                     view['img'] = view['img'][..., None]
             views.append(view['img'])
-        results['img'] = views
+        results.update(img=views, views_made=True)
         return results
 
     def __repr__(self) -> str:
@@ -89,6 +90,7 @@ class PackViews(BaseTransform):
             'band_names',
             'location',
             'date',
+            'views_made',
         ),
     ) -> None:
         self.meta_keys = tuple(meta_keys)
