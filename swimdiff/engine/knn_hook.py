@@ -1,53 +1,47 @@
 """Weighted kNN of a small labelled set while pre-training, which it leaves as it is."""
 
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
-from mmengine.dataset import BaseDataset
-from mmengine.dist import get_rank, get_world_size
-from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from swimdiff.engine.guard import bare_model, highest
 from swimdiff.errors import ConfigError
-from swimdiff.evaluation.features import targets_of
-from swimdiff.evaluation.knn import gather_rows, knn_accuracy
-from swimdiff.registry import DATASETS, HOOKS
+from swimdiff.evaluation.features import image_statistics
+from swimdiff.evaluation.floors import random_backbone
+from swimdiff.evaluation.knn import knn_accuracy
+from swimdiff.evaluation.labelled_images import LabelledImages
+from swimdiff.evaluation.linear_probe import fit_linear
+from swimdiff.models.data_preprocessor import MultiBandPreprocessor
+from swimdiff.models.projection_neck import global_features
+from swimdiff.registry import HOOKS
+from swimdiff.utils.undisturbed import undisturbed
 
 __all__ = ['OnlineKNNHook']
 
-
-@contextmanager
-def _undisturbed(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradient; afterwards modes and random states are as before."""
-    modes = {part: part.training for part in module.modules()}
-    python, numpy = random.getstate(), np.random.get_state()
-    devices = {tensor.device for tensor in module.state_dict().values()}
-    # The CPU's state is always kept.
-    cuda = [device for device in devices if device.type == 'cuda']
-    try:
-        with torch.random.fork_rng(cuda), torch.no_grad():
-            module.eval()
-            yield
-    finally:
-        for part, training in modes.items():
-            part.training = training
-        random.setstate(python)
-        np.random.set_state(numpy)
+#: Weight of the L2 penalty of the linear head, the middle of those that the offline probe tries.
+PENALTY = 1e-3
 
 
 @HOOKS.register_module()
 class OnlineKNNHook(Hook):
-    """Logs ``knn/top1`` of the query backbone, in per cent, every few epochs.
+    """Logs ``knn/top1`` of the query backbone, in per cent, every few epochs and after the last.
 
     The training part of a labelled set is the bank, its validation part is scored; the images are
     shared among the processes. The test part is not touched. Losses and weights are those of a run
     without the hook.
+
+    Beside each score stand the floors, computed once: ``knn/top1_floor_statistics`` (of the image,
+    no network) and ``knn/top1_floor_random`` (the backbone before training). A probe that would
+    take more of the run's time than ``budget`` is put off to a later epoch, and the log says so.
+
+    A ``CheckpointHook`` with ``save_best='knn/top1'`` gets the scores as it gets those of a
+    validation, and keeps the best checkpoint.
 
     Args:
         dataset (dict): A data set of single labels such as ``EuroSAT``, whose pipeline ends in
@@ -57,9 +51,14 @@ class OnlineKNNHook(Hook):
         temperature (float): Of the votes, above 0. Defaults to 0.07.
         limit (int, optional): Images of each part, a stratified subset. Defaults to None, all.
         batch_size (int): Images at once. Defaults to 64.
+        linear (bool): Whether to fit a linear head on the same features too and log
+            ``knn/linear``. Defaults to False.
+        floors (bool): Whether to compute the floors. Defaults to True.
+        budget (float): Share of the run's time that all probes together may take, 0 to 1.
+            Defaults to 0.05.
 
     Raises:
-        ConfigError: ``interval`` is not positive, or the samples have several labels.
+        ConfigError: An option is out of range, or the samples have several labels.
     """
 
     priority = 'NORMAL'  # before LoggerHook writes the epoch
@@ -72,68 +71,135 @@ class OnlineKNNHook(Hook):
         temperature: float = 0.07,
         limit: int | None = None,
         batch_size: int = 64,
+        linear: bool = False,
+        floors: bool = True,
+        budget: float = 0.05,
     ) -> None:
-        if interval < 1 or batch_size < 1:
+        if interval < 1 or batch_size < 1 or budget <= 0:
             raise ConfigError(
-                f'OnlineKNNHook: interval={interval}, batch_size={batch_size}: expected 1 or more.'
+                f'OnlineKNNHook: interval={interval}, batch_size={batch_size}, budget={budget}: '
+                'expected an interval and a batch of 1 or more, and a share above 0.'
             )
         self.config = dict(dataset)
         self.interval, self.limit, self.batch_size = interval, limit, batch_size
         self.k, self.temperature = k, temperature
-        self._parts: list[tuple[BaseDataset, Tensor]] = []
+        self.linear, self.with_floors, self.budget = linear, floors, budget
+        self.floors: dict[str, float] = {}
+        self._start = self._spent = self._cost = 0.0
+        self._handed: dict[str, float] = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Build the set before training, so that a mistake shows at once."""
-        for split in ('train', 'val'):
-            part = DATASETS.build(dict(self.config, split=split))
-            if self.limit is not None and self.limit < len(part):
-                part = DATASETS.build(dict(self.config, split=split, limit=self.limit))
-            targets = targets_of(part)
-            if targets.ndim != 1:
-                raise ConfigError(
-                    f'OnlineKNNHook: {self.config["type"]} has several labels a sample. Expected a '
-                    'data set with one, such as EuroSAT.'
-                )
-            self._parts.append((part, targets))
+        """Build the set and score the floors, so that a mistake shows at once."""
+        self._start, self._spent, self._cost = time.perf_counter(), 0.0, 0.0
+        parts = [
+            LabelledImages(self.config, split, self.limit, self.batch_size)
+            for split in ('train', 'val')
+        ]
+        self._train, self._val = parts
+        if self.with_floors:
+            self.floors = self._score_floors(runner)
+            self._spent += time.perf_counter() - self._start
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Score every ``interval`` epochs and put the score into the log."""
-        if not self.every_n_epochs(runner, self.interval):
+        """Score every ``interval`` epochs and after the last, where there is time for it."""
+        last = self.is_last_train_epoch(runner)
+        if not last and (not self.every_n_epochs(runner, self.interval) or self._put_off(runner)):
             return
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        with _undisturbed(model):
-            bank, queries = (self._embed(model, part) for part, _ in self._parts)
-            (train, labels), (val, truth) = self._parts
-            top1 = knn_accuracy(
-                bank,
-                labels.to(bank.device),
-                queries,
-                truth.to(bank.device),
-                len(train.metainfo['classes']),
-                self.k,
-                self.temperature,
-            )
-        scores = {'knn/top1': top1, 'knn/samples': float(len(val))}
-        for name, value in scores.items():
-            runner.message_hub.update_scalar(name, value)
-        runner.visualizer.add_scalars(scores, step=runner.epoch + 1)
+        start = time.perf_counter()
+        model = bare_model(runner)
+        with undisturbed(model):
+            scores = self._score(partial(_query_features, model))
+        self._cost = time.perf_counter() - start
+        self._spent += self._cost
+        share = self._spent / (time.perf_counter() - self._start)
+        self._log(runner, scores, share)
+        self._handed = scores
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Hand the scores on, now that the runner counts the epoch as done."""
+        self._hand_on(runner)
+
+    def after_train(self, runner: Runner) -> None:
+        """Hand the scores of the last epoch on."""
+        self._hand_on(runner)
+
+    def _score(self, extract: Callable[[Tensor], Tensor], prefix: str = 'knn') -> dict[str, float]:
+        """Scores of any features, on the validation part."""
+        bank, queries = self._train.features(extract), self._val.features(extract)
+        labels, truth = (part.labels.to(bank.device) for part in (self._train, self._val))
+        classes = self._train.num_classes
+        top1 = knn_accuracy(bank, labels, queries, truth, classes, self.k, self.temperature)
+        scores = {'knn/top1': top1}
+        if self.linear:
+            with torch.enable_grad():
+                head = fit_linear(bank, labels, classes, PENALTY, standardise=True)
+            right = head(queries).argmax(dim=1) == truth
+            scores['knn/linear'] = 100.0 * right.double().mean().item()
+        return scores
+
+    def _score_floors(self, runner: Runner) -> dict[str, float]:
+        """Scores without training, taken over from the checkpoint where a run is resumed."""
+        key = repr((self.config, self.limit, self.k, self.temperature, self.linear))
+        known = runner.message_hub.runtime_info.get('knn_floors')
+        if known and known['key'] == key:
+            return known['scores']
+        model = bare_model(runner)
+        sources = {'statistics': image_statistics}
+        config = (runner.cfg.get('model') or {}).get('backbone')
+        if config is not None:
+            device = next(model.parameters()).device
+            twin = random_backbone(config).to(device)
+            sources['random'] = partial(_features, twin, model.data_preprocessor)
+        scores = {}
+        with undisturbed(model):
+            for name, extract in sources.items():
+                for kind, value in self._score(extract).items():
+                    scores[f'{kind}_floor_{name}'] = value
+        runner.message_hub.update_info('knn_floors', dict(key=key, scores=scores))
+        return scores
+
+    def _put_off(self, runner: Runner) -> bool:
+        """Whether there is no time for a probe; what the slowest process measured decides."""
+        elapsed = time.perf_counter() - self._start
+        share = highest((self._spent + self._cost) / (elapsed + self._cost))
+        if share <= self.budget:
+            return False
         runner.logger.info(
-            f'kNN after epoch {runner.epoch + 1}: knn/top1 {top1:.2f} on {val.metainfo["split"]}, '
-            f'{len(val)} samples, bank {len(train)}, k={self.k}, temperature {self.temperature}'
+            f'kNN probe after epoch {runner.epoch + 1} put off: all probes together would have '
+            f'taken {share:.1%} of the run (budget {self.budget:.0%}). A longer interval or a '
+            'lower limit makes it cheaper'
+        )
+        return True
+
+    def _log(self, runner: Runner, scores: dict[str, float], share: float) -> None:
+        logged = {
+            **scores,
+            **self.floors,
+            'knn/samples': float(len(self._val)),
+            'knn/time_share': share,
+        }
+        for name, value in logged.items():
+            runner.message_hub.update_scalar(name, value)
+        runner.visualizer.add_scalars(logged, step=runner.epoch + 1)
+        against = ', '.join(f'{name} {value:.2f}' for name, value in self.floors.items())
+        shown = ', '.join(f'{name} {value:.2f}' for name, value in scores.items())
+        runner.logger.info(
+            f'kNN after epoch {runner.epoch + 1}: {shown} ({against or "no floors"}) on '
+            f'{self._val.split}, {len(self._val)} samples, bank {len(self._train)}, k={self.k}, '
+            f'temperature {self.temperature}; probes took {share:.1%} of the run'
         )
 
-    def _embed(self, model: Any, dataset: BaseDataset) -> Tensor:
-        """Features of a data set, N x D on the device, the same on every process."""
-        mine = list(range(get_rank(), len(dataset), get_world_size()))
-        # A process without an image embeds one that another has, and drops it after the gathering.
-        mine = mine or [0]
-        rows = []
-        for start in range(0, len(mine), self.batch_size):
-            chosen = mine[start : start + self.batch_size]
-            images = torch.stack([dataset[i]['inputs'] for i in chosen])
-            inputs = model.data_preprocessor.standardise(images)
-            feats = model.backbone(inputs)
-            last = feats if isinstance(feats, Tensor) else feats[-1]
-            rows.append(last.float().flatten(2).mean(dim=2) if last.ndim > 2 else last.float())
-        found = torch.cat(rows)
-        return gather_rows(found, torch.tensor(mine, device=found.device))[0]
+    def _hand_on(self, runner: Runner) -> None:
+        """Give the scores to the checkpoint hooks that keep the best by one of them."""
+        scores, self._handed = self._handed, {}
+        for hook in runner.hooks if scores else ():
+            if isinstance(hook, CheckpointHook) and set(hook.save_best or ()) & set(scores):
+                hook.after_val_epoch(runner, scores)
+
+
+def _features(backbone: nn.Module, preprocessor: MultiBandPreprocessor, images: Tensor) -> Tensor:
+    return global_features(backbone(preprocessor.standardise(images))).float()
+
+
+def _query_features(model: Any, images: Tensor) -> Tensor:
+    return _features(model.backbone, model.data_preprocessor, images)

@@ -1,0 +1,69 @@
+"""What the guards share: one verdict for all processes, a warning that does not nag, the stop."""
+
+from typing import Any, NoReturn
+
+import torch
+from mmengine.dist import all_reduce, barrier, get_world_size
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from swimdiff.engine.report_hook import ReportHook
+from swimdiff.errors import DivergedError
+
+__all__ = ['Nag', 'any_process', 'bare_model', 'highest', 'stop_run']
+
+
+def bare_model(runner: Runner) -> Any:
+    """The model without the wrapper of distributed training."""
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+
+
+def highest(value: float) -> float:
+    """The highest of all processes' values; every process must call."""
+    if get_world_size() == 1:
+        return value
+    found = torch.tensor(value)
+    all_reduce(found, 'max')
+    return float(found)
+
+
+def any_process(verdict: bool) -> bool:
+    """Whether any process says so: all go on or all stop, none waits for one that has gone.
+
+    Args:
+        verdict (bool): Of this process. Every process must call.
+    """
+    return highest(float(verdict)) > 0
+
+
+def stop_run(runner: Runner, message: str, together: bool = True) -> NoReturn:
+    """Say why in the log, write the report where the run has one, and stop.
+
+    Args:
+        runner (Runner): The runner of the training.
+        message (str): What was measured, and what to do.
+        together (bool): Whether every process calls. Then the others wait for the report, as a
+            launcher ends them all once the first has gone. Defaults to True.
+
+    Raises:
+        DivergedError: Always; ``tools/train.py`` turns it into a non-zero exit.
+    """
+    runner.logger.error(f'Stopping: {message}')
+    for hook in runner.hooks:
+        if isinstance(hook, ReportHook):
+            hook.write(runner, stopped=message)
+    if together:
+        barrier()
+    raise DivergedError(message)
+
+
+class Nag:
+    """Says yes at the 1st, 2nd, 4th, 8th ... time in a row that something is wrong."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, wrong: bool) -> bool:
+        """Count; whether it should be said (again)."""
+        self.count = self.count + 1 if wrong else 0
+        return wrong and self.count & (self.count - 1) == 0

@@ -1,0 +1,123 @@
+"""Pictures of the report: the views a model is shown, and what it makes of noise."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from mmengine.dataset import BaseDataset, default_collate
+from PIL import Image
+from torch import Tensor
+
+from swimdiff.models.swimdiff import SwiMDiff
+from swimdiff.visualization.pretraining import denoising_strip
+from swimdiff.visualization.view_sheet import as_picture
+
+__all__ = ['Picture', 'denoising_pictures', 'view_pictures']
+
+#: Noise levels of the strip.
+STEPS = (50, 100, 200, 300, 500)
+_EDGE = 128
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture and what stands below it.
+
+    Args:
+        uri: ``data:`` address of the pixels.
+        caption: In words.
+    """
+
+    uri: str
+    caption: str
+
+
+class _Stretch:
+    """One stretch for all pictures, so that dark imagery can be seen and compared."""
+
+    def __init__(self, pictures: Sequence[np.ndarray]) -> None:
+        pixels = np.concatenate([picture.reshape(-1, 3) for picture in pictures])
+        self.low, self.high = np.percentile(pixels, (1, 99), axis=0)
+
+    def uri(self, picture: np.ndarray) -> str:
+        """The picture as JPEG, of at most 128 pixels an edge."""
+        stretched = (picture - self.low) / np.maximum(self.high - self.low, 1)
+        image = Image.fromarray((stretched.clip(0, 1) * 255).round().astype(np.uint8))
+        image.thumbnail((_EDGE, _EDGE))
+        out = io.BytesIO()
+        image.save(out, format='JPEG', quality=88)
+        return f'data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}'
+
+
+def _views(model: SwiMDiff, dataset: BaseDataset, count: int) -> tuple[list[Tensor], list]:
+    """Views as the model gets them (uint8, each N x C x H x W), and their data samples.
+
+    They go through the model's preprocessor, which may be what makes them.
+    """
+    chosen = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int)
+    batch = default_collate([dataset[i] for i in chosen.tolist()])
+    made = model.data_preprocessor(batch, True)
+    back = model.data_preprocessor.destandardise
+    return [back(view).cpu() for view in made['inputs']], made['data_samples']
+
+
+@torch.no_grad()
+def view_pictures(
+    model: SwiMDiff, dataset: BaseDataset, bands: Sequence[str], count: int = 8
+) -> list[list[Picture]]:
+    """Query and key view of some samples, evenly spaced.
+
+    Args:
+        model (SwiMDiff): A self-supervisor.
+        dataset (BaseDataset): What it is trained on.
+        bands (Sequence[str]): Names of the channels.
+        count (int): Samples. Defaults to 8.
+
+    Returns:
+        list[list[Picture]]: The views of each sample.
+    """
+    views, samples = _views(model, dataset, count)
+    drawn = [[as_picture(image.numpy(), bands) for image in view] for view in views]
+    stretch = _Stretch([picture for view in drawn for picture in view])
+    strips = []
+    for number, sample in enumerate(samples):
+        date = ' / '.join(dict.fromkeys(sample.get('date', ())))
+        captions = [f'scene {sample.scene_id}', date]
+        strips.append(
+            [
+                Picture(stretch.uri(view[number]), caption)
+                for view, caption in zip(drawn, captions, strict=False)
+            ]
+        )
+    return strips
+
+
+@torch.no_grad()
+def denoising_pictures(
+    model: SwiMDiff, dataset: BaseDataset, bands: Sequence[str]
+) -> tuple[list[Picture], list[Picture]]:
+    """One view noised more and more, and the image that the model estimates from each.
+
+    Args:
+        model (SwiMDiff): A self-supervisor with a diffusion branch, in evaluation mode.
+        dataset (BaseDataset): What it is trained on.
+        bands (Sequence[str]): Names of the channels.
+
+    Returns:
+        tuple[list[Picture], list[Picture]]: Noised views, the clean one first, and estimates.
+    """
+    view = _views(model, dataset, 16)[0][0]
+    # The one of middling contrast: neither water nor cloud.
+    patch = view[view.float().std(dim=(1, 2, 3)).argsort()[len(view) // 2]]
+    noised, estimates = denoising_strip(model, patch, STEPS)
+    clean = as_picture(patch.numpy(), bands)
+    stretch = _Stretch([clean])
+    upper = [Picture(stretch.uri(clean), 'the view')]
+    lower = []
+    for step, noisy, estimate in zip(STEPS, noised, estimates, strict=True):
+        upper.append(Picture(stretch.uri(as_picture(noisy.numpy(), bands)), f't = {step}'))
+        lower.append(Picture(stretch.uri(as_picture(estimate.numpy(), bands)), f'from t = {step}'))
+    return upper, lower

@@ -1,0 +1,118 @@
+"""What the guards found, one line each, from what they logged and the limits they ran with."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from swimdiff.visualization.report.record import Curve, RunRecord
+
+__all__ = ['Verdict', 'floors_of', 'hook_option', 'verdicts']
+
+#: Last lines of the log that a verdict is taken over.
+_RECENT = 20
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One line of the table.
+
+    Args:
+        what: What was watched.
+        state: ``good``, ``warn``, ``bad``, or ``none`` where nothing was logged.
+        found: The numbers, in words.
+    """
+
+    what: str
+    state: str
+    found: str
+
+
+def hook_option(record: RunRecord, kind: str, option: str, default: Any) -> Any:
+    """An option of a hook as the run's config has it."""
+    config = record.config or {}
+    hooks = [*(config.get('default_hooks') or {}).values(), *(config.get('custom_hooks') or [])]
+    for hook in hooks:
+        if hook and str(hook.get('type', '')).rsplit('.', 1)[-1] == kind:
+            return hook.get(option, default)
+    return default
+
+
+def floors_of(record: RunRecord, score: str = 'knn/top1') -> dict[str, float]:
+    """The floors of a score, by their name in words."""
+    names = {'statistics': 'image statistics', 'random': 'untrained network'}
+    return {
+        title: record.evaluation[f'{score}_floor_{key}'].last
+        for key, title in names.items()
+        if f'{score}_floor_{key}' in record.evaluation
+    }
+
+
+def _recent(curve: Curve) -> float:
+    return float(np.mean(curve.values[-_RECENT:]))
+
+
+def _finite(record: RunRecord) -> Verdict:
+    what = 'Loss and weights are finite'
+    if 'loss' not in record.train:
+        return Verdict(what, 'none', 'no loss was logged')
+    sick = [name for name, curve in record.train.items() if not np.isfinite(curve.last)]
+    reason = str(record.facts.get('reason', ''))
+    if sick or reason.startswith(('The loss is', 'Weights are')):
+        return Verdict(what, 'bad', reason or f'not finite at the end: {", ".join(sick)}')
+    return Verdict(what, 'good', f'last loss {record.train["loss"].last:.4g}')
+
+
+def _collapse(record: RunRecord) -> Verdict:
+    what = 'Embeddings are spread'
+    names = ('key_std', 'key_cosine', 'key_rank')
+    if not set(names) <= set(record.train):
+        return Verdict(what, 'none', 'not measured: no queue of keys, or a run too short')
+    std, cosine, rank = (record.train[name].last for name in names)
+    found = f'standard deviation {std:.2f}, mean cosine {cosine:.2f}, effective rank {rank:.1f}'
+    if str(record.facts.get('reason', '')).startswith('The embeddings collapse'):
+        return Verdict(what, 'bad', found)
+    poor = (
+        std < hook_option(record, 'CollapseHook', 'min_std', 0.1)
+        or cosine > hook_option(record, 'CollapseHook', 'max_cosine', 0.98)
+        or rank < hook_option(record, 'CollapseHook', 'min_rank', 4.0)
+    )
+    return Verdict(what, 'warn' if poor else 'good', found)
+
+
+def _loader(record: RunRecord) -> Verdict:
+    what = 'The loader keeps up'
+    if 'loader_share' not in record.train:
+        return Verdict(what, 'none', 'not measured: a run too short')
+    share = _recent(record.train['loader_share'])
+    limit = hook_option(record, 'LoaderStarvationHook', 'limit', 0.2)
+    found = f'{share:.0%} of the step spent waiting for data (limit {limit:.0%})'
+    return Verdict(what, 'warn' if share > limit else 'good', found)
+
+
+def _mates(record: RunRecord) -> Verdict:
+    what = 'Queries meet their scene'
+    rule = (((record.config or {}).get('model') or {}).get('head') or {}).get('rule', 'soft')
+    if 'scene_mates' not in record.train or rule == 'none':
+        return Verdict(what, 'none', 'no scene matching in this run')
+    mates = _recent(record.train['scene_mates'])
+    least = hook_option(record, 'SceneMatesHook', 'least', 0.1)
+    found = f'{mates:.2f} keys of its own scene a query (at least {least})'
+    return Verdict(what, 'warn' if mates < least else 'good', found)
+
+
+def _probe(record: RunRecord) -> Verdict:
+    what = 'Features beat the floors'
+    if 'knn/top1' not in record.evaluation:
+        return Verdict(what, 'none', 'no online probe: see configs/_base_/online_probe_eurosat.py')
+    best, floors = record.evaluation['knn/top1'].values.max(), floors_of(record)
+    against = ', '.join(f'{name} {value:.1f} %' for name, value in floors.items())
+    beaten = all(best > value for value in floors.values())
+    return Verdict(
+        what, 'good' if beaten else 'warn', f'best kNN {best:.1f} % ({against or "no floors"})'
+    )
+
+
+def verdicts(record: RunRecord) -> list[Verdict]:
+    """One line a guard."""
+    return [check(record) for check in (_finite, _collapse, _loader, _mates, _probe)]
