@@ -1,15 +1,23 @@
 # Everything about a run that is neither the model, the data nor the schedule.
+from importlib.util import find_spec
+
 default_scope = 'swimdiff'
 custom_imports = dict(imports=['swimdiff'])
 
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     throughput=dict(type='ThroughputHook'),
+    # The guards: docs/monitoring.md says what each measures and what to do when it speaks.
     finite_loss=dict(type='FiniteLossHook', interval=50),
+    collapse=dict(type='CollapseHook', interval=50),
+    starvation=dict(type='LoaderStarvationHook', interval=50),
+    scene_mates=dict(type='SceneMatesHook', interval=500),
+    progress_bar=dict(type='ProgressBarHook'),
+    report=dict(type='ReportHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='CheckpointHook', interval=10, max_keep_ckpts=3),
-    sampler_seed=dict(type='DistSamplerSeedHook'),
+    sampler_seed=dict(type='SceneSamplerHook'),
 )
 
 env_cfg = dict(
@@ -20,7 +28,12 @@ env_cfg = dict(
 
 # The throughput hook measures over the interval itself; the log shows its last value.
 log_processor = dict(custom_cfg=[dict(data_src='images_per_s', method_name='mean', window_size=1)])
-visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])
+# JSON always, TensorBoard where it is installed; Weights & Biases and MLflow: docs/monitoring.md.
+visualizer = dict(
+    type='Visualizer',
+    vis_backends=[dict(type='LocalVisBackend')]
+    + [dict(type='TensorboardVisBackend')] * (find_spec('tensorboard') is not None),
+)
 log_level = 'INFO'
 
 # Each process draws its own noise and views; the sampler's seed and the weights are shared.
