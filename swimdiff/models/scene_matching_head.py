@@ -15,7 +15,7 @@ from swimdiff.errors import ConfigError
 from swimdiff.models.scene_queue import EMPTY
 from swimdiff.registry import MODELS
 
-__all__ = ['SceneMatchingHead', 'soft_labels']
+__all__ = ['SceneMatchingHead', 'soft_cross_entropy', 'soft_labels']
 
 RULES = ('soft', 'positive', 'ignore', 'none')
 
@@ -38,14 +38,51 @@ def soft_labels(similarity: Tensor, mates: Tensor, temperature: float, scale: fl
     Returns:
         Tensor: N x K labels in [0, 1], before the division by their sum.
     """
-    scores = (similarity / temperature).masked_fill(~mates, -math.inf)
-    peak = scores.amax(dim=1, keepdim=True).clamp(min=torch.finfo(scores.dtype).min)
-    weights = (scores - peak).exp()  # 0 off the scene
-    b = weights / weights.sum(dim=1, keepdim=True).clamp(min=torch.finfo(scores.dtype).tiny)
-    entropy = -torch.xlogy(b, b).sum(dim=1)  # N
+    scores = (similarity / temperature).masked_fill_(~mates, -math.inf)
+    peak = scores.amax(dim=1, keepdim=True).clamp_(min=torch.finfo(scores.dtype).min)
+    weights = scores.sub_(peak).exp_()  # 0 off the scene
+    b = weights.div_(weights.sum(dim=1, keepdim=True).clamp_(min=torch.finfo(scores.dtype).tiny))
+    entropy = torch.special.entr(b).sum(dim=1)  # N
     n = mates.sum(dim=1)  # N
     confidence = torch.where(n > 1, 1 - entropy / n.clamp(min=2).log(), 1.0).clamp(0, 1)
-    return (confidence[:, None] * scale * b).clamp(max=1)
+    return b.mul_(scale * confidence[:, None]).clamp_(max=1)
+
+
+def soft_cross_entropy(
+    l_pos: Tensor, l_neg: Tensor, y: Tensor | None, left_out: Tensor, temperature: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Cross-entropy of soft labels over the positive and the candidates, and its slopes.
+
+    ::
+
+        L       = log_sum - (l_+ + sum_j y_j l_j) / (tau (1 + sum_j y_j))
+        dL/dl_j = (p_j - y_j / (1 + sum_j y_j)) / tau
+
+    with p the softmax and log_sum the log-sum-exp of l / tau, the positive's label being 1.
+
+    Args:
+        l_pos (Tensor): N similarities to the positive, float32.
+        l_neg (Tensor): N x K similarities to the candidates, float32.
+        y (Tensor, optional): N x K labels, 0 where left out; None for zeros.
+        left_out (Tensor): N x K bool, True where a candidate is not in the denominator.
+        temperature (float): tau.
+
+    Returns:
+        tuple[Tensor, Tensor, Tensor, Tensor]: N losses, N label masses on the candidates, and the
+        slopes dL/dl_+ (N) and dL/dl_j (N x K).
+    """
+    logits = (l_neg / temperature).masked_fill_(left_out, -math.inf)
+    log_sum = torch.logaddexp(l_pos / temperature, logits.logsumexp(dim=1))  # N
+    slope_pos = (l_pos / temperature - log_sum).exp()  # p_+
+    slope_neg = logits.sub_(log_sum[:, None]).exp_()  # p_j
+    if y is None:
+        attraction, mass, share = l_pos, torch.zeros_like(l_pos), torch.ones_like(l_pos)
+    else:
+        share = 1 / (1 + y.sum(dim=1))  # N, label of the positive
+        attraction, mass = share * (l_pos + (y * l_neg).sum(dim=1)), 1 - share
+        slope_neg = slope_neg.addcmul_(y, share[:, None], value=-1)
+    value = log_sum - attraction / temperature
+    return value, mass, (slope_pos - share) / temperature, slope_neg.div_(temperature)
 
 
 @MODELS.register_module()
@@ -67,6 +104,10 @@ class SceneMatchingHead(nn.Module):
     A slot of the queue not yet filled is never a negative and is nobody's mate. Keys of the current
     batch reach the head only if the self-supervisor passes them among the candidates, see
     ``batch_keys`` of :class:`~swimdiff.models.swimdiff.SwiMDiff`.
+
+    Only the queries take a gradient, and it is known in closed form once the loss is: both are
+    computed together, and nothing of size N x K or K x D is kept for the backward pass. So the
+    queue may change before it, and need not be copied in every step.
 
     Args:
         rule (str): 'soft', 'positive', 'ignore' or 'none'. Defaults to 'soft'.
@@ -132,30 +173,27 @@ class SceneMatchingHead(nn.Module):
         """
         with torch.autocast(device_type=z_q.device.type, enabled=False):
             z_q, z_k, candidates = z_q.float(), z_k.float(), candidates.float()
-            l_pos = (z_q * z_k).sum(dim=1, keepdim=True)  # Nx1
-            l_neg = z_q @ candidates.T  # NxK
-            mates = scenes[:, None] == candidate_scenes  # NxK
-            left_out = (candidate_scenes == EMPTY).expand_as(mates)
-            if own is not None:
-                left_out = left_out.scatter(1, own[:, None], True)
-                mates = mates & ~left_out
-            y = self._labels(l_neg, z_k, candidates, mates)
-            if self.rule == 'ignore':
-                left_out = left_out | mates
-
-            logits = torch.cat([l_pos, l_neg.masked_fill(left_out, -math.inf)], dim=1)  # Nx(1+K)
-            log_sum = (logits / self.temperature).logsumexp(dim=1)  # N
-            # - sum_j y_j log p_j = log_sum - sum_j y_j l_j / tau, since the labels sum to one.
-            if y is None:
-                attraction, mass = l_pos[:, 0], torch.zeros_like(log_sum)
-            else:
-                mass = y.sum(dim=1)  # N
-                attraction = (l_pos[:, 0] + (y * l_neg).sum(dim=1)) / (1 + mass)
-                mass = mass / (1 + mass)
-            loss = (log_sum - attraction / self.temperature).mean()
+            with torch.no_grad():
+                l_pos = (z_q * z_k).sum(dim=1)  # N
+                l_neg = z_q @ candidates.T  # NxK
+                mates = scenes[:, None] == candidate_scenes  # NxK
+                left_out = (candidate_scenes == EMPTY).expand_as(mates)
+                if own is not None:
+                    left_out = left_out.scatter(1, own[:, None], True)
+                    mates = mates & ~left_out
+                y = self._labels(l_neg, z_k, candidates, mates)
+                if self.rule == 'ignore':
+                    left_out = left_out | mates
+                value, mass, slope_pos, slope_neg = soft_cross_entropy(
+                    l_pos, l_neg, y, left_out, self.temperature
+                )  # N, N, N, NxK
+                # dL/dz_q, while the candidates are still what they were
+                gradient = torch.addmm(slope_pos[:, None] * z_k, slope_neg, candidates)  # NxD
+            # The difference is zero and its derivative one.
+            loss = (value + (gradient * (z_q - z_q.detach())).sum(dim=1)).mean()
         return {
             'loss': loss,
-            'positive_similarity': l_pos.detach().mean(),
+            'positive_similarity': l_pos.mean(),
             'scene_mates': mates.sum(dim=1).float().mean(),
             'mates_mass': mass.mean(),
             'feature_std': z_q.detach().std(dim=0, correction=0).mean(),
@@ -168,6 +206,6 @@ class SceneMatchingHead(nn.Module):
         if self.rule == 'positive':
             return mates.to(l_neg.dtype)
         if self.rule == 'soft':
-            similarity = l_neg.detach() if self.anchor == 'query' else z_k @ candidates.T
+            similarity = l_neg if self.anchor == 'query' else z_k @ candidates.T
             return soft_labels(similarity, mates, self.label_temperature, self.label_scale)
         return None

@@ -40,7 +40,9 @@ class SwiMDiff(BaseSelfSupervisor):
             number of bands; ``out_indices`` must give the pyramid that the decoder is to use.
         neck (dict): Projection h: takes the pyramid, returns N x D. Its ``in_channels`` is filled
             in from the backbone.
-        head (dict): Scene-matching head.
+        head (dict): Scene-matching head. It is given the queue's own memory, which the push of the
+            same step changes: what it keeps of it for the backward pass it has to copy (autograd
+            raises if it does not).
         queue (dict): Queue of past keys and their scenes. Its ``channels`` is the length of the
             embedding and is filled in from the neck.
         momentum_encoder (dict): Key encoder f_k, h_k.
@@ -146,8 +148,7 @@ class SwiMDiff(BaseSelfSupervisor):
         z_k = keys[own]  # NxD
 
         # scene-wide matching against the queue
-        # The push below would change, in place, what the backward pass of this step still needs.
-        candidates, candidate_scenes = self.queue.keys.clone(), self.queue.scenes  # KxD, K
+        candidates, candidate_scenes = self.queue.keys, self.queue.scenes  # KxD, K
         if self.batch_keys:
             candidates = torch.cat([keys, candidates])
             candidate_scenes = torch.cat([key_scenes, candidate_scenes])

@@ -78,6 +78,34 @@ def test_gradient_reaches_the_query_only_and_matches_finite_differences():
     assert z_q.grad[1, 2].item() == pytest.approx((up - down) / 2e-2, abs=1e-3)
 
 
+@pytest.mark.parametrize('rule', ['soft', 'positive', 'ignore', 'none'])
+@pytest.mark.parametrize('upstream', [1.0, 1024.0])
+def test_gradient_is_autograd_s_though_the_queue_changes_before_it_is_asked_for(rule, upstream):
+    z_q, z_k, ids, keys, key_ids = batch()
+    head = SceneMatchingHead(rule, temperature=0.1, label_temperature=0.2, label_scale=3.0)
+    reference = z_q.clone().requires_grad_()
+    mates = ids[:, None] == key_ids
+    l_neg = reference @ keys.T
+    y = {
+        'soft': soft_labels(l_neg.detach(), mates, 0.2, 3.0),
+        'positive': mates.float(),
+    }.get(rule, torch.zeros_like(l_neg))
+    y = torch.cat([torch.ones(len(ids), 1), y], dim=1)
+    out = (key_ids == EMPTY) | (mates if rule == 'ignore' else torch.zeros_like(mates))
+    logits = torch.cat([(reference * z_k).sum(1, keepdim=True), l_neg], dim=1) / 0.1
+    logits[:, 1:][out.expand_as(mates)] = -1e9
+    expected = F.cross_entropy(logits, y / y.sum(dim=1, keepdim=True))
+    (upstream * expected).backward()
+
+    mine = z_q.clone().requires_grad_()
+    loss = head(mine, z_k, ids, keys, key_ids)['loss']
+    keys.zero_()  # the push of the same step
+    key_ids.zero_()
+    (upstream * loss).backward()
+    assert torch.allclose(loss, expected, atol=1e-6)
+    assert torch.allclose(mine.grad, reference.grad, rtol=1e-4, atol=1e-6 * upstream)
+
+
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize('rule', ['soft', 'positive', 'ignore', 'none'])
 def test_half_precision_and_extreme_similarities_stay_finite(dtype, rule):
