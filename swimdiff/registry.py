@@ -15,6 +15,7 @@ __all__ = [
     'DEVICE_TRANSFORMS',
     'FUNCTIONS',
     'HOOKS',
+    'LOOPS',
     'METRICS',
     'MODELS',
     'TASK_UTILS',
@@ -42,6 +43,7 @@ FUNCTIONS = _child(engine.FUNCTIONS, 'datasets')
 TASK_UTILS = _child(engine.TASK_UTILS, 'datasets')
 DATA_SAMPLERS = _child(engine.DATA_SAMPLERS, 'engine')
 HOOKS = _child(engine.HOOKS, 'engine')
+LOOPS = _child(engine.LOOPS, 'engine')
 METRICS = _child(engine.METRICS, 'evaluation')
 VISUALIZERS = _child(engine.VISUALIZERS, 'visualization')
 WEIGHT_INITIALIZERS = _child(engine.WEIGHT_INITIALIZERS, 'models')
@@ -52,7 +54,6 @@ WEIGHT_INITIALIZERS = _child(engine.WEIGHT_INITIALIZERS, 'models')
 for _parent in (
     engine.RUNNERS,
     engine.RUNNER_CONSTRUCTORS,
-    engine.LOOPS,
     engine.LOG_PROCESSORS,
     engine.MODEL_WRAPPERS,
     engine.OPTIMIZERS,

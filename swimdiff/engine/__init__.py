@@ -1,16 +1,23 @@
-"""Hooks and samplers."""
+"""Hooks, loops and samplers."""
 
 from swimdiff.engine.change_picture_hook import ChangePictureHook
+from swimdiff.engine.checkpoint_hook import AtomicCheckpointHook
 from swimdiff.engine.collapse_hook import CollapseHook
 from swimdiff.engine.finite_loss_hook import FiniteLossHook
 from swimdiff.engine.knn_hook import OnlineKNNHook
+from swimdiff.engine.loops import ResumableEpochLoop, ResumableIterLoop
 from swimdiff.engine.progress_bar_hook import ProgressBarHook
 from swimdiff.engine.report_hook import ReportHook
+from swimdiff.engine.samplers import SceneSampler
 from swimdiff.engine.scene_mates_hook import SceneMatesHook
+from swimdiff.engine.scene_sampler_hook import SceneSamplerHook
 from swimdiff.engine.starvation_hook import LoaderStarvationHook
+from swimdiff.engine.stop_hook import StopSignalHook
 from swimdiff.engine.throughput_hook import ThroughputHook
+from swimdiff.utils.engine_loading import guard_engine
 
 __all__ = [
+    'AtomicCheckpointHook',
     'ChangePictureHook',
     'CollapseHook',
     'FiniteLossHook',
@@ -18,6 +25,14 @@ __all__ = [
     'OnlineKNNHook',
     'ProgressBarHook',
     'ReportHook',
+    'ResumableEpochLoop',
+    'ResumableIterLoop',
     'SceneMatesHook',
+    'SceneSampler',
+    'SceneSamplerHook',
+    'StopSignalHook',
     'ThroughputHook',
 ]
+
+# Runs that use our hooks load checkpoints without running code from them.
+guard_engine()

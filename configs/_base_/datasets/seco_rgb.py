@@ -25,7 +25,7 @@ train_dataloader = dict(
     persistent_workers=True,
     pin_memory=True,
     drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    sampler=dict(type='SceneSampler'),
     collate_fn=dict(type='default_collate'),
     worker_init_fn=dict(type='swimdiff.single_threaded_worker'),
     dataset=dict(

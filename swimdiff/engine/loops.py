@@ -1,0 +1,180 @@
+"""Training loops that go on in the middle of an epoch as if they had never stopped.
+
+The engine's epoch loop begins the epoch anew, and its iteration loop reads what it skips unless the
+sampler is infinite. Here the sampler starts at the right sample, and each iteration draws from
+generators seeded by (seed of the run, process, iteration), so that no random state has to be saved,
+on any process.
+"""
+
+import logging
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import get_rank, get_world_size
+from mmengine.logging import print_log
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from torch.utils.data import DataLoader
+
+from swimdiff.datasets.seeding import sample_seeds
+from swimdiff.registry import LOOPS
+
+__all__ = [
+    'ResumableEpochLoop',
+    'ResumableIterLoop',
+    'batches_from',
+    'global_batch',
+    'run_seed',
+    'sampler_of',
+]
+
+
+def sampler_of(dataloader: DataLoader) -> Any:
+    """The sampler of a data loader, also inside a batch sampler."""
+    return getattr(dataloader.batch_sampler, 'sampler', dataloader.sampler)
+
+
+def global_batch(dataloader: DataLoader) -> int:
+    """Samples a step over all processes."""
+    size = dataloader.batch_size or getattr(dataloader.batch_sampler, 'batch_size', None) or 1
+    return size * get_world_size()
+
+
+def run_seed(runner: Runner) -> int:
+    """Seed of the run, the same on all processes."""
+    differ = runner._randomness_cfg.get('diff_rank_seed', False)
+    return runner.seed - (get_rank() if differ else 0)
+
+
+def seed_iteration(seed: int, iteration: int) -> None:
+    """Seed the global generators of this process for loading and computing one iteration."""
+    # The samples' seeds count epochs from 0 in the place of the process here.
+    mixed = int(sample_seeds(seed, -1 - get_rank(), np.array([iteration]))[0])
+    random.seed(mixed)
+    np.random.seed(mixed >> 32)
+    torch.default_generator.manual_seed(mixed)
+    if torch.cuda.is_available():
+        torch.cuda.manual_seed(mixed)
+
+
+def batches_from(dataloader: DataLoader, epoch: int, start: int) -> Iterator[Any]:
+    """The batches of an epoch from the one with number ``start`` on.
+
+    Args:
+        dataloader: Its sampler is told the epoch, and where to start.
+        epoch: Number of the epoch.
+        start: Batches of the epoch that have been seen.
+    """
+    sampler = sampler_of(dataloader)
+    if hasattr(sampler, 'set_epoch'):
+        sampler.set_epoch(epoch)
+    if hasattr(sampler, 'set_start'):
+        sampler.set_start(start * global_batch(dataloader))
+        return iter(dataloader)
+    if start == 0:
+        return iter(dataloader)
+    print_log(
+        f'{type(sampler).__name__} cannot start in the middle of an epoch: {start} batches are '
+        'loaded for nothing, and their augmentations drawn. A SceneSampler starts at once '
+        "(train_dataloader.sampler=dict(type='SceneSampler')).",
+        logger='current',
+        level=logging.WARNING,
+    )
+    batches = iter(dataloader)
+    for _ in range(start):
+        next(batches, None)
+    return batches
+
+
+@LOOPS.register_module()
+class ResumableEpochLoop(EpochBasedTrainLoop):
+    """The engine's epoch loop; a run resumed within an epoch goes on there.
+
+    A hook may end the run after any iteration by ``runner.train_loop.stop_training = True``. The
+    epoch then counts as unfinished.
+    """
+
+    def run(self) -> torch.nn.Module:
+        """Train."""
+        self.runner.call_hook('before_train')
+        while self._epoch < self._max_epochs and not self.stop_training:
+            epoch = self._epoch
+            self.run_epoch()
+            if self._epoch == epoch:  # a hook has ended the run
+                break
+            self._decide_current_val_interval()
+            if self._validates():
+                self.runner.val_loop.run()
+        self.runner.call_hook('after_train')
+        return self.runner.model
+
+    def _validates(self) -> bool:
+        due = self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
+        return self.runner.val_loop is not None and self._epoch >= self.val_begin and due
+
+    def run_epoch(self) -> None:
+        """Run one epoch, or what is left of it."""
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        start = self._iter - self._epoch * len(self.dataloader)
+        seed = run_seed(self.runner)
+        batches = batches_from(self.dataloader, self._epoch, start)
+        for index in range(start, len(self.dataloader)):
+            seed_iteration(seed, self._iter)
+            self.run_iter(index, next(batches))
+            if self.stop_training:
+                return
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
+
+
+@LOOPS.register_module()
+class ResumableIterLoop(IterBasedTrainLoop):
+    """The engine's iteration loop; epochs of the sampler follow each other without a pause."""
+
+    def __init__(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
+        super().__init__(runner, *args, **kwargs)
+        self.dataloader_iterator = _Stream(runner, self.dataloader)
+
+
+class _Stream:
+    """The batches of epoch after epoch.
+
+    Args:
+        runner: Knows the seed of the run.
+        dataloader: Gives the batches of an epoch, or of all of them where its sampler is infinite.
+    """
+
+    def __init__(self, runner: Runner, dataloader: DataLoader) -> None:
+        self.runner, self.dataloader = runner, dataloader
+        self._done = 0
+        self._batches: Iterator[Any] | None = None
+
+    def skip_iter(self, iterations: int) -> None:
+        """Start after some iterations of the run; the engine's loop calls this on resume."""
+        self._done = iterations
+
+    def _open(self) -> Iterator[Any]:
+        sampler = sampler_of(self.dataloader)
+        if hasattr(sampler, 'skip'):  # infinite, as the engine has it: one epoch without an end
+            sampler.skip(self._done * global_batch(self.dataloader) // get_world_size())
+            return iter(self.dataloader)
+        return batches_from(self.dataloader, *divmod(self._done, len(self.dataloader)))
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        if self._batches is None:
+            self._batches = self._open()
+        seed_iteration(run_seed(self.runner), self._done)
+        try:
+            batch = next(self._batches)
+        except StopIteration:
+            self._batches = self._open()
+            seed_iteration(run_seed(self.runner), self._done)
+            batch = next(self._batches)
+        self._done += 1
+        return batch
