@@ -9,6 +9,8 @@ from swimdiff.datasets.classification import (
 )
 from swimdiff.datasets.scenes import DistanceScene, LocationScene, TileScene
 from swimdiff.datasets.seco import SeCo
+from swimdiff.datasets.sen12ms import SEN12MS, SEN12MSScene
+from swimdiff.datasets.ssl4eo import SSL4EO
 from swimdiff.datasets.transforms import (
     LoadPatch,
     MultiBandColorJitter,
@@ -23,6 +25,8 @@ from swimdiff.datasets.worker_threads import single_threaded_worker
 __all__ = [
     'LEVIRCD',
     'OSCD',
+    'SEN12MS',
+    'SSL4EO',
     'BigEarthNet',
     'ChangePairs',
     'DistanceScene',
@@ -36,6 +40,7 @@ __all__ = [
     'RandomBlur',
     'RandomGrey',
     'RandomQuarterTurn',
+    'SEN12MSScene',
     'SeCo',
     'TileScene',
     'TwoViews',

@@ -1,0 +1,139 @@
+"""Bands by name. Sentinel-2's are known, in ESA's two-digit form (``B04``, ``B8A``).
+
+Bands of other sensors are declared by whoever names them: a table of statistics, a data set.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from swimdiff.errors import BandError
+
+__all__ = [
+    'RGB',
+    'SECO_BANDS',
+    'SENTINEL2',
+    'Band',
+    'canonical',
+    'canonical_bands',
+    'declare_bands',
+    'seco_stem',
+]
+
+
+@dataclass(frozen=True)
+class Band:
+    """One band of a sensor.
+
+    Args:
+        name: Canonical name, e.g. ``B04``.
+        wavelength_nm: Central wavelength in nanometres (Sentinel-2A).
+        resolution_m: Size of a native pixel in metres.
+    """
+
+    name: str
+    wavelength_nm: float
+    resolution_m: int
+
+
+#: Source: ESA Sentinel-2 MSI, spectral bands of Sentinel-2A.
+SENTINEL2: dict[str, Band] = {
+    name: Band(name, wavelength, resolution)
+    for name, wavelength, resolution in (
+        ('B01', 442.7, 60),
+        ('B02', 492.4, 10),
+        ('B03', 559.8, 10),
+        ('B04', 664.6, 10),
+        ('B05', 704.1, 20),
+        ('B06', 740.5, 20),
+        ('B07', 782.8, 20),
+        ('B08', 832.8, 10),
+        ('B8A', 864.7, 20),
+        ('B09', 945.1, 60),
+        ('B10', 1373.5, 60),
+        ('B11', 1613.7, 20),
+        ('B12', 2202.4, 20),
+    )
+}
+
+#: Red, green, blue, in the order of a picture.
+RGB = ('B04', 'B03', 'B02')
+#: SeCo holds level-2A products, which have no B10 (cirrus).
+SECO_BANDS = tuple(name for name in SENTINEL2 if name != 'B10')
+
+
+#: Bands beside Sentinel-2's that a table or a data set of this run has named.
+_DECLARED: dict[str, None] = {}
+
+
+def declare_bands(names: Iterable[str]) -> None:
+    """Make bands of another sensor known by name.
+
+    Args:
+        names: As the table or the data set spells them; Sentinel-2's own are known already.
+
+    Raises:
+        BandError: A name that is empty.
+    """
+    for name in names:
+        if not str(name).strip():
+            raise BandError('A band needs a name; found an empty one.')
+        if not _sentinel2(name):
+            _DECLARED[str(name)] = None
+
+
+def _sentinel2(name: str) -> str:
+    match = re.fullmatch(r'B?(\d{1,2}|8A)', str(name).strip().upper())
+    digits = match.group(1) if match else ''
+    found = 'B8A' if digits == '8A' else f'B{int(digits):02d}' if digits else ''
+    return found if found in SENTINEL2 else ''
+
+
+def canonical(name: str) -> str:
+    """Two-digit name of a Sentinel-2 band: ``B4``, ``b04`` and ``4`` become ``B04``.
+
+    Bands declared by :func:`declare_bands` keep their name.
+
+    Args:
+        name: Any usual spelling.
+
+    Raises:
+        BandError: The sensor has no such band.
+    """
+    if name in _DECLARED:
+        return name
+    found = _sentinel2(name)
+    if not found:
+        more = f' Declared beside them: {", ".join(_DECLARED)}.' if _DECLARED else ''
+        raise BandError(
+            f'{name!r} is no band of Sentinel-2. Bands are named {", ".join(SENTINEL2)} '
+            f"(the zero may be left out: 'B4').{more} Bands of another sensor are known once a "
+            'table of statistics (stats=...) or the data set names them.'
+        )
+    return found
+
+
+def canonical_bands(names: Iterable[str]) -> tuple[str, ...]:
+    """Canonical names of several bands, in the order given.
+
+    Args:
+        names: At least one band, none twice.
+
+    Raises:
+        BandError: No band, an unknown band, or a band named twice.
+    """
+    if isinstance(names, str):
+        names = (names,)
+    bands = tuple(canonical(name) for name in names)
+    if not bands:
+        raise BandError("No band chosen; name at least one, e.g. bands=('B04', 'B03', 'B02').")
+    twice = sorted({band for band in bands if bands.count(band) > 1})
+    if twice:
+        raise BandError(f'Bands chosen twice: {", ".join(twice)} in {bands}. Name each band once.')
+    return bands
+
+
+def seco_stem(name: str) -> str:
+    """File stem of a band in SeCo, which drops the zero: ``B04`` -> ``B4``."""
+    band = canonical(name)
+    return f'B{band[1:].lstrip("0")}'

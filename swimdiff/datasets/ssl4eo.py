@@ -1,0 +1,83 @@
+"""SSL4EO-S12 (Wang et al., IEEE GRSM 2023): Sentinel-2 patches around cities, four seasons."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from swimdiff.bands import RGB, SECO_BANDS, SENTINEL2
+from swimdiff.datasets.band_folders import BandFolders, Pixels
+from swimdiff.datasets.location_layout import LocationLayout
+from swimdiff.datasets.scene_patches import ScenePatches
+from swimdiff.errors import ConfigError
+from swimdiff.registry import DATASETS
+
+__all__ = ['SSL4EO']
+
+#: Folder, bands and table of statistics of each product level, as released.
+_LEVELS: dict[str, tuple[str, tuple[str, ...], str]] = {
+    'L1C': ('s2c', tuple(SENTINEL2), 's2_l1c'),
+    'L2A': ('s2a', SECO_BANDS, 's2_l2a'),
+}
+
+_TREE = """\
+Expected tree:
+  {{root}}/          (the folder {folder}, or the one above it)
+    0000000/
+      20200713T075609_20200713T081050_T36QZH/
+        B1.tif B2.tif ... B12.tif  metadata.json
+      ... (one folder a season)
+    0000001/
+    ...
+SSL4EO-S12 is at https://mediatum.ub.tum.de/1660427 (over 500 GB a product level). Unpack it and
+name the folder with data_root: --cfg-options train_dataloader.dataset.data_root=DIR"""
+
+
+def _layout(level: str) -> LocationLayout:
+    folder = _LEVELS[level][0]
+    return LocationLayout(
+        name=f'SSL4EO-S12 {level}',
+        digits=7,
+        product='20200713T075609_20200713T081050_T36QZH',
+        tree=_TREE.format(folder=folder),
+    )
+
+
+@DATASETS.register_module()
+class SSL4EO(ScenePatches):
+    """SSL4EO-S12 in its released layout, level 1C or 2A; the scene is the location by default.
+
+    Args:
+        data_root: Folder with ``s2c`` and ``s2a``, one of these, or a pack.
+        level: ``L1C`` (13 bands) or ``L2A`` (12 bands, no B10).
+        bands: Bands by name, in the order of the channels.
+        patch_size: Side of the 10 m bands in pixels.
+        **kwargs: Options of :class:`ScenePatches`; ``stats`` is that of the level by default.
+
+    Raises:
+        DatasetNotFoundError: ``data_root`` is not there.
+        LayoutError: The tree is not as released.
+        BandError: A band that the level does not have.
+        ConfigError: An unknown choice.
+        RasterError: The values are not reflectance x 10000.
+    """
+
+    METAINFO = dict(dataset_type='SSL4EO', task_name='pre-training')
+
+    def __init__(
+        self,
+        data_root: str,
+        level: str = 'L2A',
+        bands: Sequence[str] = RGB,
+        patch_size: int = 264,
+        **kwargs: Any,
+    ) -> None:
+        if level not in _LEVELS:
+            raise ConfigError(f'level={level!r}: expected one of {tuple(_LEVELS)}.')
+        folder, known, stats = _LEVELS[level]
+        # Both levels may lie side by side: the folder of the level is meant, not the other one.
+        below = Path(data_root) / folder
+        root = str(below) if below.is_dir() else data_root
+        pixels = Pixels(known, 'uint16', 'reflectance x 10000')
+        source = partial(BandFolders, root, _layout(level), pixels, patch_size)
+        super().__init__(data_root, source, bands=bands, **{'stats': stats, **kwargs})
