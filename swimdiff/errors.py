@@ -14,6 +14,7 @@ __all__ = [
     'GdalMissingError',
     'LayoutError',
     'RasterError',
+    'StoppedError',
     'SwiMDiffError',
     'UnreadableSamplesError',
 ]
@@ -46,6 +47,10 @@ class GdalMissingError(SwiMDiffError, ImportError):
 
 class DivergedError(SwiMDiffError, ArithmeticError):
     """Training has left the numbers."""
+
+
+class StoppedError(SwiMDiffError):
+    """Training was told to stop by a signal, and its state is saved."""
 
 
 class DataError(SwiMDiffError):

@@ -54,7 +54,8 @@ def main(argv: list[str] | None = None) -> None:
         runner = Runner.from_cfg(cfg)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         # Whole, or an error: the engine would only warn about what does not fit.
-        runner.logger.info(load_weights(model, read_checkpoint(args.checkpoint), prefix=None))
+        found = read_checkpoint(args.checkpoint, weights_only=not args.trust_checkpoint)
+        runner.logger.info(load_weights(model, found, prefix=None))
         runner.test()
     except SwiMDiffError as error:
         sys.exit(f'\n{type(error).__name__}: {error}')

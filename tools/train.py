@@ -2,9 +2,12 @@
 
 Examples:
     python tools/train.py configs/swimdiff_r50_seco.py
-    python tools/train.py configs/swimdiff_r50_seco.py --resume            # the latest in work_dir
+    python tools/train.py configs/swimdiff_r50_seco.py --resume          # newest whole one, if any
     python tools/train.py configs/swimdiff_r50_seco.py --resume work_dirs/run/epoch_10.pth
     bash tools/dist_train.sh configs/swimdiff_r50_seco.py 8
+
+Exit codes: 0 finished; 75 stopped by SIGTERM or SIGUSR1 with the state saved, go on with --resume;
+1 an error; 2 a wrong command line.
 """
 
 import argparse
@@ -13,8 +16,15 @@ import sys
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from swimdiff.errors import SwiMDiffError
-from swimdiff.utils.launch import adapt_to_device, add_run_arguments, check_amp, read_config
+from swimdiff.errors import StoppedError, SwiMDiffError
+from swimdiff.utils.elastic import EXIT_STOPPED, current_launch
+from swimdiff.utils.launch import (
+    adapt_to_device,
+    add_run_arguments,
+    check_amp,
+    make_restartable,
+    read_config,
+)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -27,7 +37,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--resume',
         nargs='?',
         const='auto',
-        help='go on from the latest checkpoint of the work dir, or from the one named',
+        metavar='auto|CHECKPOINT',
+        help='go on from the newest whole checkpoint of the work dir, from scratch if there is '
+        'none (auto, the default); or from the one named',
     )
     parser.add_argument(
         '--amp',
@@ -55,21 +67,32 @@ def build_config(args: argparse.Namespace) -> Config:
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True
-    if args.resume:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.resume == 'auto':
+        cfg.resume = 'auto'  # weights named by load_from start the run where there is no checkpoint
+    elif args.resume:
+        cfg.resume, cfg.load_from = True, args.resume
+    make_restartable(cfg)
     return cfg
 
 
 def main(argv: list[str] | None = None) -> None:
     """Train; errors made on purpose are printed as one message, without a traceback."""
-    args = parse_args(argv)
+    launch = current_launch()
+    if launch.ended:  # by an error that a restart does not cure
+        sys.exit(launch.follow())
     try:
-        cfg = build_config(args)
+        cfg = build_config(parse_args(argv))
         adapt_to_device(cfg)
         Runner.from_cfg(cfg).train()
+    except StoppedError as stop:
+        print(f'\nStopped by {stop}', file=sys.stderr)
+        sys.exit(launch.end(EXIT_STOPPED))
     except SwiMDiffError as error:
+        launch.end(1)
         sys.exit(f'\n{type(error).__name__}: {error}')
+    except SystemExit as usage:
+        launch.end(int(bool(usage.code)))
+        raise
 
 
 if __name__ == '__main__':

@@ -1,35 +1,37 @@
 """Opening what pre-training left: the model of a config with the weights of a checkpoint."""
 
+import logging
 from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 
 from swimdiff.errors import CheckpointError
 from swimdiff.models.swimdiff import SwiMDiff
 from swimdiff.registry import DATASETS, MODELS
+from swimdiff.utils.last_checkpoint import find_checkpoint
 
 __all__ = ['build_dataset', 'last_checkpoint', 'open_pretrained']
 
 
 def last_checkpoint(work_dir: str | Path) -> Path:
-    """The latest checkpoint of a run.
+    """The newest whole checkpoint of a run.
 
     Raises:
-        CheckpointError: If there is none.
+        CheckpointError: If there is none, or only damaged ones.
     """
-    note = Path(work_dir) / 'last_checkpoint'
-    path = Path(note.read_text().strip()) if note.is_file() else None
-    if path is not None and not path.is_file():
-        path = Path(work_dir) / path.name  # the work dir was moved
-    if path is None or not path.is_file():
+    found = find_checkpoint(work_dir, optimizer=False)
+    if found.good is None:
         raise CheckpointError(
-            f'{work_dir}: expected a checkpoint named in `last_checkpoint`, found none; train '
-            'first, or name the checkpoint'
+            f'{work_dir}: expected a checkpoint, found none. {found.message} Train first, or name '
+            'the checkpoint'
         )
-    return path
+    if found.message:
+        print_log(found.message, logger='current', level=logging.WARNING)
+    return found.good.path
 
 
 def open_pretrained(cfg: Config, checkpoint: str | Path) -> SwiMDiff:

@@ -20,6 +20,7 @@ from swimdiff.models.projection_neck import ProjectionNeck
 from swimdiff.models.scene_matching_head import SceneMatchingHead
 from swimdiff.models.scene_queue import SceneQueue
 from swimdiff.models.swimdiff import SwiMDiff
+from swimdiff.utils.engine_loading import guard_engine
 
 __all__ = [
     'BandClassifier',
@@ -41,3 +42,6 @@ __all__ = [
     'SiameseEncoder',
     'SwiMDiff',
 ]
+
+# Whoever builds our models loads their weights without running code from the file.
+guard_engine()

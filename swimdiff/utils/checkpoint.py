@@ -1,8 +1,7 @@
 """Reading weights from any file the toolkit or its users have, without running code from it.
 
-A checkpoint of the engine holds, beside tensors, NumPy scalars and log buffers; those few types are
-allowed by name and everything else is refused. The config that a checkpoint carries as text is read
-as data (:func:`parse_config_text`), never executed.
+What a file may hold is decided in :mod:`swimdiff.utils.unpickling`. The config that a checkpoint
+carries as text is read as data (:func:`parse_config_text`), never executed.
 """
 
 import ast
@@ -12,17 +11,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 from urllib.parse import urlsplit
 
-import torch
 from torch import Tensor
 
 from swimdiff.bands import canonical_bands
 from swimdiff.errors import BandError, CheckpointError
+from swimdiff.utils.unpickling import Manner, flat_tensors, load_torch
 
-__all__ = ['Checkpoint', 'parse_config_text', 'read_checkpoint', 'some']
+__all__ = ['Checkpoint', 'fetched', 'parse_config_text', 'read_checkpoint', 'some']
 
 
 def some(items: list[str], most: int = 6) -> str:
@@ -186,40 +184,8 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         ) from error
 
 
-def _allowed_types() -> list[Any]:
-    """Types that the engine's checkpoints hold beside tensors, by its own list."""
-    try:
-        from mmengine.runner.checkpoint import get_torch_safe_globals
-    except ImportError:  # OpenMMLab as first published has no such list
-        from mmengine.logging import HistoryBuffer
-
-        return [HistoryBuffer]
-    return get_torch_safe_globals()
-
-
-def _read_torch(path: Path, weights_only: bool) -> Any:
-    try:
-        if not weights_only:
-            return torch.load(path, map_location='cpu', weights_only=False)
-        with torch.serialization.safe_globals(_allowed_types()):
-            return torch.load(path, map_location='cpu', weights_only=True)
-    except UnpicklingError as error:
-        reason = next((line for line in str(error).splitlines() if 'GLOBAL' in line), str(error))
-        raise CheckpointError(
-            f'{path} is no plain file of weights: {reason.strip()[:200]}. Expected tensors and the '
-            "engine's own records only. If you trust whoever wrote it, set weights_only=False in "
-            'init_cfg, which runs code from the file; or publish it with '
-            'tools/model_converters/publish_backbone.py.'
-        ) from error
-    except (RuntimeError, EOFError, OSError) as error:
-        raise CheckpointError(
-            f'{path} ({path.stat().st_size} bytes) cannot be read: {error}. The file is damaged or '
-            'only partly written; take an earlier checkpoint or copy it again.'
-        ) from error
-
-
 @contextmanager
-def _fetched(address: str) -> Iterator[Path]:
+def fetched(address: str) -> Iterator[Path]:
     """A file at an address, copied here for as long as it is read.
 
     Raises:
@@ -245,20 +211,23 @@ def _fetched(address: str) -> Iterator[Path]:
         local.__exit__(None, None, None)
 
 
-def _read_file(file: Path, suffix: str, weights_only: bool) -> tuple[Any, dict[str, Any]]:
+def _read_file(file: Path, suffix: str, manner: Manner) -> tuple[Any, dict[str, Any]]:
     """Content of a file, and the meta information that stands beside the tensors."""
     if suffix == '.safetensors':
         return _read_safetensors(file)
-    return _read_torch(file, weights_only), {}
+    return load_torch(file, manner=manner), {}
 
 
-def read_checkpoint(path: str | os.PathLike[str], weights_only: bool = True) -> Checkpoint:
+def read_checkpoint(
+    path: str | os.PathLike[str], weights_only: bool = True, salvage: bool = False
+) -> Checkpoint:
     """Read a checkpoint of the engine, a published backbone or any plain file of weights.
 
     Args:
         path: ``.pth`` or ``.safetensors``, or an address that the engine's file backends read
             (``https://...``, ``s3://...``) or ``torchvision://NAME``.
         weights_only: Refuse everything that is no data. False runs code from the file.
+        salvage: Take the tensors of a file that holds more than data, without running its code.
 
     Returns:
         Its tensors and meta information.
@@ -267,24 +236,27 @@ def read_checkpoint(path: str | os.PathLike[str], weights_only: bool = True) -> 
         CheckpointError: The file is missing, damaged or no file of weights.
     """
     name = os.fspath(path)
+    manner: Manner = 'inert' if salvage else 'data' if weights_only else 'trust'
     if '://' in name:
         suffix = Path(urlsplit(name).path).suffix
-        with _fetched(name) as copy:
+        with fetched(name) as copy:
             try:
-                content, meta = _read_file(copy, suffix, weights_only)
+                content, meta = _read_file(copy, suffix, manner)
             except CheckpointError as error:
                 raise CheckpointError(str(error).replace(str(copy), name)) from error
     else:
         file = Path(name).expanduser()
         if not file.is_file():
             raise _missing(file)
-        content, meta = _read_file(file, file.suffix, weights_only)
+        content, meta = _read_file(file, file.suffix, manner)
     if not isinstance(content, Mapping):
         raise CheckpointError(
             f'{name} holds a {type(content).__name__}. Expected tensors by name, or a dict with '
             "'state_dict'."
         )
     state = content.get('state_dict', content)
+    if salvage and not any(isinstance(value, Tensor) for value in state.values()):
+        state = content = flat_tensors(content)
     tensors = {key: value for key, value in state.items() if isinstance(value, Tensor)}
     if not tensors:
         raise CheckpointError(

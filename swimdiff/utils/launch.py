@@ -9,9 +9,24 @@ from mmengine.config import Config, DictAction
 from torch import distributed
 
 from swimdiff.errors import ConfigError
+from swimdiff.utils.engine_loading import guard_engine
 from swimdiff.utils.paths import find_config
+from swimdiff.utils.unpickling import trust_checkpoints
 
-__all__ = ['adapt_to_device', 'add_run_arguments', 'check_amp', 'read_config']
+__all__ = [
+    'adapt_to_device',
+    'add_run_arguments',
+    'check_amp',
+    'make_restartable',
+    'read_config',
+]
+
+#: Components of the engine that a run which is killed should not use, and ours of the same options.
+_RESTARTABLE = {
+    'CheckpointHook': 'swimdiff.AtomicCheckpointHook',
+    'EpochBasedTrainLoop': 'swimdiff.ResumableEpochLoop',
+    'IterBasedTrainLoop': 'swimdiff.ResumableIterLoop',
+}
 
 
 def check_amp() -> None:
@@ -66,6 +81,27 @@ def adapt_to_device(cfg: Config) -> None:
     )
 
 
+def make_restartable(cfg: Config) -> None:
+    """Let a run of any config be killed, stopped and gone on with.
+
+    The engine's checkpoint hook and training loops are replaced by ours, which take the same
+    options, and signals end the run with its state saved.
+
+    Args:
+        cfg (Config): The config of the run, changed in place.
+    """
+    hooks = cfg.setdefault('default_hooks', Config())
+    hooks.setdefault('checkpoint', dict(type='CheckpointHook', interval=1))
+    hooks.setdefault('stop', dict(type='swimdiff.StopSignalHook'))
+    loop = cfg.get('train_cfg')
+    if loop and 'by_epoch' in loop:
+        loop.type = 'EpochBasedTrainLoop' if loop.pop('by_epoch') else 'IterBasedTrainLoop'
+    for part in (hooks.checkpoint, loop):
+        if part:
+            name = str(part.get('type', '')).removeprefix('mmengine.')
+            part.type = _RESTARTABLE.get(name, part.get('type'))
+
+
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that every run of the engine takes: options of the config and launcher."""
     parser.add_argument('--work-dir', help='where logs, checkpoints and scores go')
@@ -74,6 +110,11 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         action=DictAction,
         help='override options of the config, key=value; lists as key="[a,b]" or key=a,b',
+    )
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='run code that a checkpoint holds; without this, such a file is refused',
     )
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     # torchrun sets the environment variable; torch.distributed.launch passes the flag.
@@ -90,6 +131,8 @@ def read_config(args: argparse.Namespace) -> Config:
         ConfigError: If there is no such config.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    guard_engine()
+    trust_checkpoints(args.trust_checkpoint)
     path = find_config(args.config)
     cfg = Config.fromfile(path)
     cfg.merge_from_dict(args.cfg_options or {})

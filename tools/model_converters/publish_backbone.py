@@ -8,6 +8,10 @@ libraries expect them.
 Examples:
     python tools/model_converters/publish_backbone.py work_dirs/RUN/epoch_200.pth
     python tools/model_converters/publish_backbone.py work_dirs/RUN/epoch_200.pth --out r50 --bare
+
+A stranger's file that holds classes beside its tensors is refused. ``--salvage`` takes the tensors
+and leaves everything else, without running its code:
+    python tools/model_converters/publish_backbone.py FILE --salvage --prefix model.
 """
 
 import argparse
@@ -39,9 +43,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--prefix', default='backbone.', help='part to take: %(default)s')
     parser.add_argument('--bare', action='store_true', help='leave the prefix out of the names')
     parser.add_argument('--bands', nargs='+', help='bands, where the checkpoint does not say')
-    parser.add_argument(
-        '--trust', action='store_true', help='read a file that holds code; it is run'
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        '--salvage',
+        action='store_true',
+        help='take the tensors of a file that holds code, which is not run',
     )
+    how.add_argument('--trust', action='store_true', help='read a file that holds code; it is run')
     return parser.parse_args(argv)
 
 
@@ -87,7 +95,7 @@ def publish(args: argparse.Namespace) -> list[Path]:
     Raises:
         CheckpointError: The source cannot be read, or holds weights that are not finite.
     """
-    checkpoint = read_checkpoint(args.checkpoint, weights_only=not args.trust)
+    checkpoint = read_checkpoint(args.checkpoint, not args.trust, args.salvage)
     chosen = checkpoint.select(args.prefix)
     broken = [
         name
@@ -100,8 +108,12 @@ def publish(args: argparse.Namespace) -> list[Path]:
             'The training that wrote it diverged; take an earlier checkpoint.'
         )
     start = '' if args.bare or not args.prefix else args.prefix.rstrip('.') + '.'
-    # Own memory for each: a view would carry its whole storage into the file.
-    state: dict[str, Tensor] = {start + name: value.clone() for name, value in chosen.items()}
+    # Own memory for each, in plain order: a view would carry its whole storage into the file, and
+    # weights of a channels-last run are transposed.
+    state: dict[str, Tensor] = {
+        start + name: value.detach().clone(memory_format=torch.contiguous_format)
+        for name, value in chosen.items()
+    }
     about = provenance(checkpoint, args.bands)
     source = Path(args.checkpoint).expanduser()
     stem = Path(args.out).expanduser() if args.out else source.with_name(f'{source.stem}_backbone')

@@ -1,0 +1,32 @@
+"""Yes-or-no questions on which all processes of a run must give one answer."""
+
+import torch
+from mmengine.dist import get_world_size
+from torch import distributed
+
+__all__ = ['any_process']
+
+_groups: dict[object, object] = {}
+
+
+def _control_group() -> object:
+    """A group over the host's network, so that asking waits for no device."""
+    world = distributed.group.WORLD
+    if distributed.get_backend() == 'gloo':
+        return world
+    if world not in _groups:
+        _groups[world] = distributed.new_group(backend='gloo')
+    return _groups[world]
+
+
+def any_process(answer: bool) -> bool:
+    """Whether any process says yes; every process has to ask, at the same point of the run.
+
+    Args:
+        answer: What this process says.
+    """
+    if get_world_size() == 1:
+        return answer
+    votes = torch.tensor([int(answer)])
+    distributed.all_reduce(votes, distributed.ReduceOp.MAX, group=_control_group())
+    return bool(votes.item())

@@ -1,0 +1,73 @@
+"""Files that are there whole or not at all, also after a power cut."""
+
+import os
+import re
+import socket
+from pathlib import Path
+
+__all__ = ['clean_partials', 'partial_name', 'replace_file', 'replace_text']
+
+_PARTIAL = re.compile(r'\..+\.(?P<host>[^.]+)-(?P<pid>\d+)\.partial$')
+
+
+def _host() -> str:
+    return socket.gethostname().split('.')[0] or 'host'
+
+
+def partial_name(name: str) -> str:
+    """Name under which this process writes a file before it takes its place."""
+    return f'.{name}.{_host()}-{os.getpid()}.partial'
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def replace_file(partial: Path, final: Path) -> None:
+    """Put a written file into its place.
+
+    The content is on the disk before the name is, and the name when this returns.
+    """
+    _flush(partial)
+    os.replace(partial, final)
+    _flush(final.parent)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a small text file."""
+    partial = path.with_name(partial_name(path.name))
+    partial.write_text(text)
+    replace_file(partial, path)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def clean_partials(folder: Path) -> list[Path]:
+    """Delete what killed writers left; those of living processes of this host stay.
+
+    Args:
+        folder: Where to look; may be missing.
+
+    Returns:
+        What was deleted.
+    """
+    gone = []
+    for path in sorted(folder.glob('.*.partial')):
+        made = _PARTIAL.fullmatch(path.name)
+        if made is None or (made['host'] == _host() and _alive(int(made['pid']))):
+            continue
+        path.unlink(missing_ok=True)
+        gone.append(path)
+    return gone

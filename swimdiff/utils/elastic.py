@@ -1,0 +1,127 @@
+"""One launch of several processes that is restarted when one of them dies.
+
+``tools/dist_train.sh`` starts this module, which is ``torchrun`` with an exit code that says how
+the run ended. The processes see the launch as :class:`Launch`: the store of the agents outlives
+them, so they can tell a restart from a start, and leave word that a restart would not help.
+
+Exit codes, of the launcher and of ``tools/train.py`` alone:
+    0: the run is finished;
+    75: told to stop by a signal, the state is saved, start again with ``--resume``;
+    1: an error that a restart does not cure, or one too many;
+    128 + n: ended by signal n, with nothing saved beyond the last checkpoint.
+"""
+
+import functools
+import os
+import sys
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+from torch import distributed
+
+__all__ = ['EXIT_STOPPED', 'Launch', 'current_launch', 'main']
+
+#: EX_TEMPFAIL of sysexits.h: not done, try again.
+EXIT_STOPPED = 75
+_EXIT_FILE = 'SWIMDIFF_EXIT_FILE'
+
+
+class Launch:
+    """What a process knows of the launch it belongs to.
+
+    Args:
+        store: Outlives the process; None without one.
+        restarted: Whether training had begun before, in this launch.
+    """
+
+    def __init__(self, store: distributed.Store | None, restarted: bool) -> None:
+        self._store = store
+        self.restarted = restarted
+
+    @property
+    def ended(self) -> bool:
+        """Whether a process left word that a restart would not help."""
+        return self._store is not None and self._store.check(['ended'])
+
+    def begin(self) -> None:
+        """Leave word that training has begun: processes that start later are restarts."""
+        if self._store is not None:
+            self._store.set('begun', '1')
+
+    def end(self, code: int) -> int:
+        """Leave word of how the run ended, and say what to exit with.
+
+        Args:
+            code: ``EXIT_STOPPED``, or another for an error that a restart does not cure.
+
+        Returns:
+            The exit code for this process. An agent restarts its processes for any but 0, so a stop
+            on purpose is 0 there and the launcher gives the true one.
+        """
+        _note(code)
+        if code != EXIT_STOPPED and self._store is not None:
+            self._store.set('ended', '1')
+        return 0 if code == EXIT_STOPPED and 'TORCHELASTIC_RUN_ID' in os.environ else code
+
+    def follow(self) -> int:
+        """What a restarted process exits with where :attr:`ended`: the agent shall rest."""
+        _note(1)
+        return 0
+
+
+def _note(code: int) -> None:
+    """Tell the launcher of this node how the run ended."""
+    file = os.environ.get(_EXIT_FILE)
+    if file:
+        Path(file).write_text(str(code))
+
+
+@functools.cache
+def current_launch() -> Launch:
+    """The launch this process was started by; one without a store where there is no agent."""
+    env = os.environ
+    if env.get('TORCHELASTIC_USE_AGENT_STORE') != 'True':
+        return Launch(None, int(env.get('TORCHELASTIC_RESTART_COUNT', '0')) > 0)
+    # Not the count: only the agent that lost a process counts, the others do not.
+    tcp = distributed.TCPStore(
+        env['MASTER_ADDR'],
+        int(env['MASTER_PORT']),
+        is_master=False,
+        wait_for_workers=False,
+        timeout=timedelta(seconds=60),
+    )
+    store = distributed.PrefixStore('swimdiff', tcp)
+    return Launch(store, store.check(['begun']))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run ``torchrun`` with these arguments and return how the run ended, see the module.
+
+    Args:
+        argv: Arguments of ``torchrun``. Defaults to None, those of the command line.
+    """
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import parse_args, run
+
+    with tempfile.TemporaryDirectory(prefix='swimdiff-launch-') as folder:
+        note = Path(folder, 'exit')
+        os.environ[_EXIT_FILE] = str(note)
+        code = 0
+        try:
+            run(parse_args(argv))
+        except SignalException as error:
+            code = 128 + error.sigval
+        except ChildFailedError as error:
+            print(error, file=sys.stderr)
+            code = 1
+        if note.is_file():
+            code = int(note.read_text())
+    if code == EXIT_STOPPED:
+        print(f'Stopped by a signal, state saved: exit code {EXIT_STOPPED}', file=sys.stderr)
+    return code
+
+
+if __name__ == '__main__':
+    sys.exit(main())
