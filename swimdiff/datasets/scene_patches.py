@@ -109,8 +109,8 @@ class ScenePatches(BaseDataset):
         if self.source.unit is not None and table.unit != self.source.unit:
             raise ConfigError(
                 f'The statistics {table.name!r} are of {table.unit!r}, the pixels of {self.root} '
-                f'are {self.source.unit!r}. Name statistics of that unit (stats=...), or compute them '
-                'with tools/dataset_converters/compute_stats.py.'
+                f'are {self.source.unit!r}. Name statistics of that unit (stats=...), or compute '
+                'them with tools/dataset_converters/compute_stats.py.'
             )
         low, high = table.select('low', self.bands), table.select('high', self.bands)
         return stretch_table(low, high, self.source.dtype)

@@ -1,0 +1,82 @@
+"""Counting every pixel of an archive, in parallel and resumably."""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from swimdiff.datasets.index_cache import digest
+from swimdiff.datasets.scene_patches import ScenePatches
+from swimdiff.evaluation.band_statistics import BandHistogram
+from swimdiff.utils.progress import track
+
+__all__ = ['count_archive']
+
+#: Rows that one job reads; what is counted is saved after as many jobs.
+_ROWS, _SAVE_EVERY = 64, 32
+
+#: What the processes of the pool inherit.
+_shared: list[tuple[ScenePatches, int | None]] = []
+
+
+def _count(rows: Sequence[int]) -> np.ndarray:
+    """Histogram of some rows, in a process of the pool."""
+    dataset, ignore = _shared[0]
+    histogram = BandHistogram(dataset.bands, dataset.source.dtype, ignore)
+    for row in rows:
+        histogram.add(dataset.source.read(dataset.index, [row], dataset.bands)[0])
+    return histogram.counts
+
+
+def _jobs(total: int, limit: int | None) -> list[list[int]]:
+    """Rows of the archive, all or spread evenly over it, in jobs."""
+    chosen = np.arange(total)
+    if limit is not None and limit < total:
+        chosen = np.linspace(0, total - 1, limit).round().astype(int)
+    return [chosen[i : i + _ROWS].tolist() for i in range(0, len(chosen), _ROWS)]
+
+
+def count_archive(
+    dataset: ScenePatches,
+    state: str | Path,
+    ignore: int | None = 0,
+    limit: int | None = None,
+    workers: int = 1,
+) -> BandHistogram:
+    """Count the pixels of an archive, with progress, from where an interrupted call stopped.
+
+    Args:
+        dataset: The archive with the bands wanted.
+        state: File that remembers what is counted; the caller deletes it once all is done.
+        ignore: Value that counts as no data, or None.
+        limit: Read so many patches, spread evenly; all by default.
+        workers: Processes.
+    """
+    histogram = BandHistogram(dataset.bands, dataset.source.dtype, ignore)
+    work = _jobs(len(dataset.index), limit)
+    name = digest([str(dataset.root.resolve()), dataset.source.key(), dataset.bands, work])
+    done, state = 0, Path(state)
+    if state.exists():
+        with np.load(state, allow_pickle=False) as saved:
+            if str(saved['name']) == name:
+                done, histogram.counts = int(saved['done']), saved['counts']
+                print(f'Going on after {done} of {len(work)} jobs ({state})')
+    _shared[:] = [(dataset, ignore)]
+    with ProcessPoolExecutor(workers, mp_context=get_context('fork')) as pool:
+        results: Iterator[np.ndarray] = pool.map(_count, work[done:])
+        for counts in track(results, len(work), f'Reading {dataset.root}', done):
+            histogram.counts += counts
+            done += 1
+            if done % _SAVE_EVERY == 0:
+                _save(state, name, done, histogram.counts)
+    return histogram
+
+
+def _save(state: Path, name: str, done: int, counts: np.ndarray) -> None:
+    partial = Path(f'{state}.new')
+    with open(partial, 'wb') as file:
+        np.savez(file, name=name, done=done, counts=counts)
+    os.replace(partial, state)
