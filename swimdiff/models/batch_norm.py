@@ -5,7 +5,7 @@ given a way on the CPU), or of a fixed number of groups of it, each within one p
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -66,18 +66,22 @@ class _Normalise(torch.autograd.Function):
         return dx * _column(weight * inverse, dy), local[1], local[0], None
 
 
-class GlobalBatchNorm(nn.SyncBatchNorm):
-    """Batch norm of the whole global batch: torch's own on GPUs, and one that gloo can carry.
+class GlobalBatchNorm(_BatchNorm):
+    """Batch norm of the whole global batch: torch's ``SyncBatchNorm`` on GPUs, gloo's way on a CPU.
 
-    Costs one collective forward and one backward each time it is used, on either device.
+    Costs one collective forward and one backward each time it is used, on either device. No
+    subclass of torch's, since DDP refuses those on the CPU.
     """
 
+    process_group = None
     step_size: float
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise N x C x ... by the statistics of all processes while training."""
-        if not self.training or x.device.type != 'cpu' or get_world_size() == 1:
+        if not self.training or get_world_size() == 1:
             return super().forward(x)
+        if x.device.type != 'cpu':
+            return nn.SyncBatchNorm.forward(cast(nn.SyncBatchNorm, self), x)
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
         return _Normalise.apply(x.float(), *self._affine(), self).to(x.dtype)
@@ -86,6 +90,12 @@ class GlobalBatchNorm(nn.SyncBatchNorm):
         if self.affine:
             return self.weight, self.bias
         return torch.ones(self.num_features), torch.zeros(self.num_features)
+
+    def _check_input_dim(self, x: Tensor) -> None:
+        """Vectors and maps alike."""
+
+    def _check_non_zero_input_channels(self, x: Tensor) -> None:
+        """Asked for by torch's ``SyncBatchNorm``."""
 
 
 class GroupedBatchNorm(_BatchNorm):
@@ -168,5 +178,6 @@ def convert_batch_norm(modules: Sequence[nn.Module], over: str | int) -> bool:
             )
         # As torch's own conversion, but without new layers: names and parameters are as before.
         layer.__class__ = GlobalBatchNorm if over == 'global' else GroupedBatchNorm
-        layer.__dict__.update(process_group=None, groups=over, step_size=layer.momentum)
-    return any(not isinstance(layer, nn.SyncBatchNorm) for layer in layers)
+        layer.__dict__.update(groups=over, step_size=layer.momentum)
+    whole = (nn.SyncBatchNorm, GlobalBatchNorm)
+    return any(not isinstance(layer, whole) for layer in layers)
