@@ -38,7 +38,8 @@ visualizer = dict(
 )
 log_level = 'INFO'
 
-# Each process draws its own noise and views; the sampler's seed and the weights are shared.
-randomness = dict(seed=0, diff_rank_seed=True)
+# One seed for all processes. Views follow from it and the sample, noise from it and the place in the
+# global batch, what else a process draws from it, the process and the iteration; docs/processes.md.
+randomness = dict(seed=0)
 load_from = None
 resume = False
