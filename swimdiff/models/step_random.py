@@ -14,6 +14,7 @@ from mmengine.logging import MessageHub
 from torch import Tensor
 
 from swimdiff.models.noise_schedule import NoiseSchedule
+from swimdiff.models.run_seed import run_seed
 
 __all__ = ['draw_noise', 'part_of_batch']
 
@@ -38,11 +39,11 @@ def part_of_batch(share: float, rows: int) -> tuple[int, float]:
 
 def _seeds(rows: int) -> np.ndarray | None:
     """Seeds of this step: one for all of the batch, then one a place; None without a runner."""
-    hub = MessageHub.get_current_instance()
-    if hub.get_info('loop_stage') != 'train':
+    seed = run_seed()
+    if seed is None:
         return None
-    run = (hub.get_info('seed'), hub.get_info('iter'))
-    sequence = np.random.SeedSequence([int(number or 0) for number in run])
+    step = MessageHub.get_current_instance().get_info('iter') or 0
+    sequence = np.random.SeedSequence([seed, step])
     return sequence.generate_state(1 + rows * get_world_size(), np.uint64)
 
 
