@@ -122,7 +122,8 @@ def plan_groups(sizes: np.ndarray, mates: float, meetings: Meetings) -> Grouping
     by_chance = meetings.expected(sizes)
     gain = (meetings.in_a_group() - 2 * meetings.by_chance()) / meetings.samples
     largest = int(sizes.max(initial=1))
-    if mates <= by_chance or gain <= 0 or largest == 1:
+    everywhere = (meetings.window or meetings.queue_length) >= meetings.samples
+    if mates <= by_chance or gain <= 0 or largest == 1 or everywhere:
         return Grouping(1, 0.0, 0.0, by_chance)
     kinds, counts = np.unique(sizes, return_counts=True)
     wanted = (mates - by_chance) / gain
