@@ -57,12 +57,13 @@ class FiniteLossHook(Hook):
         self.interval = interval
         self.weights = weights
         self._loss: Tensor | None = None
+        self._done = 0
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict, outputs: dict | None = None
     ) -> None:
         """Look every ``interval`` iterations, and where a checkpoint is about to be saved."""
-        self._loss = (outputs or {}).get('loss')
+        self._loss, self._done = (outputs or {}).get('loss'), runner.iter + 1
         if self.every_n_train_iters(runner, self.interval) or self._saves_now(runner):
             self._check(runner)
 
@@ -80,12 +81,16 @@ class FiniteLossHook(Hook):
         Only the first process saves and would find out there, while the others wait for it in the
         next step; here they find out together.
         """
-        return any(
-            self.every_n_train_iters(runner, hook.interval)
-            or (hook.save_last and self.is_last_train_iter(runner))
-            for hook in runner.hooks
-            if isinstance(hook, CheckpointHook) and not hook.by_epoch
-        )
+        for hook in runner.hooks:
+            if isinstance(hook, CheckpointHook):
+                own = not hook.by_epoch and (
+                    self.every_n_train_iters(runner, hook.interval)
+                    or (hook.save_last and self.is_last_train_iter(runner))
+                )
+                between = getattr(hook, 'steps', None)  # of AtomicCheckpointHook
+                if own or (between and self.every_n_train_iters(runner, between)):
+                    return True
+        return False
 
     def _check(self, runner: Runner, together: bool = True) -> None:
         found = self._find(runner)
@@ -94,7 +99,7 @@ class FiniteLossHook(Hook):
             stop_run(
                 runner,
                 f'{found or "Another process found values that are no numbers"}, at iteration '
-                f'{runner.iter + 1} (looked at every {self.interval}). Nothing was saved since; '
+                f'{self._done} (looked at every {self.interval}). Nothing was saved since; '
                 f'the checkpoints in {runner.work_dir} are from before. Lower the learning rate, '
                 'clip gradients (optim_wrapper.clip_grad), use bfloat16 instead of float16, or '
                 'look for values that are no numbers in the data; then go on with --resume',

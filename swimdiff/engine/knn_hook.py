@@ -40,8 +40,8 @@ class OnlineKNNHook(Hook):
     no network) and ``knn/top1_floor_random`` (the backbone before training). A probe that would
     take more of the run's time than ``budget`` is put off to a later epoch, and the log says so.
 
-    A ``CheckpointHook`` with ``save_best='knn/top1'`` gets the scores as it gets those of a
-    validation, and keeps the best checkpoint.
+    The weights with the best score so far are kept as ``best_knn_top1_epoch_N.pth``, written by a
+    checkpoint hook of the kind that the run has.
 
     Args:
         dataset (dict): A data set of single labels such as ``EuroSAT``, whose pipeline ends in
@@ -56,6 +56,7 @@ class OnlineKNNHook(Hook):
         floors (bool): Whether to compute the floors. Defaults to True.
         budget (float): Share of the run's time that all probes together may take, 0 to 1.
             Defaults to 0.05.
+        save_best (bool): Whether to keep the best checkpoint. Defaults to True.
 
     Raises:
         ConfigError: An option is out of range, or the samples have several labels.
@@ -74,6 +75,7 @@ class OnlineKNNHook(Hook):
         linear: bool = False,
         floors: bool = True,
         budget: float = 0.05,
+        save_best: bool = True,
     ) -> None:
         if interval < 1 or batch_size < 1 or budget <= 0:
             raise ConfigError(
@@ -86,7 +88,9 @@ class OnlineKNNHook(Hook):
         self.linear, self.with_floors, self.budget = linear, floors, budget
         self.floors: dict[str, float] = {}
         self._start = self._spent = self._cost = 0.0
-        self._handed: dict[str, float] = {}
+        self._saver: CheckpointHook | None = None
+        self._save_best = save_best
+        self._news: dict[str, float] = {}
 
     def before_train(self, runner: Runner) -> None:
         """Build the set and score the floors, so that a mistake shows at once."""
@@ -99,6 +103,7 @@ class OnlineKNNHook(Hook):
         if self.with_floors:
             self.floors = self._score_floors(runner)
             self._spent += time.perf_counter() - self._start
+        self._saver = self._build_saver(runner) if self._save_best else None
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Score every ``interval`` epochs and after the last, where there is time for it."""
@@ -113,15 +118,15 @@ class OnlineKNNHook(Hook):
         self._spent += self._cost
         share = self._spent / (time.perf_counter() - self._start)
         self._log(runner, scores, share)
-        self._handed = scores
+        self._news = scores
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Hand the scores on, now that the runner counts the epoch as done."""
-        self._hand_on(runner)
+        """Keep the best, now that the runner counts the epoch as done."""
+        self._keep_best(runner)
 
     def after_train(self, runner: Runner) -> None:
-        """Hand the scores of the last epoch on."""
-        self._hand_on(runner)
+        """Keep the best, the last epoch included."""
+        self._keep_best(runner)
 
     def _score(self, extract: Callable[[Tensor], Tensor], prefix: str = 'knn') -> dict[str, float]:
         """Scores of any features, on the validation part."""
@@ -189,12 +194,24 @@ class OnlineKNNHook(Hook):
             f'temperature {self.temperature}; probes took {share:.1%} of the run'
         )
 
-    def _hand_on(self, runner: Runner) -> None:
-        """Give the scores to the checkpoint hooks that keep the best by one of them."""
-        scores, self._handed = self._handed, {}
-        for hook in runner.hooks if scores else ():
-            if isinstance(hook, CheckpointHook) and set(hook.save_best or ()) & set(scores):
-                hook.after_val_epoch(runner, scores)
+    def _build_saver(self, runner: Runner) -> CheckpointHook | None:
+        """A hook like the run's own that saves nothing but the best; None if the run saves nothing.
+
+        The run's own cannot do both without being told in its config, which would then fail in
+        every run without a probe.
+        """
+        own = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
+        if own is None:
+            return None
+        best = dict(save_best='knn/top1', rule='greater')
+        saver = type(own)(interval=-1, save_last=False, out_dir=own.out_dir, **best)
+        saver.before_train(runner)
+        return saver
+
+    def _keep_best(self, runner: Runner) -> None:
+        scores, self._news = self._news, {}
+        if scores and self._saver is not None:
+            self._saver.after_val_epoch(runner, scores)
 
 
 def _features(backbone: nn.Module, preprocessor: MultiBandPreprocessor, images: Tensor) -> Tensor:

@@ -14,8 +14,10 @@ from swimdiff.errors import DataError
 
 __all__ = ['Curve', 'RunRecord', 'read_run']
 
-#: A line of the engine's log: date, name of the logger, level, text.
-_LINE = re.compile(r'^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) - \S+ - ([A-Z]+) - (.*)$')
+#: A line of the engine's log: date, name of the logger, level, for errors the place, text.
+_LINE = re.compile(
+    r'^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) - \S+ - ([A-Z]+) - (?:/\S+ - \S+ - \d+ - )?(.*)$'
+)
 _COUNTERS = ('step', 'epoch', 'iter')
 
 
