@@ -18,6 +18,8 @@ __all__ = [
     'LOOPS',
     'METRICS',
     'MODELS',
+    'OPTIMIZERS',
+    'OPTIM_WRAPPERS',
     'TASK_UTILS',
     'TRANSFORMS',
     'VISUALIZERS',
@@ -44,6 +46,8 @@ TASK_UTILS = _child(engine.TASK_UTILS, 'datasets')
 DATA_SAMPLERS = _child(engine.DATA_SAMPLERS, 'engine')
 HOOKS = _child(engine.HOOKS, 'engine')
 LOOPS = _child(engine.LOOPS, 'engine')
+OPTIMIZERS = _child(engine.OPTIMIZERS, 'engine')
+OPTIM_WRAPPERS = _child(engine.OPTIM_WRAPPERS, 'engine')
 METRICS = _child(engine.METRICS, 'evaluation')
 VISUALIZERS = _child(engine.VISUALIZERS, 'visualization')
 WEIGHT_INITIALIZERS = _child(engine.WEIGHT_INITIALIZERS, 'models')
@@ -56,8 +60,6 @@ for _parent in (
     engine.RUNNER_CONSTRUCTORS,
     engine.LOG_PROCESSORS,
     engine.MODEL_WRAPPERS,
-    engine.OPTIMIZERS,
-    engine.OPTIM_WRAPPERS,
     engine.OPTIM_WRAPPER_CONSTRUCTORS,
     engine.PARAM_SCHEDULERS,
     engine.VISBACKENDS,

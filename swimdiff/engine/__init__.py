@@ -1,4 +1,4 @@
-"""Hooks, loops and samplers."""
+"""Hooks, loops, optimisers and samplers."""
 
 from swimdiff.engine.change_picture_hook import ChangePictureHook
 from swimdiff.engine.checkpoint_hook import AtomicCheckpointHook
@@ -6,6 +6,7 @@ from swimdiff.engine.collapse_hook import CollapseHook
 from swimdiff.engine.finite_loss_hook import FiniteLossHook
 from swimdiff.engine.knn_hook import OnlineKNNHook
 from swimdiff.engine.loops import ResumableEpochLoop, ResumableIterLoop
+from swimdiff.engine.optimizers import LARS, AutocastOptimWrapper
 from swimdiff.engine.progress_bar_hook import ProgressBarHook
 from swimdiff.engine.report_hook import ReportHook
 from swimdiff.engine.samplers import SceneSampler
@@ -17,7 +18,9 @@ from swimdiff.engine.throughput_hook import ThroughputHook
 from swimdiff.utils.engine_loading import guard_engine
 
 __all__ = [
+    'LARS',
     'AtomicCheckpointHook',
+    'AutocastOptimWrapper',
     'ChangePictureHook',
     'CollapseHook',
     'FiniteLossHook',

@@ -33,6 +33,9 @@ class MomentumEncoder(nn.Module):
         buffers (str): What becomes of the batch-norm buffers. 'own': the key encoder keeps the
             statistics of its own forward passes (MoCo); 'average': they follow the query's with
             the same momentum; 'copy': they are the query's. Defaults to 'own'.
+        interval (int): Batches between two updates: the ``accumulative_counts`` of the optimiser,
+            so that the key encoder moves once an optimiser step and its memory, 1 / (1 - m), counts
+            changes of the query encoder. Defaults to 1.
 
     Raises:
         ConfigError: If an option is unknown or out of range.
@@ -45,6 +48,7 @@ class MomentumEncoder(nn.Module):
         momentum: float = 0.999,
         schedule: str = 'constant',
         buffers: str = 'own',
+        interval: int = 1,
     ) -> None:
         super().__init__()
         if not 0 <= momentum <= 1:
@@ -57,11 +61,14 @@ class MomentumEncoder(nn.Module):
             raise ConfigError(
                 f"MomentumEncoder: buffers must be 'own', 'average' or 'copy', got {buffers!r}"
             )
+        if interval < 1:
+            raise ConfigError(f'MomentumEncoder: interval must be at least 1, got {interval}')
         self.backbone = copy.deepcopy(backbone).requires_grad_(False)
         self.neck = copy.deepcopy(neck).requires_grad_(False)
         self.momentum = momentum
         self.schedule = schedule
         self.buffer_policy = buffers
+        self.interval = interval
 
     @torch.no_grad()
     def forward(self, x_k: Tensor) -> Tensor:
@@ -85,10 +92,14 @@ class MomentumEncoder(nn.Module):
     def update(self, backbone: nn.Module, neck: nn.Module) -> None:
         """Move every parameter a step towards the query's, in one fused call a device and dtype.
 
+        With an ``interval``, only in the first batch after an optimiser step.
+
         Args:
             backbone (nn.Module): The query backbone.
             neck (nn.Module): The query neck.
         """
+        if self.interval > 1 and self._position()[0] % self.interval:
+            return
         step = 1 - self.current_momentum()
         query: list[Tensor] = [*backbone.parameters(), *neck.parameters()]
         key: list[Tensor] = [*self.backbone.parameters(), *self.neck.parameters()]
@@ -107,14 +118,19 @@ class MomentumEncoder(nn.Module):
         """
         if self.schedule == 'constant':
             return self.momentum
+        step, steps = self._position()
+        return 1 - (1 - self.momentum) * (math.cos(math.pi * step / steps) + 1) / 2
+
+    def _position(self) -> tuple[int, int]:
         hub = MessageHub.get_current_instance()
         step, steps = hub.get_info('iter'), hub.get_info('max_iters')
         if step is None or not steps:
             raise ConfigError(
-                "MomentumEncoder: schedule='cosine' needs the runner's position (iter, max_iters); "
-                "train with tools/train.py or use schedule='constant'"
+                "MomentumEncoder: schedule='cosine' and interval > 1 need the runner's position "
+                "(iter, max_iters); train with tools/train.py or use schedule='constant' and "
+                'interval=1'
             )
-        return 1 - (1 - self.momentum) * (math.cos(math.pi * step / steps) + 1) / 2
+        return step, steps
 
     def _update_buffers(self, query: Sequence[Tensor], step: float) -> None:
         key = [*self.backbone.buffers(), *self.neck.buffers()]
