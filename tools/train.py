@@ -21,9 +21,10 @@ from swimdiff.utils.elastic import EXIT_STOPPED, current_launch
 from swimdiff.utils.launch import (
     adapt_to_device,
     add_run_arguments,
-    check_amp,
     make_restartable,
+    match_accumulation,
     read_config,
+    set_precision,
 )
 
 
@@ -46,7 +47,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         nargs='?',
         const='float16',
         choices=['float16', 'bfloat16'],
-        help='mixed precision on a GPU (float16 unless bfloat16 is named)',
+        help='mixed precision (float16, which needs a GPU, unless bfloat16 is named)',
     )
     parser.add_argument(
         '--auto-scale-lr',
@@ -61,16 +62,14 @@ def build_config(args: argparse.Namespace) -> Config:
     """Merge the command line into the config."""
     cfg = read_config(args)
     if args.amp:
-        check_amp()
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.dtype = args.amp
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+        set_precision(cfg, args.amp)
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True
     if args.resume == 'auto':
         cfg.resume = 'auto'  # weights named by load_from start the run where there is no checkpoint
     elif args.resume:
         cfg.resume, cfg.load_from = True, args.resume
+    match_accumulation(cfg)
     make_restartable(cfg)
     return cfg
 

@@ -16,9 +16,10 @@ from swimdiff.utils.unpickling import trust_checkpoints
 __all__ = [
     'adapt_to_device',
     'add_run_arguments',
-    'check_amp',
     'make_restartable',
+    'match_accumulation',
     'read_config',
+    'set_precision',
 ]
 
 #: Components of the engine that a run which is killed should not use, and ours of the same options.
@@ -29,17 +30,46 @@ _RESTARTABLE = {
 }
 
 
-def check_amp() -> None:
-    """Raise where mixed precision was asked for without a GPU.
+def set_precision(cfg: Config, dtype: str) -> None:
+    """Train in mixed precision.
+
+    float16 needs loss scaling, which the engine has for GPUs only; bfloat16 needs none and works
+    wherever torch does.
+
+    Args:
+        cfg (Config): The config of the run, changed in place.
+        dtype (str): 'float16' or 'bfloat16'.
 
     Raises:
-        ConfigError: If there is no GPU.
+        ConfigError: If float16 is asked for where there is no GPU.
     """
+    wrapper = cfg.optim_wrapper
+    if dtype == 'bfloat16':
+        wrapper.type = 'swimdiff.AutocastOptimWrapper'
+        for option in ('dtype', 'loss_scale'):
+            wrapper.pop(option, None)
+        return
     if not torch.cuda.is_available():
         raise ConfigError(
-            '--amp needs a GPU and torch sees none (`python -m swimdiff.doctor` says what it '
-            'sees); leave --amp away to train on the CPU'
+            '--amp float16 needs a GPU and torch sees none (`python -m swimdiff.doctor` says what '
+            'it sees); take --amp bfloat16, or leave --amp away'
         )
+    wrapper.type = 'AmpOptimWrapper'
+    wrapper.dtype = dtype
+    wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def match_accumulation(cfg: Config) -> None:
+    """Let the key encoder move once an optimiser step where gradients are accumulated.
+
+    Args:
+        cfg (Config): The config of the run, changed in place; a momentum encoder that states its
+            ``interval`` keeps it.
+    """
+    counts = (cfg.get('optim_wrapper') or {}).get('accumulative_counts', 1)
+    momentum = (cfg.get('model') or {}).get('momentum_encoder')
+    if momentum and counts > 1:
+        momentum.setdefault('interval', counts)
 
 
 def adapt_to_device(cfg: Config) -> None:
