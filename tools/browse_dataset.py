@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 
 from swimdiff.errors import SwiMDiffError
-from swimdiff.registry import DATASETS
+from swimdiff.models import DeviceViews
+from swimdiff.registry import DATASETS, MODELS
 from swimdiff.utils.paths import find_config
 from swimdiff.visualization.view_sheet import ViewStrip, as_picture, draw_sheet, draw_strip
 
@@ -45,14 +47,28 @@ def strip_of(item: dict[str, Any]) -> ViewStrip:
     return ViewStrip(views, [place, f'{dates}   {", ".join(info.band_names)}'.strip()])
 
 
+def maker_of(cfg: Config) -> DeviceViews | None:
+    """What makes the views where the workers do not."""
+    options = cfg.get('data_preprocessor')
+    preprocessor = MODELS.build(options) if options else None
+    return preprocessor if isinstance(preprocessor, DeviceViews) else None
+
+
+def make_views(maker: DeviceViews, images: list[torch.Tensor]) -> list[torch.Tensor]:
+    """C x H x W uint8 views of one sample, as the model gets them."""
+    made = maker.views([image[None] for image in images])
+    return [maker.destandardise(view)[0] for view in made]
+
+
 def browse(args: argparse.Namespace) -> Path:
     """Draw the samples; the path of the contact sheet."""
     cfg = Config.fromfile(find_config(args.config))
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'swimdiff'))
-    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    dataset, maker = DATASETS.build(cfg.train_dataloader.dataset), maker_of(cfg)
     np.random.seed(args.seed)
+    torch.manual_seed(args.seed)
     count = min(args.number, len(dataset))
     if args.shuffle:
         chosen = np.sort(np.random.choice(len(dataset), count, replace=False))
@@ -63,6 +79,8 @@ def browse(args: argparse.Namespace) -> Path:
     strips = []
     for index in chosen.tolist():
         item = dataset[index]
+        if maker is not None:
+            item['inputs'] = make_views(maker, item['inputs'])
         strips.append(strip_of(item))
         info = item['data_samples']
         name = f'sample{info.sample_idx:07d}_scene{info.scene_id}.png'

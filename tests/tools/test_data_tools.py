@@ -21,10 +21,11 @@ def load(name):
     return module
 
 
-def test_browse_dataset(shared_seco_root, tmp_path, capsys):
+@pytest.mark.parametrize('config', [CONFIG, 'swimdiff_r50_seco_device-views.py'])
+def test_browse_dataset(config, shared_seco_root, tmp_path, capsys):
     browse = load('browse_dataset')
     root = f'train_dataloader.dataset.data_root={shared_seco_root}'
-    argv = [CONFIG, '-n', '3', '-o', str(tmp_path / 'out'), '--cfg-options', root]
+    argv = [config, '-n', '3', '-o', str(tmp_path / 'out'), '--cfg-options', root]
     assert browse.main(argv) == 0
     names = sorted(path.name for path in (tmp_path / 'out').iterdir())
     assert names == [
