@@ -41,6 +41,12 @@ def _group_norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(math.gcd(channels, 8), channels)
 
 
+def _in_format_of(reference: Tensor, x: Tensor) -> Tensor:
+    """Maps of different memory formats would be concatenated into the slower of the two."""
+    last = reference.is_contiguous(memory_format=torch.channels_last)
+    return x.contiguous(memory_format=torch.channels_last) if last else x
+
+
 class _ResidualBlock(nn.Module):
     """GroupNorm-SiLU-conv twice, the second normalisation shifted and scaled by the time."""
 
@@ -166,7 +172,7 @@ class DenoisingDecoder(BaseModule):
             if out is not None:
                 parts.append(F.interpolate(out, size=lateral.shape[-2:], mode='nearest'))
             if i == 0 and self.skip_noised:
-                parts.append(self._fold(x_t, grid))
+                parts.append(_in_format_of(lateral, self._fold(x_t, grid)))
             out = self.blocks[i](torch.cat(parts, dim=1), time)
         assert out is not None
         out = F.pixel_shuffle(self.out_conv(F.silu(self.out_norm(out))), self.stride)

@@ -64,15 +64,17 @@ def draw_noise(x_0: Tensor, rows: int, schedule: NoiseSchedule) -> tuple[Tensor,
         tuple[Tensor, Tensor]: M int64 steps in [0, T) and M x C x H x W standard normal noise, in
         the memory format of ``x_0``; the numbers do not depend on the format.
     """
+    eps = torch.empty(x_0.shape, dtype=x_0.dtype, device=x_0.device)
     seeds = _seeds(rows)
     if seeds is None:
-        return schedule.sample_steps(len(x_0)), torch.randn_like(x_0)
-    generator = torch.Generator(x_0.device).manual_seed(int(seeds[0]))
-    world, rank = get_world_size(), get_rank()
-    t = schedule.sample_steps(rows * world, generator)[rank::world][: len(x_0)]
-    eps = torch.empty(x_0.shape, dtype=x_0.dtype, device=x_0.device)
-    for row, seed in zip(eps, seeds[1:][rank::world], strict=False):
-        row.normal_(generator=generator.manual_seed(int(seed)))
+        t = schedule.sample_steps(len(x_0))
+        eps.normal_()
+    else:
+        generator = torch.Generator(x_0.device).manual_seed(int(seeds[0]))
+        world, rank = get_world_size(), get_rank()
+        t = schedule.sample_steps(rows * world, generator)[rank::world][: len(x_0)]
+        for row, seed in zip(eps, seeds[1:][rank::world], strict=False):
+            row.normal_(generator=generator.manual_seed(int(seed)))
     if x_0.is_contiguous(memory_format=torch.channels_last):
         eps = eps.contiguous(memory_format=torch.channels_last)
     return t, eps

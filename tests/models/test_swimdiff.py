@@ -223,6 +223,29 @@ def test_initialisation_starts_the_key_encoder_from_the_query_encoder():
         assert torch.equal(mine, theirs)
 
 
+def test_channels_last_changes_the_memory_and_not_the_run():
+    plain, last = build(), build(channels_last=True)
+    last.load_state_dict(plain.state_dict())  # and back again, below
+    weight = last.momentum_encoder.backbone.layer1[0].conv1.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    pairs = zip(last.backbone.parameters(), last.momentum_encoder.parameters(), strict=False)
+    assert all(a.stride() == b.stride() for a, b in pairs)  # else the update is not fused
+    optimizers = [torch.optim.SGD(model.parameters(), lr=0.05) for model in (plain, last)]
+    for step in range(3):
+        inputs, losses = views(), []
+        for model, optimizer in zip((plain, last), optimizers, strict=True):
+            torch.manual_seed(step)
+            total, log = model.parse_losses(model.loss(inputs, samples(0, 0, 1, 2)))
+            optimizer.zero_grad()
+            total.backward()
+            optimizer.step()
+            losses.append(log)
+        for name, value in losses[0].items():
+            assert losses[1][name].item() == pytest.approx(value.item(), abs=5e-4), name
+    plain.load_state_dict(last.state_dict())
+    assert plain.backbone.conv1.weight.is_contiguous()
+
+
 def test_clear_errors():
     with pytest.raises(ConfigError, match='diffusion'):
         build(diffusion=None)

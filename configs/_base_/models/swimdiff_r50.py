@@ -21,4 +21,5 @@ model = dict(
     ),
     lambda_c=1.0,
     lambda_d=1.0,
+    channels_last=True,
 )
