@@ -7,7 +7,14 @@ from swimdiff.datasets.classification import (
     LoadBigEarthNet,
     LoadEuroSAT,
 )
-from swimdiff.datasets.scenes import DistanceScene, LocationScene, TileScene
+from swimdiff.datasets.raster_scenes import RasterScenes
+from swimdiff.datasets.scenes import (
+    BlockScene,
+    DistanceScene,
+    FileScene,
+    LocationScene,
+    TileScene,
+)
 from swimdiff.datasets.seco import SeCo
 from swimdiff.datasets.sen12ms import SEN12MS, SEN12MSScene
 from swimdiff.datasets.ssl4eo import SSL4EO
@@ -28,9 +35,11 @@ __all__ = [
     'SEN12MS',
     'SSL4EO',
     'BigEarthNet',
+    'BlockScene',
     'ChangePairs',
     'DistanceScene',
     'EuroSAT',
+    'FileScene',
     'LoadBigEarthNet',
     'LoadEuroSAT',
     'LoadPatch',
@@ -40,6 +49,7 @@ __all__ = [
     'RandomBlur',
     'RandomGrey',
     'RandomQuarterTurn',
+    'RasterScenes',
     'SEN12MSScene',
     'SeCo',
     'TileScene',

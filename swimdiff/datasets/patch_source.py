@@ -63,6 +63,10 @@ class PatchSource(ABC):
         """Date of a row by its path: what stands before the T of a Sentinel-2 product id."""
         return path.rsplit('/', 1)[-1].split('T')[0]
 
+    def row_date(self, index: PatchIndex, row: int) -> str:
+        """Date of a row."""
+        return self.date(self.path(index, row))
+
     def names(self, bands: Iterable[str] | None) -> tuple[str, ...]:
         """Names of the bands wanted as the archive spells them; all without ``bands``.
 
@@ -97,7 +101,10 @@ class LocationSamples(Sequence[Mapping[str, Any]]):
         if not 0 <= location < len(self):
             raise IndexError(location)
         index, rows = self.patches, self.patches.rows(location)
-        found = dict(location=index.locations[location], products=index.products(location))
+        name = index.locations[location]
+        # A name with a slash says what the location was cut from, as those of RasterScenes do.
+        group = name.rpartition('/')[0] or name
+        found = dict(location=name, group=group, products=index.products(location))
         centre = None if index.centres is None else index.centres[location]
         if centre is not None and np.isfinite(centre).all():
             return dict(found, centre=(float(centre[0]), float(centre[1])))

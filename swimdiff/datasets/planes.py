@@ -20,24 +20,33 @@ def stretch_table(low: Sequence[float], high: Sequence[float], dtype: str = 'uin
     Args:
         low: Value of each band that becomes 0, in units of the pixels.
         high: Value of each band that becomes 255, above ``low``.
-        dtype: Type of the pixels, ``uint8``, ``uint16`` or ``int16``.
+        dtype: Type of the pixels, ``uint8``, ``uint16``, ``int16`` or ``float32``.
 
     Returns:
         C x 256 or C x 65,536 uint8 table (for int16 indexed by the bits of the pixel). Fractions
-        are cut off, as in SeCo's own reader.
+        are cut off, as in SeCo's own reader. For float32 there is nothing to look up: C x 2
+        float32, ``low`` and ``high``, and the stretch is computed.
 
     Raises:
         ConfigError: Pixels of another type.
     """
     kind = np.dtype(dtype)
+    if kind.name == 'float32':
+        return np.stack([low, high], axis=1).astype(np.float32)
     if kind.name not in ('uint8', 'uint16', 'int16'):
-        raise ConfigError(f'A stretch is known for uint8, uint16 and int16 pixels, not {dtype}.')
+        raise ConfigError(
+            f'A stretch is known for uint8, uint16, int16 and float32 pixels, not {dtype}.'
+        )
     value = np.arange(1 << 8 * kind.itemsize).astype(kind).astype(np.float64)[None]
     below, above = np.asarray(low, float)[:, None], np.asarray(high, float)[:, None]
     return (np.clip((value - below) / (above - below), 0, 1) * 255).astype(np.uint8)
 
 
 def _look_up(plane: np.ndarray, table: np.ndarray) -> np.ndarray:
+    if plane.dtype.kind == 'f':
+        low, high = table
+        stretched = np.clip((plane - low) / (high - low), 0, 1) * np.float32(255)
+        return np.nan_to_num(stretched, nan=0.0).astype(np.uint8)
     if plane.dtype.itemsize == 1:
         return cv2.LUT(plane, table)
     return table.take(plane.view(np.uint16))

@@ -1,0 +1,241 @@
+"""The index of a folder of scenes: opened, grouped, cut into windows and judged, in parallel."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.logging import print_log
+
+from swimdiff.datasets.ground import same_system
+from swimdiff.datasets.patch_index import PatchIndex, Strings
+from swimdiff.datasets.raster_scenes_files import BandNames, FoundScene, find_scenes
+from swimdiff.datasets.raster_scenes_opening import SceneRasters, open_scene
+from swimdiff.datasets.raster_scenes_options import RasterOptions
+from swimdiff.datasets.raster_scenes_places import Place, group_scenes, lay_grid
+from swimdiff.datasets.raster_scenes_reading import opened
+from swimdiff.datasets.raster_scenes_windows import Sizes, Windows, arranged, fit_windows
+from swimdiff.errors import DataError, LayoutError, RasterError
+from swimdiff.utils.progress import track
+
+__all__ = ['build_index']
+
+#: Opening files waits for the disk, most of all for one behind a network.
+_THREADS = 16
+
+
+def build_index(
+    root: Path,
+    bands: Sequence[str],
+    dtype: str,
+    names: BandNames,
+    options: RasterOptions,
+    sizes: Sizes,
+    date: Callable[[str], str],
+) -> PatchIndex:
+    """Index a folder of scenes.
+
+    Args:
+        root: The folder.
+        bands: Bands that a scene must have.
+        dtype: Type of the pixels that it must have.
+        names: Recognises bands.
+        options: How scenes are found and judged.
+        sizes: Sizes of windows.
+        date: Date of a scene by its path.
+
+    Raises:
+        LayoutError: No window can be cut.
+    """
+    visited: list[str] = []
+    stamp = os.stat(root).st_mtime_ns
+    found = list(find_scenes(root, names, options, visited))
+
+    def look_into(scene: FoundScene) -> SceneRasters | str:
+        try:
+            opened_scene = open_scene(root, scene, bands, names, options)
+            if opened_scene.dtype != dtype:
+                raise RasterError(
+                    f'{root / scene.path} holds {opened_scene.dtype} pixels. Expected {dtype} as '
+                    'in the first scene. Convert it, or keep it apart (include, exclude).'
+                )
+        except DataError as error:
+            return str(error)
+        return opened_scene
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        jobs = pool.map(look_into, found)
+        results = list(track(jobs, len(found), f'Opening the scenes of {root}'))
+    left_out = [result for result in results if isinstance(result, str)]
+    scenes = [result for result in results if not isinstance(result, str)]
+    if not scenes:
+        raise LayoutError(left_out[0] if left_out else f'{root} holds no scene any more.')
+    scenes = _one_spelling(scenes)
+    scenes.sort(key=lambda scene: (date(scene.path), scene.path))
+    if options.min_clear and not any(scene.mask for scene in scenes):
+        raise LayoutError(
+            f'min_clear={options.min_clear}, but none of the {len(scenes)} scenes of {root} has a '
+            f'cloud mask as {options.clouds} describes it. Describe where it is, or leave out '
+            'min_clear.'
+        )
+    places, members = _places(root, scenes, options, sizes)
+    windows, broken = _windows(root, scenes, places, members, options, sizes)
+    left_out += broken
+    cell = sizes.patch if options.windows == 'grid' else sizes.stride
+    made = arranged(windows, places, sizes, cell)
+    _report(root, scenes, places, windows, options, len(made.names))
+    if not len(made.names):
+        if broken:
+            raise RasterError(broken[0])
+        raise LayoutError(_nothing(root, scenes, windows, cell))
+    systems: list[str] = []
+    files = sorted({band.file for scene in scenes for band in _files(scene)})
+    watched, times = _watched(root, stamp, visited, files)
+    return PatchIndex(
+        locations=made.names,
+        paths=Strings.of(scenes[number].path for number in made.columns['scene'].tolist()),
+        first=made.first,
+        centres=made.centres,
+        columns=made.columns,
+        watched=watched,
+        times=times,
+        about=dict(
+            left_out=left_out,
+            scenes=[dict(s.json(), system=_number(s.system, systems)) for s in scenes],
+            places=[[p.name, _number(p.system, systems), *p[2:]] for p in places],
+            systems=systems,
+        ),
+    )
+
+
+def _files(scene: SceneRasters) -> Iterable[Any]:
+    return [*scene.bands.values(), *([scene.mask] if scene.mask else [])]
+
+
+def _one_spelling(scenes: Iterable[SceneRasters]) -> list[SceneRasters]:
+    """The scenes with one text for each coordinate system, however their files write it."""
+    texts: list[str] = []
+    known: dict[str, str] = {}
+    for text in {scene.system: None for scene in scenes}:
+        known[text] = next((other for other in texts if same_system(other, text)), text)
+        texts.append(text)
+    return [replace(scene, system=known[scene.system]) for scene in scenes]
+
+
+def _number(system: str, systems: list[str]) -> int:
+    """Number of a coordinate system in a list that grows; systems are few."""
+    if system not in systems:
+        systems.append(system)
+    return systems.index(system)
+
+
+def _places(
+    root: Path, scenes: list[SceneRasters], options: RasterOptions, sizes: Sizes
+) -> tuple[list[Place], list[list[int]]]:
+    """The places by name, and the scenes of each."""
+    groups = []
+    for members in group_scenes(scenes, options.same_place):
+        path = scenes[members[0]].path
+        groups.append((root.absolute().name if path == '.' else path, members))
+    groups.sort()
+    places = [
+        lay_grid(name, [scenes[i] for i in members], sizes.pixel_metres, sizes.step, sizes.patch)
+        for name, members in groups
+    ]
+    return places, [members for _, members in groups]
+
+
+def _windows(
+    root: Path,
+    scenes: Sequence[SceneRasters],
+    places: Sequence[Place],
+    members: Sequence[Sequence[int]],
+    options: RasterOptions,
+    sizes: Sizes,
+) -> tuple[list[tuple[int, int, Windows]], list[str]]:
+    """Windows of each place and scene, and messages on scenes that cannot be read."""
+    work = [(place, scene) for place, group in enumerate(members) for scene in group]
+
+    def fit(job: tuple[int, int]) -> Windows | str:
+        place, scene = job
+        try:
+            return fit_windows(root, scenes[scene], places[place], sizes, options)
+        except DataError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(track(pool.map(fit, work), len(work), f'Judging the windows of {root}'))
+    broken = [result for result in results if isinstance(result, str)]
+    windows = [
+        (*job, result)
+        for job, result in zip(work, results, strict=True)
+        if not isinstance(result, str)
+    ]
+    return windows, broken
+
+
+def _report(
+    root: Path,
+    scenes: Sequence[SceneRasters],
+    places: Sequence[Place],
+    windows: Sequence[tuple[int, int, Windows]],
+    options: RasterOptions,
+    locations: int,
+) -> None:
+    found = [result for _, _, result in windows]
+    seen, empty = sum(w.seen for w in found), sum(w.empty for w in found)
+    cloudy, fit = sum(w.cloudy for w in found), sum(len(w.rows) for w in found)
+    text = (
+        f'{root}: {len(scenes)} scenes at {len(places)} places, {fit} patches of {locations} '
+        f'windows; of {seen} patches {empty} have less than {options.min_valid:.0%} data'
+    )
+    if options.min_clear:
+        without = sum(scene.mask is None for scene in scenes)
+        text += (
+            f', {cloudy} are clear to less than {options.min_clear:.0%} ({without} scenes without '
+            'a cloud mask are taken as clear)'
+        )
+    print_log(text, logger='current')
+
+
+def _nothing(
+    root: Path,
+    scenes: Sequence[SceneRasters],
+    windows: Sequence[tuple[int, int, Windows]],
+    cell: int,
+) -> str:
+    """Why not one window is left."""
+    seen = sum(result.seen for _, _, result in windows)
+    if seen:
+        empty = sum(result.empty for _, _, result in windows)
+        return (
+            f'None of the {seen} windows of {root} is fit: {empty} have too little data, '
+            f'{seen - empty} too much cloud. Lower min_valid or min_clear, or set '
+            'zeros_are_nodata=False where zero is a value.'
+        )
+    sizes = [max((band.width, band.height) for band in scene.bands.values()) for scene in scenes]
+    width, height = max(sizes)
+    return (
+        f'No window of {cell} pixels fits into any of the {len(scenes)} scenes of {root}; the '
+        f'largest has {width} x {height} pixels. Lower patch (or patch_metres, stride).'
+    )
+
+
+def _watched(
+    root: Path, stamp: int, folders: Sequence[str], files: Sequence[str]
+) -> tuple[Strings, np.ndarray]:
+    """Everything whose time shows a change, the root first."""
+    sources = [
+        os.path.relpath(source, root)
+        for file in files
+        if file.lower().endswith('.vrt')
+        for source in opened(str(root / file)).GetFileList() or ()
+    ]
+    inner = {os.path.dirname(file) for file in files}
+    names = sorted({*folders, *inner, *files, *filter(lambda s: (root / s).exists(), sources)})
+    names = ['', *(name for name in names if name)]
+    times = [stamp, *(os.stat(root / name).st_mtime_ns for name in names[1:])]
+    return Strings.of(names), np.array(times, np.int64)

@@ -1,0 +1,278 @@
+"""What the files of a scene hold and where they lie, checked when the scene is indexed."""
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from swimdiff.bands import SENTINEL2
+from swimdiff.datasets.gdal_access import gdal_modules, open_raster, raster_failure
+from swimdiff.datasets.ground import same_system, to_lonlat
+from swimdiff.datasets.raster_scenes_files import BandNames, FoundScene
+from swimdiff.datasets.raster_scenes_options import RasterOptions
+from swimdiff.errors import BandError, LayoutError, RasterError
+
+__all__ = ['BandFile', 'Extent', 'SceneRasters', 'open_scene']
+
+#: West, south, east and north edge in the units of a coordinate system.
+Extent = tuple[float, float, float, float]
+
+#: Type that the pixels of a file are handed on as.
+_TYPES: Mapping[str, str] = {
+    'Byte': 'uint8',
+    'UInt16': 'uint16',
+    'Int16': 'int16',
+    **dict.fromkeys(('Int8',), 'int16'),
+    **dict.fromkeys(('UInt32', 'Int32', 'Float16', 'Float32', 'Float64'), 'float32'),
+}
+
+
+class BandFile(NamedTuple):
+    """One band in a file: where it is, how large, and where on the ground.
+
+    Args:
+        file: Path relative to the root.
+        channel: Number in the file, from 1 as GDAL counts.
+        west: West edge.
+        dx: Width of a pixel.
+        north: North edge.
+        dy: Height of a pixel, above 0.
+        width: Pixels of a row.
+        height: Rows.
+        nodata: Declared value of pixels without data.
+        masked: Whether the file has a mask or an alpha band.
+    """
+
+    file: str
+    channel: int
+    west: float
+    dx: float
+    north: float
+    dy: float
+    width: int
+    height: int
+    nodata: float | None
+    masked: bool
+
+    @property
+    def extent(self) -> Extent:
+        """The ground it covers."""
+        south, east = self.north - self.height * self.dy, self.west + self.width * self.dx
+        return self.west, south, east, self.north
+
+
+@dataclass(frozen=True)
+class SceneRasters:
+    """A scene that can be cut.
+
+    Args:
+        path: What stands for it, relative to the root.
+        system: Coordinate system, WKT.
+        dtype: Type of the pixels as handed on.
+        bands: The bands wanted.
+        mask: The cloud mask, if it has one.
+    """
+
+    path: str
+    system: str
+    dtype: str
+    bands: Mapping[str, BandFile]
+    mask: BandFile | None = None
+
+    @property
+    def extent(self) -> Extent:
+        """The ground that all bands cover."""
+        extents = np.array([band.extent for band in self.bands.values()])
+        west, south = extents[:, :2].max(0).tolist()
+        east, north = extents[:, 2:].min(0).tolist()
+        return west, south, east, north
+
+    def json(self) -> dict[str, Any]:
+        """The scene for JSON; read back by ``SceneRasters.of``."""
+        return dict(vars(self), bands={name: list(band) for name, band in self.bands.items()})
+
+    @classmethod
+    def of(cls, text: Mapping[str, Any]) -> 'SceneRasters':
+        """A scene from JSON."""
+        bands = {name: BandFile(*band) for name, band in text['bands'].items()}
+        mask = BandFile(*text['mask']) if text['mask'] else None
+        return cls(text['path'], text['system'], text['dtype'], bands, mask)
+
+
+def open_scene(
+    root: Path,
+    scene: FoundScene,
+    bands: Sequence[str] | None,
+    names: BandNames,
+    options: RasterOptions,
+) -> SceneRasters:
+    """Look into the files of a scene.
+
+    Args:
+        root: The folder of scenes.
+        scene: The scene by its files.
+        bands: Bands wanted; None: all it has, without the cloud mask.
+        names: Recognises bands.
+        options: Names in the files, and the cloud mask.
+
+    Raises:
+        LayoutError: A file or a band is missing.
+        RasterError: A file is damaged or has no usable georeference, or the bands do not fit.
+        BandError: The bands inside a file are not known.
+    """
+    if scene.doubled:
+        raise LayoutError(
+            f'{root / scene.path}: two files each claim {", ".join(scene.doubled)}, one is '
+            f'{root / scene.bands[scene.doubled[0]]}. Leave one of each: exclude=[PATTERN].'
+        )
+    places: dict[str, tuple[str, int]]
+    if scene.bands:
+        places = {name: (file, 1) for name, file in scene.bands.items()}
+    else:
+        numbers = _inside(root / scene.path, names, options)
+        places = {name: (scene.path, number) for name, number in numbers.items()}
+    if bands is None:
+        bands = [name for name in places if name not in options.mask_names]
+        if set(bands) <= set(SENTINEL2) and scene.bands:
+            bands = [name for name in SENTINEL2 if name in bands]
+    absent = [name for name in bands if name not in places]
+    if absent or not bands:
+        raise LayoutError(
+            f'{root / scene.path} has no {", ".join(absent)}; it has {", ".join(places)}. '
+            'Complete the scene, take it away, or name the bands that all scenes have: bands=[...].'
+        )
+    opened: dict[str, tuple[Any, str]] = {}
+    named = set(places.values())
+    found = {name: _band(root, *places[name], opened, named) for name in bands}
+    mask = _mask(root, scene, places, options, opened)
+    systems = [wkt for _, wkt in opened.values()]
+    types = {_type(root, opened[band.file][0], band) for band in found.values()}
+    if len(types) > 1 or not all(same_system(systems[0], system) for system in systems):
+        raise RasterError(
+            f'{root / scene.path}: its bands are of the types {", ".join(sorted(types))} and in '
+            f'{len(set(systems))} coordinate system(s). Expected one of each.'
+        )
+    made = SceneRasters(scene.path, systems[0], types.pop(), found, mask)
+    west, south, east, north = made.extent
+    if not (west < east and south < north):
+        raise RasterError(f'{root / scene.path}: its bands do not cover the same ground.')
+    middle = to_lonlat(np.array([(west + east) / 2, (south + north) / 2]), made.system)
+    if not np.isfinite(middle).all() or abs(middle[1]) > 90:
+        raise RasterError(f'{root / scene.path}: its georeference is no place on Earth.')
+    return made
+
+
+def _inside(path: Path, names: BandNames, options: RasterOptions) -> dict[str, int]:
+    """Numbers of the bands of a file that holds several, from 1."""
+    given = options.file_bands
+    if isinstance(given, Mapping):
+        return {names.of_text(name): int(number) for name, number in given.items()}
+    if given is not None:
+        texts = [name or '' for name in given]
+    else:
+        dataset = _open(path)
+        channels = range(1, dataset.RasterCount + 1)
+        texts = [dataset.GetRasterBand(number).GetDescription() for number in channels]
+    found = {names.of_text(text): number for number, text in enumerate(texts, 1) if text}
+    if not found:
+        raise BandError(
+            f'{path} does not say which bands its {len(texts)} are: neither its name nor their '
+            "descriptions do. Name them in their order: file_bands=['B02', 'B03', ...]."
+        )
+    if given is not None:
+        count = _open(path).RasterCount
+        if count != len(given):
+            raise BandError(
+                f'{path} has {count} bands. Expected {len(given)}, as file_bands names them '
+                '(None for one that is not wanted).'
+            )
+    return found
+
+
+def _open(path: Path) -> Any:
+    try:
+        return open_raster(str(path))
+    except RuntimeError as error:
+        raise raster_failure(str(path), str(error), 'a raster') from error
+
+
+def _band(
+    root: Path,
+    file: str,
+    channel: int,
+    opened: dict[str, tuple[Any, str]],
+    named: Collection[tuple[str, int]] = (),
+) -> BandFile:
+    """A band of an open file; channels that are ``named`` are no mask, whatever the file says."""
+    path = root / file
+    if file not in opened:
+        dataset = _open(path)
+        system = dataset.GetSpatialRef()
+        opened[file] = dataset, system.ExportToWkt(['FORMAT=WKT2_2019']) if system else ''
+    dataset, wkt = opened[file]
+    transform = dataset.GetGeoTransform(can_return_null=True)
+    if transform is None or not wkt:
+        more = ' (ground control points alone do not do)' if dataset.GetGCPCount() else ''
+        raise RasterError(
+            f'{path} has no georeference{more}. Expected a coordinate system and an affine '
+            'transform in the file: gdal_edit.py -a_srs ... -a_ullr ..., or gdalwarp.'
+        )
+    west, dx, turn, north, tilt, dy = transform
+    if turn or tilt or not (dx > 0 > dy and np.isfinite(transform).all()):
+        raise RasterError(
+            f'{path} is not north-up: its geotransform is {tuple(transform)}. Expected pixels '
+            'that run east and south without rotation. Write it anew: gdalwarp SRC DST.'
+        )
+    if not 1 <= channel <= dataset.RasterCount:
+        raise BandError(f'{path} has {dataset.RasterCount} bands, and number {channel} is wanted.')
+    band, size = dataset.GetRasterBand(channel), (dataset.RasterXSize, dataset.RasterYSize)
+    masked = _has_mask(dataset, channel, {number for other, number in named if other == file})
+    nodata = band.GetNoDataValue()
+    name = _TYPES.get(gdal_modules()[0].GetDataTypeName(band.DataType), 'float32')
+    if nodata is not None and name != 'float32':
+        limits = np.iinfo(name)
+        # Files converted to another type often keep a value that it cannot hold.
+        nodata = nodata if limits.min <= nodata <= limits.max and nodata % 1 == 0 else None
+    return BandFile(file, channel, west, dx, north, -dy, *size, nodata, masked)
+
+
+def _has_mask(dataset: Any, channel: int, named: Collection[int]) -> bool:
+    gdal, _ = gdal_modules()
+    flags = dataset.GetRasterBand(channel).GetMaskFlags()
+    if flags & gdal.GMF_ALPHA:
+        # The last of four bands is often marked as transparency though it is a band like any.
+        numbers = range(1, dataset.RasterCount + 1)
+        kinds = [dataset.GetRasterBand(number).GetColorInterpretation() for number in numbers]
+        return kinds.index(gdal.GCI_AlphaBand) + 1 not in named
+    return bool(flags & gdal.GMF_PER_DATASET)
+
+
+def _type(root: Path, dataset: Any, band: BandFile) -> str:
+    gdal, _ = gdal_modules()
+    name = gdal.GetDataTypeName(dataset.GetRasterBand(band.channel).DataType)
+    if name not in _TYPES:
+        raise RasterError(
+            f'{root / band.file} holds pixels of type {name}. Expected one of {", ".join(_TYPES)}.'
+        )
+    return _TYPES[name]
+
+
+def _mask(
+    root: Path,
+    scene: FoundScene,
+    places: Mapping[str, tuple[str, int]],
+    options: RasterOptions,
+    opened: dict[str, tuple[Any, str]],
+) -> BandFile | None:
+    """The cloud mask of a scene, None where it has none."""
+    if options.clouds is None:
+        return None
+    if options.clouds.band is not None:
+        there = places.get(options.clouds.band)
+        return _band(root, *there, opened) if there else None
+    file = os.path.join(scene.folder, (options.clouds.file or '').replace('{stem}', scene.stem))
+    file = os.path.normpath(file)
+    return _band(root, file, 1, opened) if (root / file).is_file() else None
