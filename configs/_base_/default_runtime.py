@@ -5,6 +5,7 @@ default_scope = 'swimdiff'
 custom_imports = dict(imports=['swimdiff'])
 
 default_hooks = dict(
+    runtime_info=dict(type='LazyRuntimeInfoHook'),
     timer=dict(type='IterTimerHook'),
     throughput=dict(type='ThroughputHook'),
     # The guards: docs/monitoring.md says what each measures and what to do when it speaks.

@@ -5,6 +5,7 @@ from swimdiff.engine.checkpoint_hook import AtomicCheckpointHook
 from swimdiff.engine.collapse_hook import CollapseHook
 from swimdiff.engine.finite_loss_hook import FiniteLossHook
 from swimdiff.engine.knn_hook import OnlineKNNHook
+from swimdiff.engine.lazy_info_hook import LazyRuntimeInfoHook
 from swimdiff.engine.loops import ResumableEpochLoop, ResumableIterLoop
 from swimdiff.engine.optimizers import LARS, AutocastOptimWrapper
 from swimdiff.engine.progress_bar_hook import ProgressBarHook
@@ -24,6 +25,7 @@ __all__ = [
     'ChangePictureHook',
     'CollapseHook',
     'FiniteLossHook',
+    'LazyRuntimeInfoHook',
     'LoaderStarvationHook',
     'OnlineKNNHook',
     'ProgressBarHook',
