@@ -11,8 +11,12 @@ Exit codes, of the launcher and of ``tools/train.py`` alone:
     128 + n: ended by signal n, with nothing saved beyond the last checkpoint.
 """
 
+import argparse
+import fcntl
 import functools
 import os
+import socket
+import struct
 import sys
 import tempfile
 from datetime import timedelta
@@ -25,6 +29,7 @@ __all__ = ['EXIT_STOPPED', 'Launch', 'current_launch', 'main']
 #: EX_TEMPFAIL of sysexits.h: not done, try again.
 EXIT_STOPPED = 75
 _EXIT_FILE = 'SWIMDIFF_EXIT_FILE'
+_STORE = 'SWIMDIFF_STORE'
 
 
 class Launch:
@@ -79,20 +84,54 @@ def _note(code: int) -> None:
 
 @functools.cache
 def current_launch() -> Launch:
-    """The launch this process was started by; one without a store where there is no agent."""
-    env = os.environ
-    if env.get('TORCHELASTIC_USE_AGENT_STORE') != 'True':
-        return Launch(None, int(env.get('TORCHELASTIC_RESTART_COUNT', '0')) > 0)
+    """The launch this process was started by; one without a store where there is no launcher."""
+    address = os.environ.get(_STORE)
+    if not address:
+        return Launch(None, int(os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')) > 0)
     # Not the count: only the agent that lost a process counts, the others do not.
+    host, _, port = address.rpartition(':')
     tcp = distributed.TCPStore(
-        env['MASTER_ADDR'],
-        int(env['MASTER_PORT']),
-        is_master=False,
-        wait_for_workers=False,
-        timeout=timedelta(seconds=60),
+        host, int(port), is_master=False, wait_for_workers=False, timeout=timedelta(seconds=60)
     )
     store = distributed.PrefixStore('swimdiff', tcp)
     return Launch(store, store.check(['begun']))
+
+
+def _facing(host: str, port: int) -> tuple[str, str | None]:
+    """Address of this node as seen from another, and its interface where that can be told."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((host, port))  # of a datagram: nothing is sent
+        own = probe.getsockname()[0]
+        for _, name in socket.if_nameindex():
+            request = struct.pack('256s', name.encode()[:15])
+            try:
+                answer = fcntl.ioctl(probe, 0x8915, request)  # SIOCGIFADDR of Linux
+            except OSError:
+                continue  # an interface without an address
+            if socket.inet_ntoa(answer[20:24]) == own:
+                return own, name
+    return own, None
+
+
+def _settle(args: argparse.Namespace) -> None:
+    """Fill in addresses that the command line leaves open, and tell the processes of the store."""
+    host, _, port = args.rdzv_endpoint.rpartition(':')
+    if int(port) == 0:
+        with socket.socket() as probe:
+            probe.bind((host, 0))
+            port = str(probe.getsockname()[1])
+        args.rdzv_endpoint = f'{host}:{port}'
+    os.environ[_STORE] = args.rdzv_endpoint
+    # Restarted processes would read the addresses of the dead ones from the store of the agents,
+    # and fail to connect or hang; each start gets a store of its own.
+    os.environ['TORCH_DISABLE_SHARE_RDZV_TCP_STORE'] = '1'
+    try:
+        own, interface = _facing(host, int(port))
+    except OSError:
+        return  # torchrun goes by the name of the host
+    args.local_addr = args.local_addr or own
+    if interface and args.nnodes != '1':
+        os.environ.setdefault('GLOO_SOCKET_IFNAME', interface)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -105,12 +144,14 @@ def main(argv: list[str] | None = None) -> int:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import parse_args, run
 
+    args = parse_args(argv)
+    _settle(args)
     with tempfile.TemporaryDirectory(prefix='swimdiff-launch-') as folder:
         note = Path(folder, 'exit')
         os.environ[_EXIT_FILE] = str(note)
         code = 0
         try:
-            run(parse_args(argv))
+            run(args)
         except SignalException as error:
             code = 128 + error.sigval
         except ChildFailedError as error:
