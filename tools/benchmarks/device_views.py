@@ -69,6 +69,18 @@ def device_way(
     return lambda: preprocessor(dict(inputs=[batch]), training=True)
 
 
+def planning(cfg: Config, bands: tuple[str, ...], count: int, rounds: int) -> float:
+    """Seconds in which the host plans both views of a batch."""
+    preprocessor, taken = DeviceViews(cfg.view, bands), []
+    for _ in range(rounds):
+        start = time.process_time()
+        for chain in preprocessor.chains:
+            numbers = sum(step.numbers for step in chain)
+            preprocessor.plan(chain, torch.rand(count, numbers, dtype=torch.float64), (264, 264))
+        taken.append(time.process_time() - start)
+    return statistics.median(taken)
+
+
 def seconds(make: Callable, device: str = 'cpu') -> float:
     """Time of one batch: of the process on a CPU, by the clock on an accelerator."""
     if device == 'cpu':
@@ -102,6 +114,7 @@ def measure(cfg: Config, root: str, bands: tuple[str, ...], args: argparse.Names
         workers_images_per_s_core=rates['workers'],
         device_images_per_s=rates['device'],
         ratio=rates['device'] / rates['workers'],
+        planning_ms=1e3 * planning(cfg, bands, args.batch, args.rounds),
     )
     if args.device != 'cpu':
         row['peak_mib'] = torch.cuda.max_memory_allocated() / 2**20
@@ -143,7 +156,7 @@ def main(argv: list[str] | None = None) -> None:
             print(
                 f'{row["bands"]:2d} bands: workers {row["workers_images_per_s_core"]:.0f} two-view '
                 f'images/s a core, {args.device} {row["device_images_per_s"]:.0f} images/s '
-                f'({row["ratio"]:.2f} cores)'
+                f'({row["ratio"]:.2f} cores), the host plans {row["planning_ms"]:.1f} ms a batch'
                 + (f', peak {row["peak_mib"]:.0f} MiB' if 'peak_mib' in row else '')
             )
     if args.json:

@@ -2,4 +2,5 @@
 _base_ = ['./seco_rgb.py']
 
 train_dataloader = dict(dataset=dict(pipeline=[dict(type='LoadPatch'), dict(type='PackViews')]))
-data_preprocessor = dict(type='DeviceViews', transforms=_base_.view)
+# Written in the layout that the models take them in.
+data_preprocessor = dict(type='DeviceViews', transforms=_base_.view, channels_last=True)
