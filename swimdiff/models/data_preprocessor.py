@@ -99,6 +99,7 @@ class MultiBandPreprocessor(BaseDataPreprocessor):
             return self.standardise(torch.stack(list(inputs)))
         return [self._inputs(view) for view in inputs]
 
+    @torch.compiler.disable  # metadata of samples is for the host; the images take one pass
     def forward(self, data: dict, training: bool = False) -> dict:
         """Standardise a batch.
 

@@ -16,6 +16,7 @@ __all__ = [
 ]
 
 
+@torch.compiler.disable  # each id would become an input of the compiled graph
 def scene_ids(data_samples: list[DataSample], device: torch.device) -> Tensor:
     """Collect the scene ids of a batch.
 
