@@ -140,6 +140,7 @@ class DeviceViews(MultiBandPreprocessor):
                 made.append(self.render(source, self.plan(chain, share, size)))
         return made
 
+    @torch.compiler.disable  # what is drawn and planned is for the host
     def forward(self, data: dict, training: bool = False) -> dict:
         """Make and standardise the views of a batch.
 
