@@ -25,7 +25,7 @@ class MultiBandPreprocessor(BaseDataPreprocessor):
         stats: Name of the statistics (:func:`swimdiff.bands.get_stats`).
         mean: Mean by band name on the 0..255 scale, instead of that of ``stats``.
         std: Standard deviation by band name, likewise.
-        non_blocking: Copy to the device without waiting.
+        non_blocking: Copy to the device without waiting, which is safe in this direction.
 
     Raises:
         BandError: A band without statistics.
@@ -38,7 +38,7 @@ class MultiBandPreprocessor(BaseDataPreprocessor):
         stats: str = 'seco',
         mean: Mapping[str, float] | None = None,
         std: Mapping[str, float] | None = None,
-        non_blocking: bool = False,
+        non_blocking: bool = True,
     ) -> None:
         super().__init__(non_blocking=non_blocking)
         self.bands = canonical_bands(bands)
