@@ -97,6 +97,8 @@ class ScenePatches(BaseDataset):
         self.root = self.source.root
         self.bands = self.source.names(bands)
         self.stretch = stretch
+        if isinstance(self.source, PackSource):
+            self.source.check_stretch(stretch, stats)
         self._tables = self._stretch_tables(stats) if stretch else None
         self.index_cache = index_cache
         steps = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
@@ -253,7 +255,7 @@ class ScenePatches(BaseDataset):
             img_path=paths[0] if len(paths) == 1 else paths,
             band_names=self.bands,
             location=info['location'],
-            date=[self.source.date(path) for path in paths],
+            date=[self.source.row_date(self.index, row) for row in rows],
             scene_id=info['scene_id'],
             sample_idx=info['sample_idx'],
             source=self.source,

@@ -1,0 +1,149 @@
+r"""Pack an archive into a few large files that are read at many times the speed.
+
+    python tools/dataset_converters/pack.py data/seasonal_contrast_100k data/seco_pack
+    python tools/dataset_converters/pack.py swimdiff_r50_seco.py data/seco_rgb --bands B04 B03 B02
+    python tools/dataset_converters/pack.py scenes data/mine --type RasterScenes \
+        --dataset-options patch=256
+    python tools/dataset_converters/pack.py verify data/seco_pack
+    python tools/dataset_converters/pack.py info data/seco_pack
+
+Afterwards name the pack in place of the archive: data_root='data/seco_pack'. Nothing else changes.
+
+Run the same command again after a stop of any kind: finished shards are kept, and nothing is lost
+or doubled. docs/packs.md says what a pack is and what was measured.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+import time
+
+from mmengine.config import DictAction
+
+from swimdiff.apis.archives import open_archive
+from swimdiff.datasets.pack_builder import make_pack
+from swimdiff.datasets.pack_format import CODECS, read_manifest
+from swimdiff.datasets.pack_plan import PackOptions
+from swimdiff.datasets.pack_verify import verify_pack
+from swimdiff.datasets.packs import PackSource, is_pack
+from swimdiff.errors import DatasetNotFoundError, SwiMDiffError
+
+_UNITS = {'': 1, 'K': 1 << 10, 'M': 1 << 20, 'G': 1 << 30, 'T': 1 << 40}
+
+
+def size(text: str) -> int:
+    """Bytes from a number with a unit: ``512M``, ``1G``."""
+    match = re.fullmatch(r'(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?', text.strip(), re.IGNORECASE)
+    if match is None:
+        raise argparse.ArgumentTypeError(f'{text!r} is no size like 512M or 1G')
+    return int(float(match.group(1)) * _UNITS[match.group(2).upper()])
+
+
+def _workers(parser: argparse.ArgumentParser) -> None:
+    count = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    parser.add_argument('--workers', type=int, default=count, help=f'processes ({count})')
+
+
+def parse_args(argv: list[str]) -> argparse.Namespace:
+    """Read the command line; ``verify`` and ``info`` in place of SRC are commands."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    if argv[:1] in (['verify'], ['info']):
+        parser.add_argument('command')
+        parser.add_argument('target', metavar='DST', help='the pack')
+        if argv[0] == 'verify':
+            _workers(parser)
+        return parser.parse_args(argv)
+    parser.add_argument(
+        'source', metavar='SRC', help='verify, info, folder of the archive, or config (.py)'
+    )
+    parser.add_argument('target', metavar='DST', help='folder of the pack')
+    parser.add_argument('--type', help='data set of the archive; guessed from its folders')
+    parser.add_argument(
+        '--dataset-options', nargs='+', action=DictAction, help='of that data set, key=value'
+    )
+    parser.add_argument('--bands', nargs='+', help='bands to pack (all)')
+    parser.add_argument(
+        '--stretch', metavar='STATS', help='stretch to uint8 by statistics: a name or .json file'
+    )
+    parser.add_argument(
+        '--codec',
+        choices=CODECS,
+        default='raw',
+        help='raw pixels, or the JPEG streams of the files as they are (raw)',
+    )
+    parser.add_argument('--shard-size', type=size, default='1G', help='bytes of a file, about (1G)')
+    _workers(parser)
+    parser.add_argument(
+        '--max-unreadable',
+        type=float,
+        default=0.0,
+        help='share of the patches that may be left out as they cannot be read (0: stop at one)',
+    )
+    return parser.parse_args([*argv], argparse.Namespace(command='pack'))
+
+
+def pack(args: argparse.Namespace) -> int:
+    """Make a pack, and say what was made."""
+    start = time.monotonic()
+    kind = args.type
+    if kind is None and is_pack(args.source):
+        kind = read_manifest(args.source).kind
+    dataset = open_archive(args.source, kind, options=args.dataset_options)
+    options = PackOptions(
+        bands=args.bands,
+        stretch=args.stretch,
+        codec=args.codec,
+        shard_bytes=args.shard_size,
+        workers=args.workers,
+        max_unreadable=args.max_unreadable,
+    )
+    made = make_pack(dataset, args.target, options)
+    for message in made.unreadable:
+        print(f'left out: {message}', file=sys.stderr)
+    left = f', {len(made.unreadable)} left out' if made.unreadable else ''
+    print(
+        f'{args.target}: {made.rows - len(made.unreadable)} patches{left}, {len(made.bands)} '
+        f'bands, {sum(made.shard_bytes) / 1e6:.1f} MB in {made.shards} shards, '
+        f'{time.monotonic() - start:.0f} s'
+    )
+    return 0
+
+
+def verify(args: argparse.Namespace) -> int:
+    """Check every byte of a pack."""
+    if not is_pack(args.target):
+        raise DatasetNotFoundError(f'{args.target} is no pack: it has no pack.json.')
+    wrong = verify_pack(args.target, args.workers)
+    for message in wrong:
+        print(message, file=sys.stderr)
+    print(f'{args.target}: {f"{len(wrong)} faults" if wrong else "whole"}')
+    return 1 if wrong else 0
+
+
+def info(args: argparse.Namespace) -> int:
+    """Say what a pack holds."""
+    if not is_pack(args.target):
+        raise DatasetNotFoundError(f'{args.target} is no pack: it has no pack.json.')
+    print(json.dumps(PackSource(args.target).about(), indent=1))
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Do what is asked; errors of data and options end in one message."""
+    args = parse_args(sys.argv[1:] if argv is None else argv)
+    try:
+        return {'pack': pack, 'verify': verify, 'info': info}[args.command](args)
+    except SwiMDiffError as error:
+        print(f'{type(error).__name__}: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('Stopped. Run the same command again to go on.', file=sys.stderr)
+        return 130
+
+
+if __name__ == '__main__':
+    sys.exit(main())
