@@ -31,7 +31,7 @@ class CollapseHook(Hook):
         samples (int): Newest keys that are looked at. Defaults to 1024.
         min_std (float): Least standard deviation, of 1. Defaults to 0.1.
         max_cosine (float): Highest mean cosine, of 1. Defaults to 0.98.
-        min_rank (float): Least effective rank, of D. Defaults to 4.
+        min_rank (float): Least effective rank, of D. Defaults to 5.
         begin (int): Iterations before the first judgement. Defaults to 2000; where the run is
             shorter than ten times that, a tenth of the run.
         patience (int): Bad checks in a row that stop the run. Defaults to 5.
@@ -48,7 +48,7 @@ class CollapseHook(Hook):
         samples: int = 1024,
         min_std: float = 0.1,
         max_cosine: float = 0.98,
-        min_rank: float = 4.0,
+        min_rank: float = 5.0,
         begin: int = 2000,
         patience: int = 5,
     ) -> None:

@@ -63,7 +63,9 @@ class FiniteLossHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: dict, outputs: dict | None = None
     ) -> None:
         """Look every ``interval`` iterations, and where a checkpoint is about to be saved."""
-        self._loss, self._done = (outputs or {}).get('loss'), runner.iter + 1
+        loss = (outputs or {}).get('loss')
+        self._loss = None if loss is None else torch.as_tensor(loss).detach()
+        self._done = runner.iter + 1
         if self.every_n_train_iters(runner, self.interval) or self._saves_now(runner):
             self._check(runner)
 
@@ -108,7 +110,7 @@ class FiniteLossHook(Hook):
 
     def _find(self, runner: Runner) -> str | None:
         """What is wrong, in words."""
-        if self._loss is not None and not torch.as_tensor(self._loss).isfinite().all():
+        if self._loss is not None and not self._loss.isfinite().all():
             return f'The loss is {float(self._loss)}'
         names = not_finite(bare_model(runner)) if self.weights else []
         if names:

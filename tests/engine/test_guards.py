@@ -234,8 +234,8 @@ def test_few_mates(tmp_path, mates, rule, filled, warned):
         model.queue.push(model.queue.keys.clone(), torch.zeros(64, dtype=torch.long))
     run(tmp_path, model, dict(type='SceneMatesHook', interval=2))
     lines = [line for line in said(tmp_path, 'WARNING') if 'keys of its own scene' in line]
-    # looked at four times, said at the first, second and fourth
-    assert len(lines) == (3 if warned else 0)
+    # the engine leaves out a warning that it has written word for word
+    assert len(lines) == int(warned)
     assert all(f'met {mates:.3f}' in line for line in lines)
 
 

@@ -1,6 +1,7 @@
 """The hook in true, tiny runs of the engine: its score, and that training does not notice it."""
 
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -14,9 +15,12 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from swimdiff.engine import OnlineKNNHook
+from swimdiff.engine import OnlineKNNHook, knn_hook
 from swimdiff.errors import ConfigError
+from swimdiff.evaluation.features import image_statistics
+from swimdiff.evaluation.floors import random_backbone
 from swimdiff.evaluation.knn import knn_accuracy
+from swimdiff.evaluation.labelled_images import LabelledImages
 from swimdiff.models.data_preprocessor import MultiBandPreprocessor
 from swimdiff.registry import DATASETS
 
@@ -45,18 +49,18 @@ def config(root, **options):
     return dict(type='EuroSAT', data_root=str(root), pipeline=PIPELINE, **options)
 
 
-def run(work_dir, hook=None):
+def run(work_dir, hook=None, model=Toy, epochs=4, checkpoint=None):
     init_default_scope('swimdiff')
     torch.manual_seed(0)
     images = [dict(inputs=torch.randint(0, 256, (3, 16, 16), dtype=torch.uint8)) for _ in range(8)]
     runner = Runner(
-        Toy(),
+        model(),
         str(work_dir),
         train_dataloader=DataLoader(images, batch_size=4, shuffle=True),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
-        train_cfg=dict(by_epoch=True, max_epochs=4),
+        train_cfg=dict(by_epoch=True, max_epochs=epochs),
         custom_hooks=[hook] if hook else [],
-        default_hooks=dict(logger=dict(type='LoggerHook', interval=1), checkpoint=None),
+        default_hooks=dict(logger=dict(type='LoggerHook', interval=1), checkpoint=checkpoint),
         default_scope='swimdiff',
         experiment_name=work_dir.name,
         randomness=dict(seed=0),
@@ -75,6 +79,17 @@ def root(tmp_path_factory):
     return write_rgb(tmp_path_factory.mktemp('knn') / 'eurosat')
 
 
+def statistics_floor(root):
+    """The score of the images themselves, an image at a time."""
+    parts = []
+    for split in ('train', 'val'):
+        data = DATASETS.build(config(root, split=split))
+        rows = [image_statistics(data[i]['inputs'][None])[0] for i in range(len(data))]
+        labels = [data.get_data_info(i)['gt_label'] for i in range(len(data))]
+        parts += [torch.stack(rows), torch.tensor(labels)]
+    return knn_accuracy(*parts, 10, k=3)
+
+
 def expected(model, root, limit=None):
     """The score, an image at a time."""
     model.eval()
@@ -91,7 +106,7 @@ def expected(model, root, limit=None):
 
 
 def test_training_is_the_same_and_the_score_is_right(root, tmp_path):
-    hook = dict(type='OnlineKNNHook', dataset=config(root), interval=2, k=3, batch_size=7)
+    hook = dict(type='OnlineKNNHook', dataset=config(root), interval=2, k=3, batch_size=7, budget=1)
     plain, without = run(tmp_path / 'plain')
     model, rows = run(tmp_path / 'knn', hook)
     losses = [[row['loss'] for row in found if 'loss' in row] for found in (without, rows)]
@@ -106,6 +121,95 @@ def test_training_is_the_same_and_the_score_is_right(root, tmp_path):
     (log,) = (tmp_path / 'knn').glob('*/*.log')
     assert 'on eurosat_60-20-20_seed0@' in log.read_text()
     assert '/val, 10 samples, bank 30, k=3' in log.read_text()
+    assert scored[-1]['knn/top1_floor_statistics'] == pytest.approx(statistics_floor(root))
+
+
+def test_no_images_are_read_twice(root):
+    init_default_scope('swimdiff')
+    part = LabelledImages(config(root), 'val', limit=9, batch_size=4, keep=5 * 3 * 64 * 64)
+    reads = []
+    part.dataset.pipeline.transforms.insert(0, lambda item: reads.append(item['img_path']) or item)
+    first, second = (part.features(lambda images: images.float().mean(dim=(2, 3))) for _ in 'ab')
+    assert torch.equal(first, second)
+    assert len(reads) == 9 + 5  # one batch of four fits into the room
+    alone = [part.dataset[i]['inputs'].float().mean(dim=(1, 2)) for i in range(9)]
+    assert torch.allclose(first, torch.stack(alone))
+
+
+class Clock:
+    now = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+
+def test_a_probe_that_takes_too_long_is_put_off(root, tmp_path, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(knn_hook, 'time', clock)
+    features = LabelledImages.features
+
+    def slow(self, extract):
+        clock.now += 1
+        return features(self, extract)
+
+    class SlowToy(Toy):
+        def forward(self, *args, **kwargs):
+            clock.now += 10
+            return super().forward(*args, **kwargs)
+
+    monkeypatch.setattr(LabelledImages, 'features', slow)
+    hook = dict(type='OnlineKNNHook', dataset=config(root), interval=1, floors=False)
+    _, rows = run(tmp_path / 'slow', hook, SlowToy, epochs=6)
+    scored = [row for row in rows if 'knn/top1' in row]
+    # An epoch takes 20 s, a probe 2 s: (2 + 2) / (82 + 2) after four epochs is the first below 5 %;
+    # the last epoch is always scored.
+    assert [row['step'] for row in scored] == [1, 4, 6]
+    assert scored[-1]['knn/time_share'] == pytest.approx(6 / 126)
+    (log,) = (tmp_path / 'slow').glob('*/*.log')
+    assert 'kNN probe after epoch 2 put off' in log.read_text()
+    assert 'would have taken 9.1% of the run (budget 5%)' in log.read_text()
+
+
+def test_the_best_checkpoint_is_kept(root, tmp_path, monkeypatch):
+    scores = iter([30.0, 70.0, 50.0, 70.0])
+    monkeypatch.setattr(OnlineKNNHook, '_score', lambda *_: {'knn/top1': next(scores)})
+    hook = dict(type='OnlineKNNHook', dataset=config(root), interval=1, budget=1, floors=False)
+    saver = dict(type='AtomicCheckpointHook', interval=1)
+    run(tmp_path / 'best', hook, checkpoint=saver)
+    found = sorted(path.name for path in (tmp_path / 'best').glob('*.pth'))
+    assert found == ['best_knn_top1_epoch_2.pth', *(f'epoch_{i}.pth' for i in range(1, 5))]
+    best, then = (
+        torch.load(tmp_path / f'best/{name}', weights_only=False)
+        for name in ('best_knn_top1_epoch_2.pth', 'epoch_2.pth')
+    )
+    assert best['meta']['epoch'] == 2
+    for name, value in then['state_dict'].items():
+        assert torch.equal(best['state_dict'][name], value)
+    assert (tmp_path / 'best/last_checkpoint').read_text().endswith('epoch_4.pth')
+
+
+def test_linear_head(root, tmp_path):
+    hook = dict(type='OnlineKNNHook', dataset=config(root), interval=4, linear=True)
+    _, rows = run(tmp_path / 'linear', hook)
+    (scored,) = [row for row in rows if 'knn/linear' in row]
+    # ten colours, told apart by the mean of a band alone
+    assert scored['knn/linear_floor_statistics'] == 100
+    assert 0 <= scored['knn/linear'] <= 100
+
+
+def test_random_backbone_is_that_of_a_seed_and_leaves_the_generator(root):
+    init_default_scope('swimdiff')
+    settings = dict(type='mmpretrain.ResNet', depth=18, base_channels=8, stem_channels=8)
+    settings['zero_init_residual'] = True
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    twins = [random_backbone(settings, seed).state_dict() for seed in (1, 1, 2)]
+    assert torch.equal(torch.get_rng_state(), before)
+    name = 'layer1.0.conv1.weight'
+    assert torch.equal(twins[0][name], twins[1][name])
+    assert not torch.equal(twins[0][name], twins[2][name])
+    assert twins[0]['layer1.0.bn2.weight'].eq(1).all()
+    assert settings['zero_init_residual']
 
 
 def test_modes_are_put_back(root, tmp_path):
@@ -123,27 +227,28 @@ def test_wrong_options(tmp_path):
         OnlineKNNHook(several).before_train(None)
 
 
+def embed(model, root):
+    parts = [LabelledImages(config(root), part, limit=9, batch_size=4) for part in ('train', 'val')]
+    return [part.features(partial(knn_hook._query_features, model)) for part in parts]
+
+
 def _worker(rank, root, folder):
     dist.init_process_group('gloo', init_method=f'file://{folder}/meet', rank=rank, world_size=2)
     init_default_scope('swimdiff')
     torch.manual_seed(0)
     model = Toy().eval()
-    hook = OnlineKNNHook(config(root), k=3, batch_size=4, limit=9)
-    hook.before_train(None)
     with torch.no_grad():
-        rows = [hook._embed(model, part) for part, _ in hook._parts]
+        rows = embed(model, root)
     torch.save(rows, f'{folder}/{rank}.pt')
     dist.destroy_process_group()
 
 
 def test_two_processes_embed_each_image_once_in_order(root, tmp_path):
     init_default_scope('swimdiff')
-    hook = OnlineKNNHook(config(root), k=3, limit=9)
-    hook.before_train(None)
     torch.manual_seed(0)
     model = Toy().eval()
     with torch.no_grad():
-        alone = [hook._embed(model, part) for part, _ in hook._parts]
+        alone = embed(model, root)
     mp.spawn(_worker, args=(str(root), str(tmp_path)), nprocs=2)
     for rank in range(2):
         for rows, whole in zip(torch.load(tmp_path / f'{rank}.pt'), alone, strict=True):

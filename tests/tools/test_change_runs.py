@@ -28,7 +28,11 @@ def tool(name: str, *arguments: str | Path) -> subprocess.CompletedProcess:
 
 def options(root: Path, *splits: str, **more: object) -> list[str]:
     """Two small steps, loaded in the main process."""
-    values = {'train_cfg.max_epochs': 1, 'train_dataloader.batch_size': 4}
+    values = {
+        'train_cfg.max_epochs': 1,
+        'train_dataloader.batch_size': 4,
+        'default_hooks.report.enable': False,
+    }
     for split in splits:
         values[f'{split}_dataloader.dataset.data_root'] = root
         values[f'{split}_dataloader.dataset.tile'] = 64

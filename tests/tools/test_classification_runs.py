@@ -24,6 +24,7 @@ def train(config, work_dir, root_variable, root, **options):
         'train_cfg.max_epochs': 1,
         'train_cfg.val_interval': 1,
         'default_hooks.checkpoint.interval': 1,
+        'default_hooks.report.enable': False,
         **options,
     }
     command = [sys.executable, str(TRAIN), str(CONFIGS / config), '--work-dir', str(work_dir)]

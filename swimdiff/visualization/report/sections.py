@@ -140,7 +140,7 @@ def charts_section(record: RunRecord) -> str:
         Chart(
             'Effective rank of the keys',
             _some(train, rank='key_rank'),
-            {'least': option(record, 'CollapseHook', 'min_rank', 4.0)},
+            {'least': option(record, 'CollapseHook', 'min_rank', 5.0)},
             note='Dimensions of the embedding that are in use.',
             bottom=0,
         ),

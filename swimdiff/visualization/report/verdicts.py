@@ -75,7 +75,7 @@ def _collapse(record: RunRecord) -> Verdict:
     poor = (
         std < hook_option(record, 'CollapseHook', 'min_std', 0.1)
         or cosine > hook_option(record, 'CollapseHook', 'max_cosine', 0.98)
-        or rank < hook_option(record, 'CollapseHook', 'min_rank', 4.0)
+        or rank < hook_option(record, 'CollapseHook', 'min_rank', 5.0)
     )
     return Verdict(what, 'warn' if poor else 'good', found)
 
