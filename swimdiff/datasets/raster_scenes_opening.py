@@ -147,6 +147,8 @@ def open_scene(
     opened: dict[str, tuple[Any, str]] = {}
     named = set(places.values())
     found = {name: _band(root, *places[name], opened, named) for name in bands}
+    for band in {band.file: band for band in found.values()}.values():
+        _try_last_pixel(root / band.file, opened[band.file][0], band)
     mask = _mask(root, scene, places, options, opened)
     systems = [wkt for _, wkt in opened.values()]
     types = {_type(root, opened[band.file][0], band) for band in found.values()}
@@ -248,6 +250,14 @@ def _has_mask(dataset: Any, channel: int, named: Collection[int]) -> bool:
         kinds = [dataset.GetRasterBand(number).GetColorInterpretation() for number in numbers]
         return kinds.index(gdal.GCI_AlphaBand) + 1 not in named
     return bool(flags & gdal.GMF_PER_DATASET)
+
+
+def _try_last_pixel(path: Path, dataset: Any, band: BandFile) -> None:
+    """Notice a file that ends early, at the price of one block."""
+    try:
+        dataset.GetRasterBand(band.channel).ReadRaster(band.width - 1, band.height - 1, 1, 1)
+    except RuntimeError as error:
+        raise raster_failure(str(path), str(error), 'a whole raster') from error
 
 
 def _type(root: Path, dataset: Any, band: BandFile) -> str:

@@ -96,7 +96,10 @@ def _clip(polygon: np.ndarray, extent: Extent) -> np.ndarray:
 def overlap(one: SceneRasters, other: SceneRasters) -> float:
     """Share of the smaller of two footprints that lies in the other, 0 to 1."""
     west, south, east, north = one.extent
-    polygon = outline_in(other, one.system, (west + east) / 2)
+    if same_system(one.system, other.system) and not is_geographic(one.system):
+        polygon = outline(other.extent, points=1)
+    else:
+        polygon = outline_in(other, one.system, (west + east) / 2)
     if not np.isfinite(polygon).all():
         return 0.0
     smaller = min((east - west) * (north - south), _area(polygon))

@@ -52,7 +52,7 @@ def opened(path: str) -> Any:
     except RuntimeError as error:
         raise raster_failure(path, str(error), 'a raster') from error
     files[path] = dataset
-    if len(files) > _MOST:
+    while len(files) > _MOST:
         files.popitem(last=False)
     return dataset
 

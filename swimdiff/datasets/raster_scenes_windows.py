@@ -40,10 +40,20 @@ class Sizes:
 
 
 class Windows(NamedTuple):
-    """Windows of one scene that are fit, and how many are not."""
+    """Windows of one scene that are fit, and how many are not.
+
+    Args:
+        rows: Number of the row of the grid.
+        columns: Number of the column.
+        corner: Lowest row and column that the scene covers, fit or not.
+        seen: Windows that it covers.
+        empty: Those with too little data.
+        cloudy: Those with too much cloud.
+    """
 
     rows: np.ndarray
     columns: np.ndarray
+    corner: tuple[int, int]
     seen: int
     empty: int
     cloudy: int
@@ -148,14 +158,15 @@ def fit_windows(
     within = (extents[:, :2] >= np.array(scene.extent[:2]) - slack).all(axis=1)
     within &= (extents[:, 2:] <= np.array(scene.extent[2:]) + slack).all(axis=1)
     rows, columns, extents = rows[within], columns[within], extents[within]
+    corner = (int(rows.min()), int(columns.min())) if len(rows) else (0, 0)
     if not len(rows) or not is_judged(scene, options):
-        return Windows(rows, columns, len(rows), 0, 0)
+        return Windows(rows, columns, corner, len(rows), 0, 0)
     window = tuple((extents[:, 2:] - extents[:, :2]).mean(axis=0) * sizes.patch / cell)
     valid, clear = look(root, scene, options, scene.extent, window).shares(extents)
     has_data = valid >= options.min_valid - 1e-9
     fit = has_data & (clear >= options.min_clear - 1e-9)
     empty, cloudy = int((~has_data).sum()), int((has_data & ~fit).sum())
-    return Windows(rows[fit], columns[fit], len(rows), empty, cloudy)
+    return Windows(rows[fit], columns[fit], corner, len(rows), empty, cloudy)
 
 
 @dataclass(frozen=True)
@@ -204,7 +215,9 @@ def arranged(
         left[where], top[where] = extents[:, 0], extents[:, 3]
         middle = np.stack([left[here] + cell * own.dx / 2, top[here] - cell * own.dy / 2], axis=1)
         centres[place[first] == number] = to_lonlat(middle, own.system)
-        lowest = rows[where].min(), columns[where].min()
+        # Counted from the first that is covered, so that a name does not hang on the thresholds.
+        corners = [w.corner for p, _, w in found if p == number and w.seen]
+        lowest = np.min(corners, axis=0).tolist()
         names += [
             f'{own.name}/{row:05d}_{column:05d}'
             for row, column in zip(

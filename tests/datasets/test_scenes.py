@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from fixtures.seco import DATES, write_tree
 
-from swimdiff.datasets import DistanceScene, LocationScene, SeCo, TileScene
+from swimdiff.datasets import (
+    BlockScene,
+    DistanceScene,
+    FileScene,
+    LocationScene,
+    SeCo,
+    TileScene,
+)
+from swimdiff.datasets.ground import meridian_metres
 from swimdiff.datasets.scenes import earth_centred
 from swimdiff.errors import ConfigError, LayoutError, RasterError, UnreadableSamplesError
 
@@ -140,3 +148,90 @@ def test_unreadable_georeference_is_taken_from_another_file_or_left_out(tmp_path
         SeCo(str(root), bands=['B4', 'B3'], scene=scene, max_unreadable=0.3)
     with pytest.raises(RasterError, match='cannot be read'):
         SeCo(str(root), bands=['B4', 'B3'], scene=scene, index_cache=None)
+
+
+# Blocks of the ground
+
+
+def test_meridian_against_a_sum_of_small_arcs():
+    """Radius of curvature, added up in small steps; and the length the metre was made of."""
+    lat = np.radians(np.linspace(0, 63.5, 200_001))
+    middle = (lat[1:] + lat[:-1]) / 2
+    radius = (
+        6_378_137 * (1 - 6.69437999014e-3) / (1 - 6.69437999014e-3 * np.sin(middle) ** 2) ** 1.5
+    )
+    assert meridian_metres(np.array(63.5)) == pytest.approx((radius * np.diff(lat)).sum(), abs=1e-3)
+    assert meridian_metres(np.array([-90, 0, 90])) == pytest.approx([-10_001_966, 0, 10_001_966])
+
+
+@pytest.mark.parametrize('lat', [-71.3, -20.1, 0.4, 35.7, 59.9, 82.0])
+def test_blocks_are_as_large_everywhere(lat):
+    """Walking east and north in small steps, a new block begins every so many metres."""
+    metres = 5000
+    scene = BlockScene(metres)
+    n = 20_000
+    for axis, step in ((1, 0.0005), (0, 0.0001)):
+        lonlat = np.tile([[17.3, lat]], (n, 1))
+        lonlat[:, 1 - axis] += np.arange(n) * step
+        points = earth_centred(lonlat)
+        way = np.linalg.norm(np.diff(points, axis=0), axis=1).sum()
+        edges = (np.diff(scene.blocks(lonlat)[:, axis]) != 0).sum()
+        assert edges == pytest.approx(way / metres, abs=2 + 0.003 * way / metres)
+
+
+def test_blocks_cover_the_globe_without_a_seam():
+    scene = BlockScene(100_000)
+    rng = np.random.default_rng(0)
+    lat = np.degrees(np.arcsin(rng.uniform(-1, 1, 40_000)))
+    lon = rng.uniform(-180, 180, 40_000)
+    blocks = scene.blocks(np.stack([lon, lat], axis=1))
+    assert (blocks >= 0).all() and blocks[:, 0].max() == 199
+    _, counts = np.unique(blocks, axis=0, return_counts=True)
+    # 510 million square kilometres in squares of 100 km, of which 40,000 points at random meet so
+    # many: as large everywhere, or fewer would be met.
+    squares = 51_007
+    met = squares * (1 - np.exp(-40_000 / squares))
+    assert len(counts) == pytest.approx(met, rel=0.02) and counts.max() < 12
+    # One side of the date line is the block of the other only at the line itself.
+    line = scene.blocks(np.array([[180.0, 10], [-180.0, 10], [-179.9, 10], [179.9, 10]]))
+    assert (line[0] == line[1]).all() and (line[0] == line[2]).all() and (line[0] != line[3]).any()
+    shifted = scene.blocks(np.stack([lon + 360, lat], axis=1))
+    np.testing.assert_array_equal(shifted, blocks)
+    poles = scene.blocks(np.array([[0, 90.0], [120, 90.0], [0, -90.0]]))
+    assert poles[:, 0].tolist() == [199, 199, 0]
+
+
+def test_block_does_not_chain_nor_hang_on_the_others():
+    degree = 1 / 111.32
+    samples = [
+        dict(location=f'{i}', group=f'{i}', products=(), centre=(10 + i * degree, 0.01))
+        for i in range(40)
+    ]
+    ids = BlockScene(10_000).assign(samples)
+    sizes = np.bincount(ids)
+    assert len(sizes) in (4, 5) and sizes.max() <= 11 and set(np.diff(ids)) == {0, 1}
+    some = BlockScene(10_000).assign(samples[::3])
+    assert ((ids[::3, None] == ids[::3]) == (some[:, None] == some)).all()
+    with pytest.raises(ConfigError, match='expected a side above 0'):
+        BlockScene(0)
+
+
+def test_blocks_and_files_of_seco(tmp_path):
+    """Centres are read from the rasters; each location is a file of its own."""
+    places = [(35.0, 20.0), (35.01, 20.0), (36.0, 20.0)]
+    root = write_tree(tmp_path, locations=3, bands=('B4',), places=places)
+    blocks = SeCo(str(root), bands=['B04'], scene=dict(type='BlockScene', metres=20_000))
+    assert blocks.scene_ids().tolist() == [0, 0, 0, 0, 1, 1]
+    files = SeCo(str(root), bands=['B04'], scene=dict(type='FileScene'))
+    assert files.scene_ids().tolist() == [0, 0, 1, 1, 2, 2]
+    (root / '000001' / DATES[0] / 'B4.tif').write_bytes(b'')
+    (root / '000001' / DATES[1] / 'B4.tif').write_bytes(b'')
+    scene = dict(type='BlockScene', metres=20_000)
+    left = SeCo(str(root), bands=['B04'], scene=scene, max_unreadable=0.5, index_cache=None)
+    assert left.scene_ids().tolist() == [0, 0, 1, 1]
+
+
+def test_file_is_what_stands_before_the_last_slash():
+    names = ['a/b/1', 'a/b/2', 'a/3']
+    groups = [dict(location=name, group=name.rpartition('/')[0]) for name in names]
+    assert FileScene().assign(groups).tolist() == [1, 1, 0]
