@@ -1,5 +1,6 @@
 """Saving through the engine, whole or not at all."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ def save_atomically(runner: Runner, folder: str, filename: str, *args: Any, **op
     """``runner.save_checkpoint``, whole or not at all.
 
     Args:
-        runner: The engine's runner; processes other than the first do nothing.
+        runner: The engine's runner; with its plain one, only the first process writes.
         folder: Where to.
         filename: Name of the checkpoint.
         *args: As for ``save_checkpoint``.
@@ -27,11 +28,17 @@ def save_atomically(runner: Runner, folder: str, filename: str, *args: Any, **op
     partial, final = Path(folder, partial_name(filename)), Path(folder, filename)
     try:
         runner.save_checkpoint(folder, partial.name, *args, **options)
-        if is_main_process():
+        if partial.is_dir():  # a sharding strategy: a file a process
+            final.mkdir(exist_ok=True)
+            for part in partial.iterdir():
+                replace_file(part, final / part.name)
+        elif is_main_process():
             replace_file(partial, final)
     finally:
-        if is_main_process():
-            partial.unlink(missing_ok=True)
+        # A strategy may let all processes write.
+        if partial.is_dir():
+            shutil.rmtree(partial)
+        partial.unlink(missing_ok=True)
 
 
 def updated(runner: Runner) -> bool:

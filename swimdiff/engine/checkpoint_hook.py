@@ -68,11 +68,19 @@ class AtomicCheckpointHook(CheckpointHook):
                 raise ConfigError(f'AtomicCheckpointHook: {name}={value}, expected more than 0')
         self.steps, self.minutes, self.check_every = steps, minutes, check_every
         self.max_failures = max_failures
+        self._settled = False
         self._failures, self._updates = 0, 0
         self._saved_at, self._saved_when = -1, time.monotonic()
 
     def before_run(self, runner: Runner) -> None:
+        """Decide what to go on from, where :func:`settle_resume` has not."""
+        self.settle(runner)
+
+    def settle(self, runner: Runner) -> None:
         """Decide what to go on from, once for all processes."""
+        if self._settled:
+            return
+        self._settled = True
         launch = current_launch()
         choice: list[Any] = [None, None]
         if is_main_process():
@@ -177,7 +185,7 @@ class AtomicCheckpointHook(CheckpointHook):
             save_optimizer=self.save_optimizer,
             save_param_scheduler=self.save_param_scheduler,
             meta=meta,
-            by_epoch=self.by_epoch,
+            by_epoch=self.by_epoch and not between,  # by which FlexibleRunner sets the meta
             backend_args=self.backend_args,
             **self.args,
         )
