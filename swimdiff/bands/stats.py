@@ -89,7 +89,7 @@ def stats_from_mapping(content: Mapping[str, Any], name: str = 'the config') -> 
     try:
         entries = dict(content['bands'])
         declare_bands(entries)
-        table: dict[str, dict[str, float]] = {
+        table: dict[str, Any] = {
             column: {canonical(band): float(entry[column]) for band, entry in entries.items()}
             for column in ('low', 'high', 'mean', 'std')
         }

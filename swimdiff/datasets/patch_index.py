@@ -162,8 +162,17 @@ class PatchIndex:
                 f'and its .npy files; found: {error}. Delete the folder; it is made anew.'
             ) from error
         columns = {name.removeprefix('column.'): array for name, array in arrays.items()}
-        rest = dict(columns=columns, about=text['about'], folder=source)
-        return cls(**strings, first=first, centres=centres, times=times, **rest)
+        return cls(
+            locations=strings['locations'],
+            paths=strings['paths'],
+            first=first,
+            centres=centres,
+            columns=columns,
+            watched=strings['watched'],
+            times=times,
+            about=text['about'],
+            folder=source,
+        )
 
 
 def _mapped(path: Path) -> np.ndarray:
