@@ -19,7 +19,7 @@ model = dict(
 train_dataloader = dict(
     batch_size=16,
     num_workers=1,
-    sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True),
+    sampler=dict(mates=None),
     dataset=dict(
         data_root='quickstart/data',
         bands=bands,
@@ -34,7 +34,7 @@ data_preprocessor = dict(bands=bands)
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='AdamW', lr=1e-3, weight_decay=0.05),
 )
-train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=240)
+train_cfg = dict(_delete_=True, type='ResumableIterLoop', max_iters=240)
 param_scheduler = [dict(type='CosineAnnealingLR', by_epoch=False)]
 default_hooks = dict(
     logger=dict(interval=10, log_metric_by_epoch=False),

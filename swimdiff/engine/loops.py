@@ -17,6 +17,7 @@ from mmengine.dist import get_rank, get_world_size
 from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from swimdiff.datasets.seeding import sample_seeds
 from swimdiff.registry import LOOPS
@@ -88,6 +89,16 @@ def batches_from(dataloader: DataLoader, epoch: int, start: int) -> Iterator[Any
     return batches
 
 
+def end_workers(batches: Iterator[Any] | None) -> None:
+    """End the workers that load some batches, also where an error keeps the iterator alive.
+
+    Left to the exit of the interpreter they would be sent one SIGTERM and waited for; workers may
+    be told to let one pass (``StopSignalHook``).
+    """
+    if isinstance(batches, _MultiProcessingDataLoaderIter):
+        batches._shutdown_workers()
+
+
 @LOOPS.register_module()
 class ResumableEpochLoop(EpochBasedTrainLoop):
     """The engine's epoch loop; a run resumed within an epoch goes on there.
@@ -96,8 +107,16 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
     epoch then counts as unfinished.
     """
 
+    _batches: Iterator[Any] | None = None
+
     def run(self) -> torch.nn.Module:
         """Train."""
+        try:
+            return self._run()
+        finally:
+            end_workers(self._batches)
+
+    def _run(self) -> torch.nn.Module:
         self.runner.call_hook('before_train')
         while self._epoch < self._max_epochs and not self.stop_training:
             epoch = self._epoch
@@ -120,12 +139,14 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         self.runner.model.train()
         start = self._iter - self._epoch * len(self.dataloader)
         seed = run_seed(self.runner)
-        batches = batches_from(self.dataloader, self._epoch, start)
+        self._batches = batches_from(self.dataloader, self._epoch, start)
         for index in range(start, len(self.dataloader)):
             seed_iteration(seed, self._iter)
-            self.run_iter(index, next(batches))
+            self.run_iter(index, next(self._batches))
             if self.stop_training:
                 return
+        if not self.dataloader.persistent_workers:
+            self._batches = None  # not a second set of workers beside the next epoch's
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
 
@@ -137,6 +158,13 @@ class ResumableIterLoop(IterBasedTrainLoop):
     def __init__(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         super().__init__(runner, *args, **kwargs)
         self.dataloader_iterator = _Stream(runner, self.dataloader)
+
+    def run(self) -> torch.nn.Module:
+        """Train."""
+        try:
+            return super().run()
+        finally:
+            end_workers(self.dataloader_iterator.batches)
 
 
 class _Stream:
@@ -150,7 +178,7 @@ class _Stream:
     def __init__(self, runner: Runner, dataloader: DataLoader) -> None:
         self.runner, self.dataloader = runner, dataloader
         self._done = 0
-        self._batches: Iterator[Any] | None = None
+        self.batches: Iterator[Any] | None = None
 
     def skip_iter(self, iterations: int) -> None:
         """Start after some iterations of the run; the engine's loop calls this on resume."""
@@ -167,14 +195,14 @@ class _Stream:
         return self
 
     def __next__(self) -> Any:
-        if self._batches is None:
-            self._batches = self._open()
+        if self.batches is None:
+            self.batches = self._open()
         seed_iteration(run_seed(self.runner), self._done)
         try:
-            batch = next(self._batches)
+            batch = next(self.batches)
         except StopIteration:
-            self._batches = self._open()
+            self.batches = self._open()
             seed_iteration(run_seed(self.runner), self._done)
-            batch = next(self._batches)
+            batch = next(self.batches)
         self._done += 1
         return batch

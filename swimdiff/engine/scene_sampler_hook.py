@@ -64,22 +64,21 @@ class SceneSamplerHook(DistSamplerSeedHook):
             return  # a plain shuffle of a data set without scenes, or no queue
         self._expected = sampler.epoch, sampler.expected_mates()
         text = f'SceneSampler: a query is expected to meet {expected:.3g} keys of its own scene'
-        wanted = sampler.mates
-        if wanted and abs(expected - wanted) > 0.01 * wanted:
+        wanted = sampler.mates or expected
+        if expected < 0.95 * wanted:
             sizes = sampler.scene_sizes()
             runner.logger.warning(
-                f'{text}, not the mates={wanted:g} asked for: the data set has {len(sizes)} '
-                f'scenes of {sizes.mean():.3g} samples on average (at most {sizes.max()}) and '
-                f'the queue {sampler.meetings().queue_length} keys. '
-                + (
-                    'A plain shuffle gives as many already.'
-                    if expected > wanted
-                    else 'Coarser scenes (train_dataloader.dataset.scene) or a longer queue '
-                    '(model.queue.length) would give more.'
-                )
+                f'{text}, not the mates={wanted:g} asked for, which cannot be had: the data set '
+                f'has {len(sizes)} scenes of {sizes.mean():.3g} samples on average (at most '
+                f'{sizes.max()}) and the queue {sampler.meetings().queue_length} keys. Coarser '
+                'scenes (train_dataloader.dataset.scene) or a longer queue (model.queue.length) '
+                'would give more.'
             )
-        else:
-            runner.logger.info(f'{text} once the queue is full')
+            return
+        more = f', more than mates={wanted:g}: so many a plain shuffle gives'
+        runner.logger.info(
+            f'{text}{more if expected > wanted * 1.05 else ""}, once the queue is full'
+        )
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
