@@ -7,6 +7,7 @@ it keep fine detail. Reconstruction: everything the options below leave open.
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -35,6 +36,9 @@ class DiffusionBranch(BaseModule):
             ``view='query'`` and a decoder with ``skip_noised``. Defaults to 'noised'.
         share (float): Share of the global batch used, in (0, 1]; batches are shuffled, so the
             first images are taken. Defaults to 1.
+        shrink (int): The noised images are made smaller by this factor, each pixel the mean of
+            ``shrink x shrink``: at 2 the branch costs about a quarter. Needs
+            ``encoder_input='noised'``. Defaults to 1.
         norm_statistics (str): Batch-norm policy of the noised pass, 'own', 'frozen' or 'shared',
             see :class:`NoisedStatistics`. Defaults to 'own'.
 
@@ -52,6 +56,7 @@ class DiffusionBranch(BaseModule):
         view: str = 'query',
         encoder_input: str = 'noised',
         share: float = 1.0,
+        shrink: int = 1,
         norm_statistics: str = 'own',
     ) -> None:
         super().__init__()
@@ -63,6 +68,11 @@ class DiffusionBranch(BaseModule):
             )
         if not 0 < share <= 1:
             raise ConfigError(f'DiffusionBranch: share must be in (0, 1], got {share}')
+        if shrink < 1 or (shrink > 1 and encoder_input == 'clean'):
+            raise ConfigError(
+                'DiffusionBranch: shrink must be a positive whole number, and 1 where '
+                f"encoder_input='clean' (its features are of full size), got {shrink}"
+            )
         self.schedule = MODELS.build({'type': 'NoiseSchedule', **(schedule or {})})
         self.decoder = MODELS.build({'type': 'DenoisingDecoder', **pyramid, **(decoder or {})})
         self.loss = MODELS.build({'type': 'DiffusionLoss', **(loss or {})})
@@ -70,6 +80,7 @@ class DiffusionBranch(BaseModule):
         self.view = view
         self.encoder_input = encoder_input
         self.share = share
+        self.shrink = shrink
         if encoder_input == 'clean' and (view == 'key' or not self.decoder.skip_noised):
             raise ConfigError(
                 "DiffusionBranch: encoder_input='clean' needs view='query' (its features are the "
@@ -92,6 +103,8 @@ class DiffusionBranch(BaseModule):
         """
         used, factor = part_of_batch(self.share, len(x_q))
         x_0 = (x_q if self.view == 'query' else x_k)[:used]
+        if self.shrink > 1:
+            x_0 = F.avg_pool2d(x_0, self.shrink)
         t, eps = draw_noise(x_0, len(x_q), self.schedule)  # M, MxCxHxW
         x_t = self.schedule.add_noise(x_0, eps, t)
         feats: Sequence[Tensor] = [feat[:used] for feat in feats_q]
@@ -108,7 +121,8 @@ class DiffusionBranch(BaseModule):
 
         Args:
             backbone (nn.Module): The query backbone.
-            x_0 (Tensor): N x C x H x W standardised images.
+            x_0 (Tensor): N x C x H x W standardised images, not shrunk here: with ``shrink`` give
+                them as small as the branch sees them.
             t (Tensor): N steps.
             eps (Tensor, optional): The noise to add; drawn when not given.
 

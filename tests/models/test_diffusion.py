@@ -154,6 +154,19 @@ def test_share_and_view_and_clean_input(backbone):
     assert clean(backbone, x_q, x_k, feats).item() == pytest.approx(1.0, abs=0.05)
 
 
+@pytest.mark.parametrize('memory_format', [torch.contiguous_format, torch.channels_last])
+def test_shrunk_images_are_means_of_blocks(backbone, memory_format):
+    seen = []
+    made = branch(backbone, shrink=2)
+    x = torch.randn(2, 3, 64, 64).contiguous(memory_format=memory_format)
+    made.schedule.add_noise = lambda x_0, eps, t: seen.extend([x_0, eps]) or x_0
+    loss = made(backbone, x, x, ())
+    blocks = x.contiguous().view(2, 3, 32, 2, 32, 2)
+    assert torch.allclose(seen[0], blocks.mean(dim=(3, 5)), atol=1e-6)
+    assert seen[1].shape == seen[0].shape and seen[1].stride() == seen[0].stride()
+    assert loss.item() == pytest.approx(1.0, abs=0.05)
+
+
 def test_denoise_gives_the_estimate_of_the_clean_image(backbone):
     backbone.eval()
     made = branch(backbone, loss=dict(prediction='x0')).eval()
@@ -168,6 +181,8 @@ def test_denoise_gives_the_estimate_of_the_clean_image(backbone):
     [
         dict(view='both'),
         dict(share=0.0),
+        dict(shrink=0),
+        dict(encoder_input='clean', shrink=2),
         dict(encoder_input='clean', view='key'),
         dict(encoder_input='clean', decoder=dict(skip_noised=False)),
         dict(norm_statistics='mixed'),
