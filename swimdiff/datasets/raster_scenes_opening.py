@@ -1,6 +1,7 @@
 """What the files of a scene hold and where they lie, checked when the scene is indexed."""
 
 import os
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,7 @@ class SceneRasters:
         dtype: Type of the pixels as handed on.
         bands: The bands wanted.
         mask: The cloud mask, if it has one.
+        offset: What is taken off the pixels, so that 0 is a reflectance of 0.
     """
 
     path: str
@@ -81,6 +83,7 @@ class SceneRasters:
     dtype: str
     bands: Mapping[str, BandFile]
     mask: BandFile | None = None
+    offset: int = 0
 
     @property
     def extent(self) -> Extent:
@@ -99,7 +102,7 @@ class SceneRasters:
         """A scene from JSON."""
         bands = {name: BandFile(*band) for name, band in text['bands'].items()}
         mask = BandFile(*text['mask']) if text['mask'] else None
-        return cls(text['path'], text['system'], text['dtype'], bands, mask)
+        return cls(**dict(text, bands=bands, mask=mask))
 
 
 def open_scene(
@@ -157,7 +160,8 @@ def open_scene(
             f'{root / scene.path}: its bands are of the types {", ".join(sorted(types))} and in '
             f'{len(set(systems))} coordinate system(s). Expected one of each.'
         )
-    made = SceneRasters(scene.path, systems[0], types.pop(), found, mask)
+    offset = _offset(str(root.absolute() / scene.path), options)
+    made = SceneRasters(scene.path, systems[0], types.pop(), found, mask, offset)
     west, south, east, north = made.extent
     if not (west < east and south < north):
         raise RasterError(f'{root / scene.path}: its bands do not cover the same ground.')
@@ -165,6 +169,16 @@ def open_scene(
     if not np.isfinite(middle).all() or abs(middle[1]) > 90:
         raise RasterError(f'{root / scene.path}: its georeference is no place on Earth.')
     return made
+
+
+def _offset(path: str, options: RasterOptions) -> int:
+    """1000 for products of ESA's baseline 04.00 (January 2022) on: their numbers are higher by it.
+
+    Source: Sentinel-2 Products Specification Document, RADIO_ADD_OFFSET and BOA_ADD_OFFSET.
+    """
+    baseline = re.search(r'S2._MSIL(?:1C|2A)_\d{8}T\d{6}_N(\d{4})_', path)
+    later = baseline is not None and int(baseline.group(1)) >= 400
+    return 1000 if later and options.unit == 'reflectance x 10000' else 0
 
 
 def _inside(path: Path, names: BandNames, options: RasterOptions) -> dict[str, int]:

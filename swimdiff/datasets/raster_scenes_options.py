@@ -92,7 +92,9 @@ class RasterOptions:
         min_clear: Smallest share of the data in a window that is free of cloud.
         same_place: Share of the smaller of two footprints that must lie in the other for the two
             to be dates of one place.
-        unit: What a pixel says, see :mod:`swimdiff.datasets.units`; None: nothing is checked.
+        unit: What a pixel says, see :mod:`swimdiff.datasets.units`; None: nothing is checked. With
+            ``reflectance x 10000`` the 1000 that Sentinel-2 products (``..._N0400_...`` and later)
+            add to their numbers are taken off.
 
     Raises:
         ConfigError: Options that do not fit together.

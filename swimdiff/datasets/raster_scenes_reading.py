@@ -159,6 +159,8 @@ def cut(
             planes = _straight(path, members, corners, pixels, scene.dtype)
         else:
             planes = _warped(path, members, scene, ground, system, pixels)
+        if scene.offset:
+            planes = np.maximum(planes, scene.offset) - np.asarray(scene.offset, planes.dtype)
         found.update(zip(names, planes, strict=True))
     return [found[name] for name in bands]
 

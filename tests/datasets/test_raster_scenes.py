@@ -107,6 +107,22 @@ def test_safe_products(tmp_path, level):
     assert data.scene_ids().tolist() == [0] * 4 and data[0]['date'] == ['20200713']
 
 
+@pytest.mark.parametrize('baseline', ['N0301', 'N0400', 'N0511'])
+def test_offset_of_later_products(tmp_path, baseline):
+    """Reflectance x 10000 is one unit in every year; where no unit is declared, raw numbers."""
+    product = SAFE_L2A.replace('N0214', baseline)
+    folder = tmp_path / product / 'GRANULE' / 'L2A_T36QZH_A026417_20200713T081050' / 'IMG_DATA'
+    array = noise(24, 24)
+    write_bands(folder / 'R10m' / 'T36QZH_20200713T075611', dict(B04=array), '.jp2', metres=True)
+    check(RasterScenesSource(str(tmp_path), patch=24), product, dict(B04=array))
+    later = np.where(array > 1000, array - 1000, 0) if baseline >= 'N0400' else array
+    for root in (tmp_path, tmp_path / product):
+        source = RasterScenesSource(str(root), patch=24, unit='reflectance x 10000')
+        plane = source.read(source.build(), [0], ['B04'])[0][0]
+        assert plane.dtype == np.uint16
+        np.testing.assert_array_equal(plane, later)
+
+
 def test_cog_and_vrt(tmp_path):
     array = noise(600, 600)
     path = write(tmp_path / 'cog' / 'x.tif', array, driver='COG', options=('BLOCKSIZE=128',))

@@ -1,0 +1,24 @@
+"""A folder of GeoTIFFs through the true tools/train.py: one option to change."""
+
+import math
+import runpy
+
+from fixtures.rasters import noise, write_bands
+from fixtures.runs import ROOT, TRAIN, WORKERS, options, scalars
+
+
+def test_two_iterations_on_a_folder_of_scenes(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for date in ('20200101', '20200601'):
+        bands = {name: noise(300, 600, int(date[5])) for name in ('B02', 'B03', 'B04')}
+        write_bands(tmp_path / 'scenes' / f'T33UUU_{date}', bands)
+    work = tmp_path / 'work'
+    arguments = ['configs/swimdiff_r18_raster-scenes.py', '--work-dir', str(work)]
+    more = {'train_dataloader.dataset.patch': 200}
+    runpy.run_path(str(TRAIN))['main'](
+        [*arguments, *options(tmp_path / 'scenes', 32, views=WORKERS, **more)]
+    )
+    rows = scalars(work)
+    # Three windows at two dates in batches of three; all in one block of the ground.
+    assert len(rows) == 2 and rows[1]['scene_mates'] > 0
+    assert all(math.isfinite(row['loss']) for row in rows)
