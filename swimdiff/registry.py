@@ -39,8 +39,8 @@ TRANSFORMS = _child(engine.TRANSFORMS, 'datasets.transforms')
 DEVICE_TRANSFORMS = Registry(
     'device transform', scope='swimdiff', locations=['swimdiff.models.device_views']
 )
-#: Functions of the loader: what a worker does when it starts.
-FUNCTIONS = _child(engine.FUNCTIONS, 'datasets')
+#: Functions that a config names: what a worker does when it starts, what is sharded as a whole.
+FUNCTIONS = _child(engine.FUNCTIONS, 'datasets', 'engine')
 #: Scene definitions (what makes two images "of the same scene") live here.
 TASK_UTILS = _child(engine.TASK_UTILS, 'datasets')
 DATA_SAMPLERS = _child(engine.DATA_SAMPLERS, 'engine')

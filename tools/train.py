@@ -14,17 +14,18 @@ import argparse
 import sys
 
 from mmengine.config import Config
-from mmengine.runner import Runner
 
 from swimdiff.errors import StoppedError, SwiMDiffError
 from swimdiff.utils.elastic import EXIT_STOPPED, current_launch
 from swimdiff.utils.launch import (
     adapt_to_device,
     add_run_arguments,
+    build_runner,
     make_restartable,
     match_accumulation,
     read_config,
     set_precision,
+    settle_resume,
 )
 
 
@@ -82,7 +83,9 @@ def main(argv: list[str] | None = None) -> None:
     try:
         cfg = build_config(parse_args(argv))
         adapt_to_device(cfg)
-        Runner.from_cfg(cfg).train()
+        runner = build_runner(cfg)
+        settle_resume(runner)
+        runner.train()
     except StoppedError as stop:
         print(f'\nStopped by {stop}', file=sys.stderr)
         sys.exit(launch.end(EXIT_STOPPED))

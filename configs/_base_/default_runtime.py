@@ -39,8 +39,8 @@ visualizer = dict(
 )
 log_level = 'INFO'
 
-# One seed for all processes. Views follow from it and the sample, noise from it and the place in the
-# global batch, what else a process draws from it, the process and the iteration; docs/processes.md.
+# One seed for all processes. Views follow from it and the sample, noise from it and the place in
+# the global batch, what else is drawn from it, the process and the iteration; docs/processes.md.
 randomness = dict(seed=0)
 load_from = None
 resume = False

@@ -100,6 +100,7 @@ class SwiMDiff(BaseSelfSupervisor):
         pyramid = probe_pyramid(encoder, backbone.get('in_channels', 3))
         projection = MODELS.build({'in_channels': pyramid['in_channels'][-1], **neck})
         by_parts = convert_batch_norm([encoder, projection], batch_norm)
+        encoder.shard_as_unit = projection.shard_as_unit = True  # see encoder_units
         super().__init__(
             backbone=encoder,
             neck=projection,

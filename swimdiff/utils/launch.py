@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.runner import FlexibleRunner, Runner
 from torch import distributed
 
 from swimdiff.errors import ConfigError
@@ -16,6 +17,7 @@ from swimdiff.utils.unpickling import trust_checkpoints
 __all__ = [
     'adapt_to_device',
     'add_run_arguments',
+    'build_runner',
     'make_restartable',
     'match_accumulation',
     'read_config',
@@ -109,6 +111,24 @@ def adapt_to_device(cfg: Config) -> None:
         broadcast_buffers=False,
         find_unused_parameters=cfg.get('find_unused_parameters', False),
     )
+    if (cfg.get('strategy') or {}).get('type') == 'FSDPStrategy':
+        cfg.strategy.model_wrapper.device_id = 'cpu'
+        # To be moved to the host is to be freed where the weights are there already.
+        cfg.strategy.state_dict_cfg = dict(
+            state_dict_type='FULL_STATE_DICT',
+            state_dict_config=dict(type='FullStateDictConfig', rank0_only=True),
+            optim_state_dict_config=dict(type='FullOptimStateDictConfig', rank0_only=True),
+        )
+
+
+def build_runner(cfg: Config) -> Runner | FlexibleRunner:
+    """The engine's runner; the one with strategies where the config names a ``strategy``.
+
+    Args:
+        cfg (Config): The config of the run.
+    """
+    # The latter takes 'auto' for the name of a file, unless settle_resume has chosen one before.
+    return FlexibleRunner.from_cfg(cfg) if cfg.get('strategy') else Runner.from_cfg(cfg)
 
 
 def make_restartable(cfg: Config) -> None:
@@ -130,6 +150,19 @@ def make_restartable(cfg: Config) -> None:
         if part:
             name = str(part.get('type', '')).removeprefix('mmengine.')
             part.type = _RESTARTABLE.get(name, part.get('type'))
+
+
+def settle_resume(runner: Runner | FlexibleRunner) -> None:
+    """Let the checkpoint hook choose what to go on from, before training starts.
+
+    The runner with strategies loads before it calls hooks.
+
+    Args:
+        runner (Runner): With its hooks registered.
+    """
+    for hook in runner.hooks:
+        if hasattr(hook, 'settle'):
+            hook.settle(runner)
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
