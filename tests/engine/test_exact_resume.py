@@ -1,5 +1,7 @@
 """A run stopped at any step repeats, resumed, the losses of the unbroken one."""
 
+import multiprocessing
+
 import pytest
 import torch
 from fixtures.runs import ROOT
@@ -121,6 +123,7 @@ def test_to_the_end_with_workers_the_weights_are_the_same(tree, unbroken, tmp_pa
     watch = Watch()
     workers = {'train_dataloader.num_workers': 2, 'train_dataloader.persistent_workers': True}
     again = run(tree, tmp_path, watch, work_dir / '6.pth', **workers)
+    assert not multiprocessing.active_children()
     check(watch, expected, range(6, 12))
     for name, value in runner.model.state_dict().items():
         assert torch.equal(value, again.model.state_dict()[name]), name
