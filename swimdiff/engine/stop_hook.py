@@ -1,6 +1,7 @@
 """Ending a run when the cluster says so, with its state saved."""
 
 import functools
+import multiprocessing
 import os
 import signal
 import threading
@@ -23,17 +24,32 @@ from swimdiff.utils.agreement import any_process
 __all__ = ['StopSignalHook']
 
 
-def _let_first_pass(numbers: Sequence[int], inner: Callable | None, worker: int) -> None:
+#: What the training process says to its loader workers.
+_TRAINING, _NOTED, _OVER = 0, 1, 2
+
+
+def _heed_parent(numbers: Sequence[int], said: Any, inner: Callable | None, worker: int) -> None:
     """Let a loader worker live through the notice: clusters signal all processes of a job.
 
-    The first signal is let pass, the next ends the worker as ever.
+    A worker that gets a signal waits for what the training process says of it: where that has had
+    it too, batches are still needed; where training is over, the signal is meant for the worker.
+
+    Args:
+        numbers: Signals to heed.
+        said: A shared integer, see above.
+        inner: What to do besides when a worker starts.
+        worker: Its number.
     """
 
-    def pass_once(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        patience = time.monotonic() + 5
+        while said.value == _TRAINING and time.monotonic() < patience:
+            time.sleep(0.01)
+        if said.value != _NOTED:
+            os._exit(0)
 
     for number in numbers:
-        signal.signal(number, pass_once)
+        signal.signal(number, ask)
     if inner is not None:
         inner(worker)
 
@@ -80,15 +96,16 @@ class StopSignalHook(Hook):
         self._noted: int | None = None
         self._noted_when, self._updates = 0.0, 0
         self._before: dict[int, Any] = {}
+        self._said = multiprocessing.RawValue('i', _TRAINING)
 
     def before_train(self, runner: Runner) -> None:
-        """Listen, and make loader workers deaf to the first signal."""
+        """Listen, and let loader workers go by what this process has heard."""
         if threading.current_thread() is not threading.main_thread():
             runner.logger.warning('StopSignalHook: not in the main thread, signals are not heard')
             return
         loader = runner.train_dataloader
         loader.worker_init_fn = functools.partial(
-            _let_first_pass, self.signals, loader.worker_init_fn
+            _heed_parent, self.signals, self._said, loader.worker_init_fn
         )
         self._before = {number: signal.signal(number, self._note) for number in self.signals}
 
@@ -97,6 +114,7 @@ class StopSignalHook(Hook):
         now = time.monotonic()
         if self._noted is None:
             self._noted, self._noted_when = number, now
+            self._said.value = _NOTED
             # No logging here: the signal may have come while the log is being written.
             os.write(2, f'\n{signal.Signals(number).name}: saving and ending soon\n'.encode())
         elif now - self._noted_when > self.pause:
@@ -141,7 +159,8 @@ class StopSignalHook(Hook):
             self._end()
 
     def after_train(self, runner: Runner) -> None:
-        """Give the signals back."""
+        """Give the signals back, and let loader workers end."""
+        self._said.value = _OVER
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
@@ -152,4 +171,5 @@ class StopSignalHook(Hook):
             self._end()
 
     def _end(self) -> None:
+        self._said.value = _OVER
         raise StoppedError(str(self.stopped))
