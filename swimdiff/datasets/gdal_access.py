@@ -41,6 +41,9 @@ def gdal_modules() -> tuple[ModuleType, ModuleType]:
     gdal.SetConfigOption('GDAL_PAM_ENABLED', 'NO')
     if gdal.GetConfigOption('GDAL_CACHEMAX') is None:
         gdal.SetCacheMax(_BLOCK_CACHE)
+    if gdal.GetConfigOption('GDAL_NUM_THREADS') is None:
+        # Workers run side by side already; JPEG 2000 would take all cores in each of them.
+        gdal.SetConfigOption('GDAL_NUM_THREADS', '1')
     return gdal, osr
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mmengine.logging import print_log
@@ -16,7 +15,7 @@ from swimdiff.datasets.raster_scenes_files import BandNames, FoundScene, find_sc
 from swimdiff.datasets.raster_scenes_opening import SceneRasters, open_scene
 from swimdiff.datasets.raster_scenes_options import RasterOptions
 from swimdiff.datasets.raster_scenes_places import Place, group_scenes, lay_grid
-from swimdiff.datasets.raster_scenes_reading import opened
+from swimdiff.datasets.raster_scenes_reading import close_files, opened
 from swimdiff.datasets.raster_scenes_windows import Sizes, Windows, arranged, fit_windows
 from swimdiff.errors import DataError, LayoutError, RasterError
 from swimdiff.utils.progress import track
@@ -92,8 +91,10 @@ def build_index(
             raise RasterError(broken[0])
         raise LayoutError(_nothing(root, scenes, windows, cell))
     systems: list[str] = []
-    files = sorted({band.file for scene in scenes for band in _files(scene)})
-    watched, times = _watched(root, stamp, visited, files)
+    # Those of scenes that are left out as well: they may be mended.
+    files = {file for scene in found for file in scene.bands.values() or [scene.path]}
+    files |= {scene.mask.file for scene in scenes if scene.mask}
+    watched, times = _watched(root, stamp, visited, sorted(files))
     return PatchIndex(
         locations=made.names,
         paths=Strings.of(scenes[number].path for number in made.columns['scene'].tolist()),
@@ -109,10 +110,6 @@ def build_index(
             systems=systems,
         ),
     )
-
-
-def _files(scene: SceneRasters) -> Iterable[Any]:
-    return [*scene.bands.values(), *([scene.mask] if scene.mask else [])]
 
 
 def _one_spelling(scenes: Iterable[SceneRasters]) -> list[SceneRasters]:
@@ -165,6 +162,8 @@ def _windows(
             return fit_windows(root, scenes[scene], places[place], sizes, options)
         except DataError as error:
             return str(error)
+        finally:
+            close_files()
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(track(pool.map(fit, work), len(work), f'Judging the windows of {root}'))
@@ -232,10 +231,18 @@ def _watched(
         os.path.relpath(source, root)
         for file in files
         if file.lower().endswith('.vrt')
-        for source in opened(str(root / file)).GetFileList() or ()
+        for source in _sources(str(root / file))
     ]
     inner = {os.path.dirname(file) for file in files}
-    names = sorted({*folders, *inner, *files, *filter(lambda s: (root / s).exists(), sources)})
-    names = ['', *(name for name in names if name)]
+    names = sorted({*folders, *inner, *files, *sources} - {''})
+    names = ['', *(name for name in names if (root / name).exists())]
     times = [stamp, *(os.stat(root / name).st_mtime_ns for name in names[1:])]
     return Strings.of(names), np.array(times, np.int64)
+
+
+def _sources(path: str) -> list[str]:
+    """Files that a virtual raster is made of."""
+    try:
+        return opened(path).GetFileList() or []
+    except DataError:  # left out, and said so
+        return []

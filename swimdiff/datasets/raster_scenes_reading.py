@@ -17,10 +17,10 @@ from swimdiff.datasets.gdal_access import gdal_modules, open_raster, raster_fail
 from swimdiff.datasets.ground import carry, is_geographic, same_system
 from swimdiff.datasets.raster_scenes_opening import BandFile, Extent, SceneRasters
 
-__all__ = ['cut', 'into_scene', 'opened', 'read_block']
+__all__ = ['close_files', 'cut', 'into_scene', 'opened', 'read_block']
 
 #: Files that a thread keeps open.
-_MOST = 64
+_MOST = 256
 #: Nodes along a side of the mesh on which a warp is exact; between them it is linear.
 _MESH = 17
 
@@ -31,6 +31,11 @@ _inherited: list[Any] = []
 
 def _forget() -> None:
     _inherited.append(_thread.__dict__.pop('files', None))
+
+
+def close_files() -> None:
+    """Close what this thread has open: many threads together would reach the system's limit."""
+    _thread.__dict__.pop('files', None)
 
 
 os.register_at_fork(after_in_child=_forget)

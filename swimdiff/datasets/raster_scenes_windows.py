@@ -208,22 +208,23 @@ def arranged(
     first = np.flatnonzero(np.concatenate([[True], changes])) if len(rows) else np.zeros(0, int)
     left, top = np.zeros(len(rows)), np.zeros(len(rows))
     centres, names = np.zeros((len(first), 2)), []
+    # Counted from the first that is covered, so that a name does not hang on the thresholds.
+    lowest: dict[int, tuple[int, int]] = {}
+    for number, _, windows in found:
+        if windows.seen:
+            row, column = lowest.get(number, windows.corner)
+            lowest[number] = min(row, windows.corner[0]), min(column, windows.corner[1])
     for number in np.unique(place).tolist():
-        where, here = place == number, first[place[first] == number]
-        own = places[number]
+        own, (row, column) = places[number], lowest[number]
+        where = slice(*np.searchsorted(place, [number, number + 1]))
         extents = cells(rows[where], columns[where], own, sizes, cell)
         left[where], top[where] = extents[:, 0], extents[:, 3]
+        locations = slice(*np.searchsorted(place[first], [number, number + 1]))
+        here = first[locations]
         middle = np.stack([left[here] + cell * own.dx / 2, top[here] - cell * own.dy / 2], axis=1)
-        centres[place[first] == number] = to_lonlat(middle, own.system)
-        # Counted from the first that is covered, so that a name does not hang on the thresholds.
-        corners = [w.corner for p, _, w in found if p == number and w.seen]
-        lowest = np.min(corners, axis=0).tolist()
-        names += [
-            f'{own.name}/{row:05d}_{column:05d}'
-            for row, column in zip(
-                (rows[here] - lowest[0]).tolist(), (columns[here] - lowest[1]).tolist(), strict=True
-            )
-        ]
+        centres[locations] = to_lonlat(middle, own.system)
+        numbers = zip((rows[here] - row).tolist(), (columns[here] - column).tolist(), strict=True)
+        names += [f'{own.name}/{r:05d}_{c:05d}' for r, c in numbers]
     first = np.concatenate([first, [len(rows)]]).astype(np.int64)
     entries: dict[str, np.ndarray] = dict(place=place, scene=scene, left=left, top=top)
     return Arranged(Strings.of(names), first, centres, entries)

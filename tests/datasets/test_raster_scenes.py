@@ -189,6 +189,17 @@ def test_index_is_kept_and_made_anew_when_a_scene_is_added(tmp_path):
     assert len(RasterScenes(str(tmp_path), patch=12, stretch=False)) == 8
 
 
+def test_a_mended_scene_is_noticed(tmp_path):
+    write(tmp_path / 'one_B04.tif', noise(24, 24))
+    path = write(tmp_path / 'two_B04.tif', noise(24, 24), west=900_000)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(LayoutError, match=r'two_B04\.tif'):
+        RasterScenes(str(tmp_path), patch=24, stretch=False).full_init()
+    path.write_bytes(whole)
+    assert len(RasterScenes(str(tmp_path), patch=24, stretch=False)) == 2
+
+
 # Everything that can be wrong with a scene
 
 
