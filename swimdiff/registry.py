@@ -20,6 +20,7 @@ __all__ = [
     'MODELS',
     'OPTIMIZERS',
     'OPTIM_WRAPPERS',
+    'STRATEGIES',
     'TASK_UTILS',
     'TRANSFORMS',
     'VISUALIZERS',
@@ -48,6 +49,7 @@ HOOKS = _child(engine.HOOKS, 'engine')
 LOOPS = _child(engine.LOOPS, 'engine')
 OPTIMIZERS = _child(engine.OPTIMIZERS, 'engine')
 OPTIM_WRAPPERS = _child(engine.OPTIM_WRAPPERS, 'engine')
+STRATEGIES = _child(engine.STRATEGIES, 'engine')
 METRICS = _child(engine.METRICS, 'evaluation')
 VISUALIZERS = _child(engine.VISUALIZERS, 'visualization')
 WEIGHT_INITIALIZERS = _child(engine.WEIGHT_INITIALIZERS, 'models')
@@ -64,6 +66,5 @@ for _parent in (
     engine.PARAM_SCHEDULERS,
     engine.VISBACKENDS,
     engine.EVALUATOR,
-    engine.STRATEGIES,
 ):
     _child(_parent, 'engine')

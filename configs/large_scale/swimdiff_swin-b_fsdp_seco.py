@@ -8,12 +8,4 @@ _base_ = [
 ]
 model = dict(backbone=dict(arch='base', drop_path_rate=0.3))
 optim_wrapper = dict(clip_grad=None)
-strategy = dict(
-    type='FSDPStrategy',
-    model_wrapper=dict(
-        type='MMFullyShardedDataParallel',
-        use_orig_params=True,
-        auto_wrap_policy='swimdiff.encoder_units',
-    ),
-    state_dict_cfg='full',
-)
+strategy = dict(type='swimdiff.ShardedStrategy')

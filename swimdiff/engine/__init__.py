@@ -13,7 +13,7 @@ from swimdiff.engine.report_hook import ReportHook
 from swimdiff.engine.samplers import SceneSampler
 from swimdiff.engine.scene_mates_hook import SceneMatesHook
 from swimdiff.engine.scene_sampler_hook import SceneSamplerHook
-from swimdiff.engine.sharding import encoder_units
+from swimdiff.engine.sharding import ShardedStrategy, encoder_units
 from swimdiff.engine.starvation_hook import LoaderStarvationHook
 from swimdiff.engine.stop_hook import StopSignalHook
 from swimdiff.engine.throughput_hook import ThroughputHook
@@ -36,6 +36,7 @@ __all__ = [
     'SceneMatesHook',
     'SceneSampler',
     'SceneSamplerHook',
+    'ShardedStrategy',
     'StopSignalHook',
     'ThroughputHook',
     'encoder_units',

@@ -1,10 +1,15 @@
-"""Which parts of a model are sharded as a whole (FSDP)."""
+"""FSDP through the engine's strategies: weights, gradients and optimiser state cut into parts."""
 
+from typing import Any
+
+import torch
+from mmengine._strategy import FSDPStrategy
 from torch import nn
+from torch.distributed.fsdp import FullyShardedDataParallel
 
-from swimdiff.registry import FUNCTIONS
+from swimdiff.registry import FUNCTIONS, STRATEGIES
 
-__all__ = ['encoder_units']
+__all__ = ['ShardedStrategy', 'encoder_units']
 
 
 @FUNCTIONS.register_module()
@@ -22,3 +27,48 @@ def encoder_units(module: nn.Module, recurse: bool, nonwrapped_numel: int) -> bo
         nonwrapped_numel (int): Unused; the interface has it.
     """
     return recurse or getattr(module, 'shard_as_unit', False)
+
+
+@STRATEGIES.register_module()
+class ShardedStrategy(FSDPStrategy):
+    """The engine's ``FSDPStrategy`` with settings that fit SwiMDiff, and a resume that works.
+
+    Checkpoints are whole ones, in one file, as those of runs that are not sharded. The engine's
+    class hands torch the optimiser's state in the place of the model (torch changed the order), so
+    that a run saved by it cannot be resumed.
+
+    Args:
+        model_wrapper (dict, optional): Options of ``MMFullyShardedDataParallel``. Defaults to None.
+        **options: As for ``FSDPStrategy``.
+    """
+
+    def __init__(self, *, model_wrapper: dict | None = None, **options: Any) -> None:
+        on_cpu = not torch.cuda.is_available()
+        wrapper: dict[str, Any] = dict(
+            type='MMFullyShardedDataParallel',
+            use_orig_params=True,
+            auto_wrap_policy='swimdiff.encoder_units',
+        )
+        if on_cpu:
+            wrapper['device_id'] = 'cpu'
+        # Where the weights are on the host already, moving them there would free them.
+        whole = dict(rank0_only=True, offload_to_cpu=not on_cpu)
+        state_dict_cfg = dict(
+            state_dict_type='FULL_STATE_DICT',
+            state_dict_config=dict(type='FullStateDictConfig', **whole),
+            optim_state_dict_config=dict(type='FullOptimStateDictConfig', **whole),
+        )
+        super().__init__(
+            model_wrapper={**wrapper, **(model_wrapper or {})},
+            **{'state_dict_cfg': state_dict_cfg, **options},
+        )
+
+    def load_optim_state_dict(self, state_dict: dict) -> None:
+        """Load the optimiser's state.
+
+        Args:
+            state_dict (dict): As the strategy saved it, whole.
+        """
+        optimizer = self.optim_wrapper.optimizer
+        parts = FullyShardedDataParallel.optim_state_dict_to_load(self.model, optimizer, state_dict)
+        self.optim_wrapper.load_state_dict(parts)

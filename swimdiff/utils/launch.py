@@ -111,14 +111,6 @@ def adapt_to_device(cfg: Config) -> None:
         broadcast_buffers=False,
         find_unused_parameters=cfg.get('find_unused_parameters', False),
     )
-    if (cfg.get('strategy') or {}).get('type') == 'FSDPStrategy':
-        cfg.strategy.model_wrapper.device_id = 'cpu'
-        # To be moved to the host is to be freed where the weights are there already.
-        cfg.strategy.state_dict_cfg = dict(
-            state_dict_type='FULL_STATE_DICT',
-            state_dict_config=dict(type='FullStateDictConfig', rank0_only=True),
-            optim_state_dict_config=dict(type='FullOptimStateDictConfig', rank0_only=True),
-        )
 
 
 def build_runner(cfg: Config) -> Runner | FlexibleRunner:
