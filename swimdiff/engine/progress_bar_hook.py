@@ -53,7 +53,7 @@ class ProgressBarHook(Hook):
             TextColumn('{task.fields[rate]}'),
             TimeElapsedColumn(),
             TextColumn('left'),
-            TimeRemainingColumn(elapsed_when_finished=True),
+            TimeRemainingColumn(),
         )
         # What goes to another place than the terminal is left alone.
         self._bar = Progress(

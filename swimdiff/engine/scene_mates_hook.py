@@ -62,8 +62,8 @@ class SceneMatesHook(Hook):
                 f'A query met {mean:.3f} keys of its own scene on average over the last '
                 f'{self.interval} iterations (expected {self.least} or more): scene matching '
                 f"(rule='{rule}') does nothing, this is plain MoCo. Draw images of one scene close "
-                'to each other (a scene-aware sampler in train_dataloader.sampler), take coarser '
-                'scenes (train_dataloader.dataset.scene: TileScene, or DistanceScene with more '
-                f'metres), or a longer queue (model.queue.length={queue.length}); or say '
+                "to each other (train_dataloader.sampler: type='SceneSampler', mates=1.5), take "
+                'coarser scenes (train_dataloader.dataset.scene: TileScene, or DistanceScene with '
+                f'more metres), or a longer queue (model.queue.length={queue.length}); or say '
                 "rule='none'"
             )

@@ -123,7 +123,7 @@ def charts_section(record: RunRecord) -> str:
         Chart('Learning rate', _some(train, lr='lr')),
         Chart(
             'Scene mates',
-            _some(train, **{'keys of the own scene a query': 'scene_mates'}),
+            _some(train, **{'met by a query': 'scene_mates', 'expected': 'mates_expected'}),
             {'least': option(record, 'SceneMatesHook', 'least', 0.1)},
             note='Near zero, scene matching does nothing.',
             bottom=0,
