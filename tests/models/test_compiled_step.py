@@ -1,0 +1,78 @@
+"""``compile=True`` in a config: the engine compiles the whole step, and it stays the same step."""
+
+import copy
+
+import pytest
+import torch
+from mmengine.logging import MessageHub
+from mmengine.optim import OptimWrapper
+from mmpretrain.structures import DataSample
+from torch import nn
+from torch._dynamo.utils import counters
+
+from swimdiff.registry import MODELS
+
+
+class TwoLevels(nn.Module):
+    """Few layers, so that tracing takes seconds."""
+
+    def __init__(self, in_channels=3):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(in_channels, 8, 4, 4), nn.BatchNorm2d(8), nn.ReLU())
+        self.deep = nn.Sequential(nn.Conv2d(8, 16, 3, 2, 1), nn.BatchNorm2d(16), nn.ReLU())
+
+    def forward(self, x):
+        fine = self.stem(x)
+        return fine, self.deep(fine)
+
+
+@pytest.fixture
+def model():
+    MODELS.register_module(module=TwoLevels, force=True)
+    torch.manual_seed(0)
+    yield MODELS.build(
+        dict(
+            type='SwiMDiff',
+            backbone=dict(type='TwoLevels'),
+            neck=dict(type='ProjectionNeck', out_channels=8),
+            head=dict(type='SceneMatchingHead', rule='soft'),
+            queue=dict(type='SceneQueue', length=16),
+            momentum_encoder=dict(type='MomentumEncoder', momentum=0.9, schedule='cosine'),
+            diffusion=dict(
+                type='DiffusionBranch', decoder=dict(levels=(0, 1), channels=(8, 8)), shrink=2
+            ),
+            data_preprocessor=dict(type='MultiBandPreprocessor', bands=('B04', 'B03', 'B02')),
+            channels_last=True,
+        )
+    )
+    torch._dynamo.reset()
+
+
+def test_compiled_it_is_the_same_step_and_new_values_do_not_compile_it_anew(model):
+    hub = MessageHub.get_instance('test_compiled_step')
+    for key, value in dict(loop_stage='train', seed=0, max_iters=10).items():
+        hub.update_info(key, value)
+    twin = copy.deepcopy(model)
+    wrappers = [
+        OptimWrapper(torch.optim.SGD(each.parameters(), lr=0.1, momentum=0.9))
+        for each in (model, twin)
+    ]
+    model.train_step = torch.compile(model.train_step, backend='eager')  # as the engine does
+    graphs = []
+    for step in range(5):
+        hub.update_info('iter', step)
+        inputs = [torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8) for _ in range(2)]
+        ids = torch.randint(4, (4,)).tolist()  # new ids, a new learning rate, a new momentum
+        logs = []
+        for each, wrapper in zip((model, twin), wrappers, strict=True):
+            samples = [DataSample(metainfo=dict(scene_id=i)) for i in ids]
+            wrapper.optimizer.param_groups[0]['lr'] = 0.1 * (1 - step / 10)
+            logs.append(each.train_step(dict(inputs=inputs, data_samples=samples), wrapper))
+        assert logs[0].keys() == logs[1].keys()
+        for name, value in logs[1].items():
+            assert logs[0][name].item() == pytest.approx(value.item(), abs=1e-4), (step, name)
+        graphs.append(counters['stats']['unique_graphs'])
+    assert graphs[0] > 0
+    assert graphs[2] == graphs[4]
+    for mine, expected in zip(model.state_dict().values(), twin.state_dict().values(), strict=True):
+        assert torch.allclose(mine, expected, atol=1e-4)
