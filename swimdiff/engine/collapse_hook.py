@@ -13,7 +13,10 @@ from swimdiff.evaluation.spread import Spread, embedding_spread
 from swimdiff.models.scene_queue import EMPTY, SceneQueue
 from swimdiff.registry import HOOKS
 
-__all__ = ['CollapseHook']
+__all__ = ['CollapseHook', 'newest_keys']
+
+#: Keys below which nothing is judged: few keys span few dimensions.
+FEWEST = 64
 
 
 @HOOKS.register_module()
@@ -24,7 +27,8 @@ class CollapseHook(Hook):
     :class:`~swimdiff.evaluation.spread.Spread`. The keys are there already: nothing is embedded for
     it. A check is bad when any of the three is beyond its limit; ``patience`` bad checks in a row
     stop the run. Before ``begin`` iterations nothing is judged, since the embeddings of a network
-    that is not yet trained lie close together as well. A model without a queue is not looked at.
+    that is not yet trained lie close together as well; nor are fewer than 64 keys. A model without
+    a queue is not looked at.
 
     Args:
         interval (int): Iterations between two checks. Defaults to 50.
@@ -79,7 +83,8 @@ class CollapseHook(Hook):
         for name, value in vars(spread).items():
             runner.message_hub.update_scalar(f'train/key_{name}', value)
         begin = min(self.begin, runner.max_iters // 10)
-        bad = runner.iter + 1 > begin and self._is_bad(spread)
+        ripe = runner.iter + 1 > begin and len(keys) >= min(FEWEST, self.samples)
+        bad = ripe and self._is_bad(spread)
         # The queues are the same on all processes; a rounding must not part them all the same.
         self._bad = self._bad + 1 if any_process(bad) else 0
         if self._bad:
