@@ -51,6 +51,8 @@ class ShardedStrategy(FSDPStrategy):
         )
         if on_cpu:
             wrapper['device_id'] = 'cpu'
+        else:  # on the CPU torch cannot; there, weights are equal because seeds are
+            wrapper['sync_module_states'] = True
         # Where the weights are on the host already, moving them there would free them.
         whole = dict(rank0_only=True, offload_to_cpu=not on_cpu)
         state_dict_cfg = dict(

@@ -1,12 +1,13 @@
 # Batches of thousands: LARS with the rates of MoCo v3's ResNet-50 (arXiv 2104.02057): lr 0.3 at
-# batch 256, which `tools/train.py --auto-scale-lr` scales; ten epochs of warm-up, cosine.
+# batch 256, which `tools/train.py --auto-scale-lr` scales, and a cosine. The warm-up is counted in
+# iterations: 1000 are about ten epochs of 400,000 images at batch 4096.
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='LARS', lr=0.3, momentum=0.9, weight_decay=1.5e-6),
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, end=10, by_epoch=True, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', begin=10, by_epoch=True, convert_to_iter_based=True),
+    dict(type='LinearLR', start_factor=1e-3, end=1000, by_epoch=False),
+    dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True),
 ]
 train_cfg = dict(type='ResumableEpochLoop', max_epochs=200)
 auto_scale_lr = dict(base_batch_size=256)

@@ -1,0 +1,95 @@
+"""Sharded training on two gloo processes is plain training: FSDP, and ZeRO's optimiser."""
+
+import os
+
+import torch
+from fixtures.tools import load_tool
+from mmengine.logging import MessageHub
+from mmengine.model import MMDistributedDataParallel, MMFullyShardedDataParallel
+from mmengine.optim import OptimWrapper, ZeroRedundancyOptimizer
+from torch import distributed, multiprocessing
+from torch.distributed.fsdp import FullyShardedDataParallel
+
+from swimdiff.engine.sharding import ShardedStrategy, encoder_units
+from swimdiff.registry import MODELS
+
+tool = load_tool('benchmarks/processes.py')
+STEPS, BATCH, LR = 4, 8, 0.1
+
+
+def _build(way):
+    config = tool.model_config('group norm')
+    config['momentum_encoder']['momentum'] = 0.5
+    torch.manual_seed(0)
+    module = MODELS.build(config)
+    if way == 'fsdp':
+        options = dict(device_id='cpu', use_orig_params=True, auto_wrap_policy=encoder_units)
+        model = MMFullyShardedDataParallel(module, **options)
+    else:
+        model = MMDistributedDataParallel(module, broadcast_buffers=False)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(parameters, lr=LR, momentum=0.9)
+    if way == 'zero':
+        optimizer = ZeroRedundancyOptimizer(parameters, 'SGD', lr=LR, momentum=0.9)
+    return model, module, OptimWrapper(optimizer)
+
+
+def _worker(rank, folder):
+    torch.set_num_threads(1)
+    os.environ['LOCAL_RANK'] = str(rank)
+    store = f'file://{folder}/store'
+    distributed.init_process_group('gloo', init_method=store, rank=rank, world_size=2)
+    hub = MessageHub.get_current_instance()
+    hub.update_info_dict(dict(loop_stage='train', seed=0))
+    found = {}
+    for way in ('plain', 'zero', 'fsdp'):
+        model, module, wrapper = _build(way)
+        held = sum(p.numel() for p in model.parameters())
+        for step in range(STEPS):
+            hub.update_info('iter', step)
+            whole = tool.global_batch(step, BATCH)
+            mine = dict(
+                inputs=[view[rank::2] for view in whole['inputs']],
+                data_samples=whole['data_samples'][rank::2],
+            )
+            model.train_step(mine, wrapper)
+        own = getattr(wrapper.optimizer, 'optim', wrapper.optimizer)  # ZeRO's for its part
+        state = sum(v.numel() for entry in own.state.values() for v in entry.values())
+        if way == 'fsdp':
+            with FullyShardedDataParallel.summon_full_params(model):
+                named = {name: p.detach().clone() for name, p in module.named_parameters()}
+            named = {name.replace('_fsdp_wrapped_module.', ''): p for name, p in named.items()}
+        else:
+            named = {name: p.detach().clone() for name, p in module.named_parameters()}
+        found[way] = dict(weights=named, keys=module.queue.keys, held=held, state=state)
+    torch.save(found, f'{folder}/{rank}.pth')
+    distributed.destroy_process_group()
+
+
+def test_sharded_weights_and_keys_are_those_of_plain_training(tmp_path):
+    multiprocessing.start_processes(_worker, (str(tmp_path),), nprocs=2, start_method='fork')
+    ranks = [torch.load(tmp_path / f'{rank}.pth') for rank in range(2)]
+    plain = ranks[0]['plain']
+    moved = plain['weights']['momentum_encoder.backbone.conv1.weight']
+    assert not torch.allclose(moved, plain['weights']['backbone.conv1.weight'], atol=1e-4)
+    for rank in ranks:
+        for way in ('zero', 'fsdp'):
+            assert rank[way]['weights'].keys() == plain['weights'].keys()
+            for name, value in plain['weights'].items():
+                assert torch.allclose(rank[way]['weights'][name], value, atol=1e-5), (way, name)
+            assert torch.allclose(rank[way]['keys'], plain['keys'], atol=1e-5)
+    # a process holds its part only: of the optimiser's state, with FSDP of the weights too
+    assert (
+        0.9 * plain['state'] < sum(rank['zero']['state'] for rank in ranks) < 1.1 * plain['state']
+    )
+    assert all(rank['zero']['state'] < 0.8 * plain['state'] for rank in ranks)
+    assert all(rank['fsdp']['state'] < 0.6 * plain['state'] for rank in ranks)
+    assert all(rank['fsdp']['held'] < 0.6 * plain['held'] for rank in ranks)
+
+
+def test_the_strategy_s_settings_give_way_to_those_of_the_config():
+    strategy = ShardedStrategy(model_wrapper=dict(sharding_strategy='FULL_SHARD'))
+    assert strategy.model_wrapper['auto_wrap_policy'] == 'swimdiff.encoder_units'
+    assert strategy.model_wrapper['sharding_strategy'] == 'FULL_SHARD'
+    assert strategy._is_full_state_dict()
+    assert not ShardedStrategy(state_dict_cfg='local')._is_full_state_dict()
