@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from fixtures.runs import ROOT, environment
 
 QUICKSTART = ROOT / 'tools' / 'quickstart.py'
@@ -30,7 +31,8 @@ def test_only_a_run_that_stopped_before_its_end_is_gone_on_with(tmp_path):
     old, stopped = tmp_path / 'run_20260101_000000', tmp_path / 'run_20260102_000000'
     for folder in (old, stopped):
         folder.mkdir()
-        (folder / 'iter_60.pth').touch()
+        whole = dict(meta=dict(epoch=1, iter=60), state_dict={}, message_hub={})
+        torch.save(whole, folder / 'iter_60.pth')
         (folder / 'last_checkpoint').write_text(str(folder / 'iter_60.pth'))
     assert open_run(tmp_path, resumable=True) == (stopped, True)
     assert open_run(tmp_path, resumable=False)[0] not in (old, stopped)
