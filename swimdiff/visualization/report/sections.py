@@ -250,12 +250,13 @@ def stack_section(record: RunRecord) -> str:
         if key in record.facts
     ]
     rows += [(str(key), str(value)) for key, value in (record.facts.get('stack') or {}).items()]
-    table = ''.join(
-        f'<tr><td class="key">{escape(key)}</td><td>{escape(value)}</td></tr>'
+    listed = ''.join(
+        f'<div class="{"wide" if key == "command" else ""}"><dt>{escape(key)}</dt>'
+        f'<dd>{escape(value)}</dd></div>'
         for key, value in rows
     )
     title = heading('Stack', 'As the run found it at its start; swimdiff with version and commit')
-    return f'{title}<div class="card scroll"><table>{table}</table></div>' if rows else ''
+    return f'{title}<div class="card"><dl>{listed}</dl></div>' if rows else ''
 
 
 def config_section(record: RunRecord) -> str:

@@ -41,14 +41,20 @@ td, th { text-align: left; padding: 7px 12px 7px 0; border-bottom: 1px solid var
   vertical-align: top; font-size: 14px; } tr:last-child td { border-bottom: 0; }
 td { overflow-wrap: anywhere; } td.key { white-space: nowrap; color: var(--ink-2); }
 th { color: var(--ink-2); font-weight: 500; font-size: 12.5px; }
-.shots { display: flex; flex-wrap: wrap; gap: 14px; } .pair { display: flex; gap: 3px; }
+.shots { display: grid; gap: 14px; grid-template-columns: repeat(auto-fill, minmax(230px, 1fr)); }
+.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 3px; }
+dl { columns: 2; column-gap: 36px; margin: 0; font-size: 14px; }
+dl div { display: flex; gap: 12px; break-inside: avoid; padding: 5px 0;
+  border-bottom: 1px solid var(--line); } dl .wide { column-span: all; }
+dt { color: var(--ink-2); flex: 0 0 92px; } dd { margin: 0; min-width: 0; overflow-wrap: anywhere; }
 .strip { display: grid; grid-template-columns: repeat(6, minmax(0, 128px)); gap: 8px; }
-figure { margin: 0; width: 104px; } .strip figure { width: auto; }
+figure { margin: 0; }
 figure img { width: 100%; aspect-ratio: 1; border-radius: 4px; display: block; }
 figcaption { color: var(--ink-2); font-size: 12px; line-height: 1.3; padding-top: 3px;
   font-variant-numeric: tabular-nums; }
 pre { font: 12.5px/1.45 ui-monospace, 'DejaVu Sans Mono', Menlo, monospace; overflow: auto;
   max-height: 560px; margin: 10px 0 0; } summary { cursor: pointer; font-weight: 600; }
 footer { color: var(--ink-2); font-size: 12.5px; margin-top: 40px; }
-@media (max-width: 640px) { .strip { grid-template-columns: repeat(3, 1fr); } }
+@media (max-width: 640px) { .strip { grid-template-columns: repeat(3, 1fr); }
+  dl { columns: 1; } }
 """
