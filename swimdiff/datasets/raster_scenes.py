@@ -26,7 +26,7 @@ from swimdiff.datasets.raster_scenes_quality import is_judged, look
 from swimdiff.datasets.raster_scenes_reading import cut
 from swimdiff.datasets.raster_scenes_windows import bounds_in, measure, window_at
 from swimdiff.datasets.scene_patches import ScenePatches
-from swimdiff.errors import DataError, LayoutError, RasterError
+from swimdiff.errors import ConfigError, DataError, LayoutError, RasterError
 from swimdiff.registry import DATASETS
 
 __all__ = ['RasterScenes', 'RasterScenesSource']
@@ -120,6 +120,21 @@ class RasterScenesSource(PatchSource):
         root = str(self.root)
         return [cut(root, scene, bands, ground, place.system, side) for scene in scenes]
 
+    def georeference(
+        self, index: PatchIndex, row: int, band: str
+    ) -> tuple[tuple[float, ...], str] | None:
+        """Affine transform and coordinate system (WKT) of a band of a row, for packs.
+
+        None for windows drawn at random.
+        """
+        if self.options.windows == 'random':
+            return None
+        place = self._place(index, row)
+        left, top = (float(index.columns[name][row]) for name in ('left', 'top'))
+        west, south, east, north = window_at(left, top, place, self.sizes.patch)
+        side = self.sizes.side[band]
+        return (west, (east - west) / side, 0.0, north, 0.0, (south - north) / side), place.system
+
     def _drawn(
         self, left: float, top: float, place: Place, scenes: Sequence[SceneRasters]
     ) -> Extent:
@@ -192,7 +207,8 @@ class RasterScenes(ScenePatches):
     Args:
         data_root: The folder, or a pack made of it.
         bands: Bands by name, in the order of the channels; by default those of the first scene.
-        **kwargs: Options of :class:`RasterOptions` and of :class:`ScenePatches`.
+        **kwargs: Options of :class:`RasterOptions` and of :class:`ScenePatches`. Nothing is known of
+            the values, so there is a stretch only where ``stats`` are given.
 
     Raises:
         DatasetNotFoundError: ``data_root`` is not there.
@@ -207,5 +223,12 @@ class RasterScenes(ScenePatches):
     def __init__(self, data_root: str, bands: Sequence[str] | None = None, **kwargs: Any) -> None:
         names = {item.name for item in fields(RasterOptions)}
         options = {name: kwargs.pop(name) for name in names & set(kwargs)}
+        if 'stats' not in kwargs:
+            if kwargs.setdefault('stretch', False):
+                raise ConfigError(
+                    "RasterScenes(stretch=True) needs stats: 's2_l1c' or 's2_l2a' for Sentinel-2 in "
+                    'reflectance x 10000, or a file that tools/dataset_converters/compute_stats.py '
+                    'makes of the scenes.'
+                )
         source = partial(RasterScenesSource, data_root, bands, **options)
         super().__init__(data_root, source, bands=bands, **kwargs)
