@@ -186,4 +186,4 @@ def _check_room(root: Path, plan: Manifest, record: float) -> None:
 
 
 def _gb(count: float) -> str:
-    return f'{count / 1e9:.2f} GB' if count >= 1e7 else f'{count / 1e6:.2f} MB'
+    return f'{count / 1e9:.2f} GB' if count >= 1e9 else f'{count / 1e6:.2f} MB'

@@ -11,11 +11,12 @@ import cv2
 import numpy as np
 import pytest
 from fixtures.packs import content, pack_seco
+from fixtures.rasters import scene_bands, write_bands
 from fixtures.seco import pattern, write_band, write_tree
 from osgeo import gdal
 
 from swimdiff.bands import SECO_BANDS
-from swimdiff.datasets import SSL4EO, SeCo
+from swimdiff.datasets import SSL4EO, RasterScenes, SeCo
 from swimdiff.datasets.ground import same_system
 from swimdiff.datasets.pack_builder import make_pack
 from swimdiff.datasets.pack_codecs import decode_jpeg, encode_jpeg
@@ -196,6 +197,39 @@ def test_16_bit(tmp_path, stretch):
         SeCo(root)
 
 
+def test_scenes_cut_into_patches(tmp_path):
+    """Two dates of one place: windows, their dates and where they lie; columns of the index."""
+    for number, date in enumerate(('20200101', '20210101')):
+        write_bands(tmp_path / 'scenes' / f'T36QZH_{date}T075611', scene_bands(seed=number))
+    options = dict(patch=24, bands=('B04', 'B05'))
+    raw = RasterScenes(str(tmp_path / 'scenes'), stretch=False, pipeline=LOAD, **options)
+    root = str(tmp_path / 'pack')
+    made = make_pack(raw, root, PackOptions())
+    packed = RasterScenes(root, stretch=False, pipeline=LOAD, **options)
+    assert_same([packed[i] for i in range(len(packed))], [raw[i] for i in range(len(raw))])
+    assert len(packed) == 8 and made.kind == 'RasterScenes'
+    np.testing.assert_array_equal(packed.index.centres, raw.index.centres)
+    np.testing.assert_array_equal(packed.index.columns['scene'], raw.index.columns['scene'])
+    blocks = dict(scene=dict(type='BlockScene', metres=150.0))
+    ids = [
+        RasterScenes(str(r), **options, stretch=False, **blocks).scene_ids()
+        for r in (root, raw.root)
+    ]
+    np.testing.assert_array_equal(*ids)
+    places = []
+    for row in range(len(packed.index)):
+        transform, system = packed.source.georeference(packed.index, row, 'B04')
+        whole = gdal.Open(str(next((tmp_path / 'scenes').rglob('*B04*.tif'))))
+        assert same_system(system, whole.GetSpatialRef().ExportToWkt())
+        west, dx, _, north, _, dy = whole.GetGeoTransform()
+        assert transform[1::4] == (dx, dy) and transform[2] == transform[4] == 0
+        places.append(((transform[0] - west) / dx, (transform[3] - north) / dy))
+    assert sorted(set(places)) == [(0, 0), (0, 24), (24, 0), (24, 24)]
+    random = RasterScenes(str(tmp_path / 'scenes'), windows='random', stretch=False, **options)
+    with pytest.raises(ConfigError, match='cuts other patches at each access'):
+        make_pack(random, tmp_path / 'no', PackOptions())
+
+
 def test_a_pack_of_a_pack(pack, tmp_path):
     again = tmp_path / 'again'
     make_pack(SeCo(pack, bands=None), again, PackOptions(bands=RGB))
@@ -235,7 +269,7 @@ class Blocker:
         if name.split('.')[0] == 'osgeo':
             raise ImportError('blocked')
 sys.meta_path.insert(0, Blocker())
-from swimdiff.datasets import SSL4EO, SeCo
+from swimdiff.datasets import SSL4EO, RasterScenes, SeCo
 dataset = SeCo(sys.argv[1], scene=dict(type='DistanceScene', metres=1000.0),
                pipeline=[dict(type='LoadPatch')])
 print(sum(int(item['img'].sum()) for item in dataset), dataset.scene_ids().tolist())
@@ -266,9 +300,6 @@ def test_what_cannot_be_packed(shared_seco_root, tmp_path):
     (tmp_path / 'mine' / 'thesis.tex').write_text('x')
     with pytest.raises(ConfigError, match=r'no pack and not empty: it holds thesis\.tex'):
         make_pack(dataset, tmp_path / 'mine', PackOptions())
-    dataset.source.windows = 'random'
-    with pytest.raises(ConfigError, match='cuts other patches at each access'):
-        make_pack(dataset, tmp_path / 'pack', PackOptions())
 
 
 def test_patches_of_several_sizes(tmp_path):
