@@ -207,8 +207,8 @@ class RasterScenes(ScenePatches):
     Args:
         data_root: The folder, or a pack made of it.
         bands: Bands by name, in the order of the channels; by default those of the first scene.
-        **kwargs: Options of :class:`RasterOptions` and of :class:`ScenePatches`. Nothing is known of
-            the values, so there is a stretch only where ``stats`` are given.
+        **kwargs: Options of :class:`RasterOptions` and of :class:`ScenePatches`. There is a stretch
+            only where ``stats`` are given, as nothing is known of the values.
 
     Raises:
         DatasetNotFoundError: ``data_root`` is not there.
@@ -223,12 +223,11 @@ class RasterScenes(ScenePatches):
     def __init__(self, data_root: str, bands: Sequence[str] | None = None, **kwargs: Any) -> None:
         names = {item.name for item in fields(RasterOptions)}
         options = {name: kwargs.pop(name) for name in names & set(kwargs)}
-        if 'stats' not in kwargs:
-            if kwargs.setdefault('stretch', False):
-                raise ConfigError(
-                    "RasterScenes(stretch=True) needs stats: 's2_l1c' or 's2_l2a' for Sentinel-2 in "
-                    'reflectance x 10000, or a file that tools/dataset_converters/compute_stats.py '
-                    'makes of the scenes.'
-                )
+        if 'stats' not in kwargs and kwargs.setdefault('stretch', False):
+            raise ConfigError(
+                "RasterScenes(stretch=True) needs stats: 's2_l1c' or 's2_l2a' for Sentinel-2 in "
+                'reflectance x 10000, or a file that tools/dataset_converters/compute_stats.py '
+                'makes of the scenes.'
+            )
         source = partial(RasterScenesSource, data_root, bands, **options)
         super().__init__(data_root, source, bands=bands, **kwargs)

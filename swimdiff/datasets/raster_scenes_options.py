@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from swimdiff.datasets.units import UNITS
 from swimdiff.errors import ConfigError
 
 __all__ = ['CloudMask', 'RasterOptions']
@@ -125,6 +126,14 @@ class RasterOptions:
         if self.clouds is not None:
             object.__setattr__(self, 'clouds', CloudMask.of(self.clouds))
         self._check_sizes()
+        if self.unit is not None:
+            # The command line of the engine drops spaces.
+            units = {name.replace(' ', ''): name for name in UNITS}
+            if self.unit.replace(' ', '') not in units:
+                raise ConfigError(
+                    f'unit={self.unit!r}: expected one of {", ".join(UNITS)}, or None for others.'
+                )
+            object.__setattr__(self, 'unit', units[self.unit.replace(' ', '')])
         for name in ('min_valid', 'min_clear'):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f'{name}={getattr(self, name)}: expected a share from 0 to 1.')

@@ -110,9 +110,9 @@ def test_values_of_another_unit_are_refused_with_the_numbers_seen(tmp_path, monk
         SSL4EO(str(root), stats='seco')
 
 
-def test_float_pixels_have_no_table():
-    with pytest.raises(ConfigError, match='float32'):
+def test_long_floats_have_no_table():
+    with pytest.raises(ConfigError, match='float64'):
         from swimdiff.datasets.planes import stretch_table
 
-        stretch_table([0], [1], 'float32')
+        stretch_table([0], [1], 'float64')
     assert repr(LoadPatch(size=96)) == 'LoadPatch(size=96)'

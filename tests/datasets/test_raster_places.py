@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from fixtures.rasters import noise, write
+from fixtures.tools import load_tool
 from osgeo import gdal, osr
 
 from swimdiff.datasets import BlockScene, RasterScenes
@@ -233,3 +234,30 @@ def test_reference_is_the_finest_then_the_largest(tmp_path):
     index = RasterScenesSource(str(tmp_path), patch=20).build()
     assert [place[0] for place in index.about['places']] == ['c']
     assert index.locations[0].startswith('c/')
+
+
+def test_every_scene_definition_from_the_folder_and_from_a_pack_of_it(tmp_path):
+    """Two dates a place, three places, two tiles; a pack knows the same scenes and pixels."""
+    for number, (tile, west) in enumerate((('33UUU', 6e5), ('33UUU', 604_000), ('33UVU', 640_000))):
+        for date in ('20200101', '20200601'):
+            name = f'{number}_T{tile}_{date}_B04.tif'
+            write(tmp_path / 'scenes' / name, noise(40, 40, number + int(date[5])), west)
+    pack = load_tool('dataset_converters/pack.py')
+    folder, packed = str(tmp_path / 'scenes'), str(tmp_path / 'pack')
+    pack.main([folder, packed, '--type', 'RasterScenes', '--dataset-options', 'patch=20'])
+    options = dict(patch=20, pipeline=[dict(type='LoadPatch')])
+    for scene, count in (
+        (dict(type='LocationScene'), 12),
+        (dict(type='FileScene'), 3),
+        (dict(type='TileScene'), 2),
+        (dict(type='BlockScene', metres=20_000), 3),  # an edge runs through the first place
+        (dict(type='DistanceScene', metres=300), 3),
+        (dict(type='DistanceScene', metres=3800), 2),
+    ):
+        raw = RasterScenes(folder, scene=scene, **options)
+        other = RasterScenes(packed, scene=scene, **options)
+        assert len(raw) == 24 and len(np.unique(raw.scene_ids())) == count
+        np.testing.assert_array_equal(raw.scene_ids(), other.scene_ids())
+    for i in range(24):
+        np.testing.assert_array_equal(raw[i]['img'], other[i]['img'])
+        assert raw[i]['date'] == other[i]['date'] and raw[i]['location'] == other[i]['location']

@@ -177,6 +177,14 @@ def test_unit_that_the_values_do_not_fit(tmp_path):
         RasterScenes(str(tmp_path), unit='reflectance x 10000', **given)
 
 
+def test_stretch_needs_statistics_and_the_command_line_drops_spaces(tmp_path):
+    write(tmp_path / 'x_B04.tif', noise(24, 24))
+    with pytest.raises(ConfigError, match=r'stretch=True\) needs stats'):
+        RasterScenes(str(tmp_path), stretch=True)
+    data = RasterScenes(str(tmp_path), patch=24, unit='reflectancex10000')
+    assert data.source.unit == 'reflectance x 10000' and not data.stretch
+
+
 def test_index_is_kept_and_made_anew_when_a_scene_is_added(tmp_path):
     write(tmp_path / 'a' / 'one_B04.tif', noise(24, 24))
     first = RasterScenes(str(tmp_path), patch=24, stretch=False)
@@ -306,6 +314,7 @@ def test_folders_and_options_that_do_not_do(tmp_path):
         (dict(clouds=dict(band='X')), 'expected values, bits or above'),
         (dict(clouds=dict(values=[1])), 'either band or file'),
         (dict(windows='random', patch=8, stride=4), 'cells that hold a patch'),
+        (dict(unit='metres'), 'expected one of reflectance x 10000'),
         (dict(patch_metres=3), 'less than a pixel of 10 m'),
     ):
         with pytest.raises(ConfigError, match=message):
