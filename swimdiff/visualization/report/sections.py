@@ -130,12 +130,12 @@ def charts_section(record: RunRecord) -> str:
         ),
         Chart(
             'Spread of the keys',
-            _some(train, **{'standard deviation': 'key_std', 'mean cosine': 'key_cosine'}),
+            _some(train, deviation='key_std', cosine='key_cosine'),
             {
-                'least deviation': option(record, 'CollapseHook', 'min_std', 0.1),
-                'most cosine': option(record, 'CollapseHook', 'max_cosine', 0.98),
+                'least': option(record, 'CollapseHook', 'min_std', 0.1),
+                'most': option(record, 'CollapseHook', 'max_cosine', 0.98),
             },
-            note='Collapsed: deviation 0, cosine 1. Even: deviation 1, cosine 0.',
+            note='Deviation and mean cosine. Collapsed: 0 and 1. Even: 1 and 0.',
         ),
         Chart(
             'Effective rank of the keys',
