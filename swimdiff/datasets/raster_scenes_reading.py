@@ -8,7 +8,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -22,7 +22,7 @@ __all__ = ['close_files', 'cut', 'into_scene', 'opened', 'read_block']
 #: Files that a thread keeps open.
 _MOST = 256
 #: Nodes along a side of the mesh on which a warp is exact; between them it is linear.
-_MESH = 17
+_MESH = 9
 
 _thread = threading.local()
 #: Files that the parent had open are never touched in a child, not even to close them.
@@ -155,15 +155,21 @@ def cut(
     files: dict[tuple[str, int], list[str]] = {}
     for name in bands:
         files.setdefault((scene.bands[name].file, side[name]), []).append(name)
+    same = same_system(system, scene.system)
+    points = np.array(ground).reshape(2, 2) if same else _mesh(ground)
+    points = into_scene(points, system, scene)
+    maps: dict[tuple, _Map] = {}
     found: dict[str, np.ndarray] = {}
     for (file, pixels), names in files.items():
         members = [scene.bands[name] for name in names]
         path = os.path.join(root, file)
-        if same_system(system, scene.system):
-            corners = into_scene(np.array(ground).reshape(2, 2), system, scene)
-            planes = _straight(path, members, corners, pixels, scene.dtype)
+        if same:
+            planes = _straight(path, members, points, pixels, scene.dtype)
         else:
-            planes = _warped(path, members, scene, ground, system, pixels)
+            grid = (*members[0][2:8], pixels)  # most bands share it
+            if grid not in maps:
+                maps[grid] = _Map.of(members[0], points, pixels)
+            planes = maps[grid].warped(path, members, scene.dtype)
         if scene.offset:
             planes = np.maximum(planes, scene.offset) - np.asarray(scene.offset, planes.dtype)
         found.update(zip(names, planes, strict=True))
@@ -191,38 +197,57 @@ def _straight(
     return read_block(path, bands, part, (side, side), dtype, 'Bilinear')
 
 
-def _warped(
-    path: str,
-    bands: Sequence[BandFile],
-    scene: SceneRasters,
-    ground: Extent,
-    system: str,
-    side: int,
-) -> np.ndarray:
-    band, (west, south, east, north) = bands[0], ground
-    nodes = np.linspace(0.5, side - 0.5, _MESH) / side
-    mesh = np.stack(np.meshgrid(west + nodes * (east - west), north - nodes * (north - south)), -1)
-    points = into_scene(mesh, system, scene)
-    # Positions in the file, counted in pixels from the centre of its first.
-    columns = _between(points[..., 0] - band.west, side) / band.dx - 0.5
-    rows = _between(band.north - points[..., 1], side) / band.dy - 0.5
-    left, top = (max(int(np.floor(p.min())) - 1, 0) for p in (columns, rows))
-    width = min(int(np.ceil(columns.max())) + 2, band.width) - left
-    height = min(int(np.ceil(rows.max())) + 2, band.height) - top
-    # Pixels much finer than those wanted are averaged first.
-    shrink = max(1, round(min(width, height) / side))
-    shape = -(-height // shrink), -(-width // shrink)
-    block = read_block(path, bands, (left, top, width, height), shape, scene.dtype, 'Average')
-    x = ((columns - left + 0.5) * shape[1] / width - 0.5).astype(np.float32)
-    y = ((rows - top + 0.5) * shape[0] / height - 0.5).astype(np.float32)
+def _mesh(ground: Extent) -> np.ndarray:
+    """Nodes over a window, from its north-west to its south-east corner."""
+    west, south, east, north = ground
     return np.stack(
-        [cv2.remap(p, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for p in block]
+        np.meshgrid(np.linspace(west, east, _MESH), np.linspace(north, south, _MESH)), axis=-1
     )
+
+
+class _Map(NamedTuple):
+    """Where the pixels of a window lie in a file of another coordinate system.
+
+    Args:
+        window: First column, first row, columns and rows of the part of the file.
+        shape: Height and width that it is read at.
+        x: Column in that for each pixel, float32.
+        y: Row.
+    """
+
+    window: tuple[int, int, int, int]
+    shape: tuple[int, int]
+    x: np.ndarray
+    y: np.ndarray
+
+    @classmethod
+    def of(cls, band: BandFile, mesh: np.ndarray, side: int) -> '_Map':
+        """The map for files with the grid of a band."""
+        # Positions in the file, counted in pixels from the centre of its first.
+        columns = _between((mesh[..., 0] - band.west) / band.dx - 0.5, side)
+        rows = _between((band.north - mesh[..., 1]) / band.dy - 0.5, side)
+        left, top = (max(int(np.floor(p.min())) - 1, 0) for p in (columns, rows))
+        width = min(int(np.ceil(columns.max())) + 2, band.width) - left
+        height = min(int(np.ceil(rows.max())) + 2, band.height) - top
+        # Pixels much finer than those wanted are averaged first.
+        shrink = max(1, round(min(width, height) / side))
+        shape = -(-height // shrink), -(-width // shrink)
+        x = ((columns - left + 0.5) * shape[1] / width - 0.5).astype(np.float32)
+        y = ((rows - top + 0.5) * shape[0] / height - 0.5).astype(np.float32)
+        return cls((left, top, width, height), shape, x, y)
+
+    def warped(self, path: str, bands: Sequence[BandFile], dtype: str) -> np.ndarray:
+        """Bands of a file, bilinearly."""
+        block = read_block(path, bands, self.window, self.shape, dtype, 'Average')
+        edge = cv2.BORDER_REPLICATE
+        return np.stack(
+            [cv2.remap(p, self.x, self.y, cv2.INTER_LINEAR, borderMode=edge) for p in block]
+        )
 
 
 def _between(mesh: np.ndarray, side: int) -> np.ndarray:
     """Values at the centres of side x side pixels from those at the nodes of the mesh."""
-    position = np.linspace(0, _MESH - 1, side) if side > 1 else np.array([(_MESH - 1) / 2])
+    position = (np.arange(side) + 0.5) / side * (_MESH - 1)
     low = np.minimum(position.astype(int), _MESH - 2)
     weights = np.zeros((side, _MESH))
     weights[np.arange(side), low] = 1 - (position - low)

@@ -252,7 +252,7 @@ def test_every_scene_definition_from_the_folder_and_from_a_pack_of_it(tmp_path):
         (dict(type='TileScene'), 2),
         (dict(type='BlockScene', metres=20_000), 3),  # an edge runs through the first place
         (dict(type='DistanceScene', metres=300), 3),
-        (dict(type='DistanceScene', metres=3800), 2),
+        (dict(type='DistanceScene', metres=3900), 2),
     ):
         raw = RasterScenes(folder, scene=scene, **options)
         other = RasterScenes(packed, scene=scene, **options)
