@@ -26,7 +26,7 @@ _TYPES: Mapping[str, str] = {
     'Byte': 'uint8',
     'UInt16': 'uint16',
     'Int16': 'int16',
-    **dict.fromkeys(('Int8',), 'int16'),
+    'Int8': 'int16',
     **dict.fromkeys(('UInt32', 'Int32', 'Float16', 'Float32', 'Float64'), 'float32'),
 }
 
@@ -131,10 +131,8 @@ def open_scene(
             f'{root / scene.path}: two files each claim {", ".join(scene.doubled)}, one is '
             f'{root / scene.bands[scene.doubled[0]]}. Leave one of each: exclude=[PATTERN].'
         )
-    places: dict[str, tuple[str, int]]
-    if scene.bands:
-        places = {name: (file, 1) for name, file in scene.bands.items()}
-    else:
+    places = {name: (file, 1) for name, file in scene.bands.items()}
+    if not places:
         numbers = _inside(root / scene.path, names, options)
         places = {name: (scene.path, number) for name, number in numbers.items()}
     if bands is None:
@@ -275,8 +273,7 @@ def _try_last_pixel(path: Path, dataset: Any, band: BandFile) -> None:
 
 
 def _type(root: Path, dataset: Any, band: BandFile) -> str:
-    gdal, _ = gdal_modules()
-    name = gdal.GetDataTypeName(dataset.GetRasterBand(band.channel).DataType)
+    name = gdal_modules()[0].GetDataTypeName(dataset.GetRasterBand(band.channel).DataType)
     if name not in _TYPES:
         raise RasterError(
             f'{root / band.file} holds pixels of type {name}. Expected one of {", ".join(_TYPES)}.'
@@ -297,6 +294,6 @@ def _mask(
     if options.clouds.band is not None:
         there = places.get(options.clouds.band)
         return _band(root, *there, opened) if there else None
-    file = os.path.join(scene.folder, (options.clouds.file or '').replace('{stem}', scene.stem))
-    file = os.path.normpath(file)
+    name = (options.clouds.file or '').replace('{stem}', scene.stem)
+    file = os.path.normpath(os.path.join(scene.folder, name))
     return _band(root, file, 1, opened) if (root / file).is_file() else None
