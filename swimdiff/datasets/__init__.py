@@ -1,4 +1,4 @@
-"""Data sets, scene definitions and transforms; only :mod:`.raster` imports osgeo."""
+"""Data sets, scene definitions and transforms; only :mod:`.gdal_access` imports osgeo."""
 
 from swimdiff.datasets.change import LEVIRCD, OSCD, ChangePairs
 from swimdiff.datasets.classification import (
