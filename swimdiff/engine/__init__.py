@@ -7,7 +7,7 @@ from swimdiff.engine.finite_loss_hook import FiniteLossHook
 from swimdiff.engine.knn_hook import OnlineKNNHook
 from swimdiff.engine.lazy_info_hook import LazyRuntimeInfoHook
 from swimdiff.engine.loops import ResumableEpochLoop, ResumableIterLoop
-from swimdiff.engine.optimizers import LARS, AutocastOptimWrapper
+from swimdiff.engine.optimizers import LARS, AutocastOptimWrapper, ZeroOptimizer
 from swimdiff.engine.progress_bar_hook import ProgressBarHook
 from swimdiff.engine.report_hook import ReportHook
 from swimdiff.engine.samplers import SceneSampler
@@ -39,6 +39,7 @@ __all__ = [
     'ShardedStrategy',
     'StopSignalHook',
     'ThroughputHook',
+    'ZeroOptimizer',
     'encoder_units',
 ]
 

@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
+from swimdiff.engine.optimizers import gather_optimizer
 from swimdiff.utils.atomic import partial_name, replace_file
 
 __all__ = ['AtomicRunner', 'LateRemoval', 'save_atomically', 'updated']
@@ -26,6 +27,7 @@ def save_atomically(runner: Runner, folder: str, filename: str, *args: Any, **op
         OSError: It could not be written; nothing is left of it.
     """
     partial, final = Path(folder, partial_name(filename)), Path(folder, filename)
+    gather_optimizer(runner)
     try:
         runner.save_checkpoint(folder, partial.name, *args, **options)
         if partial.is_dir():  # a sharding strategy: a file a process

@@ -12,6 +12,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 from swimdiff.engine.atomic_saving import AtomicRunner, LateRemoval, save_atomically, updated
+from swimdiff.engine.optimizers import gather_optimizer
 from swimdiff.engine.resuming import choose_checkpoint
 from swimdiff.errors import CheckpointError, ConfigError
 from swimdiff.registry import HOOKS
@@ -194,6 +195,7 @@ class AtomicCheckpointHook(CheckpointHook):
             if self._local:
                 save_atomically(runner, self.out_dir, name, self.file_client_args, **options)
             else:
+                gather_optimizer(runner)
                 runner.save_checkpoint(self.out_dir, name, self.file_client_args, **options)
             if is_main_process():
                 replace_text(Path(runner.work_dir, NOTE), str(self.last_ckpt))

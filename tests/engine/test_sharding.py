@@ -1,15 +1,17 @@
 """Sharded training on two gloo processes is plain training: FSDP, and ZeRO's optimiser."""
 
 import os
+from types import SimpleNamespace
 
 import torch
 from fixtures.tools import load_tool
 from mmengine.logging import MessageHub
 from mmengine.model import MMDistributedDataParallel, MMFullyShardedDataParallel
-from mmengine.optim import OptimWrapper, ZeroRedundancyOptimizer
+from mmengine.optim import OptimWrapper
 from torch import distributed, multiprocessing
 from torch.distributed.fsdp import FullyShardedDataParallel
 
+from swimdiff.engine.optimizers import ZeroOptimizer, gather_optimizer
 from swimdiff.engine.sharding import ShardedStrategy, encoder_units
 from swimdiff.registry import MODELS
 
@@ -30,7 +32,7 @@ def _build(way):
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.SGD(parameters, lr=LR, momentum=0.9)
     if way == 'zero':
-        optimizer = ZeroRedundancyOptimizer(parameters, 'SGD', lr=LR, momentum=0.9)
+        optimizer = ZeroOptimizer(parameters, 'SGD', lr=LR, momentum=0.9)
     return model, module, OptimWrapper(optimizer)
 
 
@@ -61,7 +63,11 @@ def _worker(rank, folder):
             named = {name.replace('_fsdp_wrapped_module.', ''): p for name, p in named.items()}
         else:
             named = {name: p.detach().clone() for name, p in module.named_parameters()}
-        found[way] = dict(weights=named, keys=module.queue.keys, held=held, state=state)
+        gather_optimizer(SimpleNamespace(optim_wrapper=wrapper))  # as before saving
+        whole = wrapper.state_dict() if way != 'fsdp' else {}
+        found[way] = dict(
+            saved=whole, weights=named, keys=module.queue.keys, held=held, state=state
+        )
     torch.save(found, f'{folder}/{rank}.pth')
     distributed.destroy_process_group()
 
@@ -78,6 +84,11 @@ def test_sharded_weights_and_keys_are_those_of_plain_training(tmp_path):
             for name, value in plain['weights'].items():
                 assert torch.allclose(rank[way]['weights'][name], value, atol=1e-5), (way, name)
             assert torch.allclose(rank[way]['keys'], plain['keys'], atol=1e-5)
+    saved, other = (ranks[0][way]['saved']['state'] for way in ('plain', 'zero'))
+    assert saved.keys() == other.keys() and not ranks[1]['zero']['saved']
+    for index, entry in saved.items():
+        buffer = other[index]['momentum_buffer']
+        assert torch.allclose(buffer, entry['momentum_buffer'], atol=1e-5)
     # a process holds its part only: of the optimiser's state, with FSDP of the weights too
     assert (
         0.9 * plain['state'] < sum(rank['zero']['state'] for rank in ranks) < 1.1 * plain['state']

@@ -1,6 +1,7 @@
-"""Optimisers and their wrappers, where the engine's would wait for the device."""
+"""Optimisers and their wrappers, where the engine's would wait or cannot be used."""
 
 from swimdiff.engine.optimizers.autocast_wrapper import AutocastOptimWrapper
 from swimdiff.engine.optimizers.lars import LARS
+from swimdiff.engine.optimizers.zero import ZeroOptimizer, gather_optimizer
 
-__all__ = ['LARS', 'AutocastOptimWrapper']
+__all__ = ['LARS', 'AutocastOptimWrapper', 'ZeroOptimizer', 'gather_optimizer']
