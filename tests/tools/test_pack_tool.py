@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from fixtures.runs import ROOT
 from fixtures.tools import load_tool
 
 from swimdiff.datasets import SeCo
@@ -68,3 +69,18 @@ def test_sizes(tool):
     with pytest.raises(SystemExit):
         tool.parse_args(['a', 'b', '--shard-size', 'much'])
     assert tool.parse_args(['a', 'b']).shard_size == 1 << 30
+
+
+def test_benchmarks_run(shared_seco_root, tmp_path, capsys, monkeypatch):
+    """Formats that are not installed are left out; ours sees a flipped bit, a mapped file none."""
+    monkeypatch.syspath_prepend(str(ROOT / 'tools' / 'benchmarks'))
+    formats = load_tool('benchmarks/pack_formats.py')
+    monkeypatch.setattr(formats, 'FORMATS', dict(list(formats.FORMATS.items())[:2]))
+    formats.main(['--data-root', str(shared_seco_root), '-n', '8', '--out', str(tmp_path)])
+    _, _, ours, mapped, _ = capsys.readouterr().out.strip().split('\n')
+    assert ours.endswith('RasterError') and mapped.endswith('unseen')
+    assert float(ours.split()[2]) == pytest.approx(8 * 387_200 / 1e6, rel=0.01)
+    codecs = load_tool('benchmarks/pack_codecs.py')
+    codecs.main([str(path) for path in shared_seco_root.glob('*/*/B4.tif')])
+    table = capsys.readouterr().out
+    assert '6 planes of 264 x 264 uint8' in table and '(6 of 6)' in table
