@@ -51,8 +51,8 @@ def _seeds(rows: int) -> np.ndarray | None:
 def draw_noise(x_0: Tensor, rows: int, schedule: NoiseSchedule) -> tuple[Tensor, Tensor]:
     """Draw the time step and the noise of each image.
 
-    Torch's own generator is seeded anew for each image, which costs two microseconds of the host
-    and no wait. Where no runner is training, its position is not known and both are drawn from the
+    Torch's own generator is seeded anew for each image, which costs the host microseconds and no
+    wait. Where no runner is training, its position is not known and both are drawn from the
     device's global generator.
 
     Args:

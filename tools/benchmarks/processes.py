@@ -241,7 +241,7 @@ def compare(cases: list[str], worlds: list[int], steps: int, batch: int) -> None
             )
 
 
-def bytes_a_step(name: str, rows: int, size: int) -> None:
+def bytes_a_step(name: str, rows: int, size: int, worlds: list[int]) -> None:
     """Print what one process sends in a step of a config, from the sizes of its tensors."""
     cfg = Config.fromfile(find_config(name))
     init_default_scope(cfg.default_scope)
@@ -264,9 +264,9 @@ def bytes_a_step(name: str, rows: int, size: int) -> None:
         'gradients': lambda w: 2 * (w - 1) / w * weights * 4,
     }
     print(f'{name}: {rows} images of {bands} x {size} x {size} a process, MB a process and step')
-    print(f'{"":<32}{"2":>10}{"8":>10}{"64":>10}   processes')
+    print(f'{"":<32}' + ''.join(f'{world:>10}' for world in worlds) + '   processes')
     for what, amount in sent.items():
-        print(f'{what:<32}' + ''.join(f'{amount(world) / 1e6:>10.3f}' for world in (2, 8, 64)))
+        print(f'{what:<32}' + ''.join(f'{amount(world) / 1e6:>10.3f}' for world in worlds))
     print(f'SyncBN: {len(widths) * (forward + backward)} collectives a step, {len(widths)} layers')
 
 
@@ -275,7 +275,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--processes', type=int, nargs='+', default=[2, 4])
+    parser.add_argument('--processes', type=int, nargs='+', help='(2 4); with --config (2 8 64)')
     parser.add_argument('--steps', type=int, default=50)
     parser.add_argument(
         '--batch', type=int, help='global batch (16); of a process with --config (32)'
@@ -285,9 +285,9 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     try:
         if args.config:
-            bytes_a_step(args.config, args.batch or 32, args.size)
+            bytes_a_step(args.config, args.batch or 32, args.size, args.processes or [2, 8, 64])
         else:
-            compare(list(CASES), args.processes, args.steps, args.batch or 16)
+            compare(list(CASES), args.processes or [2, 4], args.steps, args.batch or 16)
     except SwiMDiffError as error:
         sys.exit(f'{type(error).__name__}: {error}')
 
