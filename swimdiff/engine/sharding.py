@@ -7,6 +7,8 @@ from mmengine._strategy import FSDPStrategy
 from torch import nn
 from torch.distributed.fsdp import FullyShardedDataParallel
 
+from swimdiff.engine.optimizers import LARS
+from swimdiff.errors import ConfigError
 from swimdiff.registry import FUNCTIONS, STRATEGIES
 
 __all__ = ['ShardedStrategy', 'encoder_units']
@@ -64,6 +66,23 @@ class ShardedStrategy(FSDPStrategy):
             model_wrapper={**wrapper, **(model_wrapper or {})},
             **{'state_dict_cfg': state_dict_cfg, **options},
         )
+
+    def build_optim_wrapper(self, *args: Any, **options: Any) -> Any:
+        """Build the optimiser's wrapper as the engine does.
+
+        Raises:
+            ConfigError: If it asks for the norm of a tensor that no process has as a whole.
+        """
+        wrapper = super().build_optim_wrapper(*args, **options)
+        by_norm = wrapper.clip_grad_kwargs and wrapper.grad_name == 'grad_norm'
+        if by_norm or isinstance(wrapper.optimizer, LARS):
+            raise ConfigError(
+                'ShardedStrategy: each process would take norms of its own part. Set '
+                'optim_wrapper.clip_grad=None, or clip by value, and use another optimiser than '
+                f'LARS; found clip_grad={wrapper.clip_grad_kwargs} and '
+                f'{type(wrapper.optimizer).__name__}'
+            )
+        return wrapper
 
     def load_optim_state_dict(self, state_dict: dict) -> None:
         """Load the optimiser's state.

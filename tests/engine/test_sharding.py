@@ -3,16 +3,18 @@
 import os
 from types import SimpleNamespace
 
+import pytest
 import torch
 from fixtures.tools import load_tool
 from mmengine.logging import MessageHub
 from mmengine.model import MMDistributedDataParallel, MMFullyShardedDataParallel
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, build_optim_wrapper
 from torch import distributed, multiprocessing
 from torch.distributed.fsdp import FullyShardedDataParallel
 
 from swimdiff.engine.optimizers import ZeroOptimizer, gather_optimizer
 from swimdiff.engine.sharding import ShardedStrategy, encoder_units
+from swimdiff.errors import ConfigError
 from swimdiff.registry import MODELS
 
 tool = load_tool('benchmarks/processes.py')
@@ -104,3 +106,22 @@ def test_the_strategy_s_settings_give_way_to_those_of_the_config():
     assert strategy.model_wrapper['sharding_strategy'] == 'FULL_SHARD'
     assert strategy._is_full_state_dict()
     assert not ShardedStrategy(state_dict_cfg='local')._is_full_state_dict()
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(clip_grad=dict(max_norm=1.0), optimizer=dict(type='SGD', lr=0.1)),
+        dict(optimizer=dict(type='swimdiff.LARS', lr=0.1)),
+    ],
+)
+def test_norms_of_parts_are_refused(options, monkeypatch):
+    strategy, net = ShardedStrategy(), torch.nn.Linear(2, 2)
+    monkeypatch.setattr(strategy, 'model', net, raising=False)
+    monkeypatch.setattr(
+        ShardedStrategy.__mro__[1],
+        'build_optim_wrapper',
+        lambda self, config, model: build_optim_wrapper(model, dict(config)),
+    )
+    with pytest.raises(ConfigError, match='norms of its own part'):
+        strategy.build_optim_wrapper(dict(type='OptimWrapper', **options), net)
