@@ -1,11 +1,13 @@
 """The base of the pre-training data sets: patches of scenes, at one or several dates each."""
 
 import copy
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
 
 from swimdiff.bands import get_stats
 from swimdiff.datasets.index_cache import cache_folder, cached_array, cached_index, digest
@@ -92,6 +94,13 @@ class ScenePatches(BaseDataset):
         self.scene = TASK_UTILS.build(scene) if isinstance(scene, dict) else scene
         self.skips = SkipCounter(max_unreadable)
         packed = is_pack(data_root)
+        if local_copy and not packed:
+            print_log(
+                f'local_copy={local_copy!r} copies shards of packs; {data_root} is no pack and is '
+                'read where it is (tools/dataset_converters/pack.py makes one).',
+                logger='current',
+                level=logging.WARNING,
+            )
         kind = type(self).__name__
         self.source = PackSource(data_root, kind, local_copy) if packed else source()
         self.root = self.source.root

@@ -8,6 +8,7 @@ from typing import Any
 from swimdiff.bands import RGB, SECO_BANDS, SENTINEL2
 from swimdiff.datasets.band_folders import BandFolders, Pixels
 from swimdiff.datasets.location_layout import LocationLayout
+from swimdiff.datasets.packs import PackSource
 from swimdiff.datasets.scene_patches import ScenePatches
 from swimdiff.errors import ConfigError
 from swimdiff.registry import DATASETS
@@ -79,5 +80,12 @@ class SSL4EO(ScenePatches):
         below = Path(data_root) / folder
         root = str(below) if below.is_dir() else data_root
         pixels = Pixels(known, 'uint16', 'reflectance x 10000')
-        source = partial(BandFolders, root, _layout(level), pixels, patch_size)
+        layout = _layout(level)
+        source = partial(BandFolders, root, layout, pixels, patch_size)
         super().__init__(data_root, source, bands=bands, **{'stats': stats, **kwargs})
+        packed = self.source.manifest.source if isinstance(self.source, PackSource) else {}
+        if packed and packed.get('layout') != layout.name:
+            raise ConfigError(
+                f'{data_root} is a pack of {packed.get("layout")}, and level={level!r} was asked '
+                'for. Set the level of the pack, or name a pack of that level (data_root).'
+            )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from fixtures.archives import SEASONS, reflectance, write_sen12ms, write_ssl4eo
 from fixtures.seco import SIDES
+from fixtures.tools import load_tool
 
 from swimdiff.datasets import SEN12MS, SSL4EO, LoadPatch
 from swimdiff.errors import BandError, ConfigError, DatasetNotFoundError, LayoutError, RasterError
@@ -116,3 +117,23 @@ def test_long_floats_have_no_table():
 
         stretch_table([0], [1], 'float64')
     assert repr(LoadPatch(size=96)) == 'LoadPatch(size=96)'
+
+
+def test_a_pack_of_the_other_level_is_refused(tmp_path):
+    root = write_ssl4eo(tmp_path, bands=['B2'])
+    pack = tmp_path / 'pack'
+    command = ['--type', 'SSL4EO', '--bands', 'B2', '--workers', '1']
+    load_tool('dataset_converters/pack.py').main([str(root), str(pack), *command])
+    assert len(SSL4EO(str(pack), 'L2A', ['B2'])) == 4
+    with pytest.raises(ConfigError, match="pack of SSL4EO-S12 L2A, and level='L1C'"):
+        SSL4EO(str(pack), 'L1C', ['B2'])
+
+
+def test_local_copy_of_what_is_no_pack_says_so(tmp_path, monkeypatch):
+    texts = []
+    monkeypatch.setattr(
+        'swimdiff.datasets.scene_patches.print_log', lambda text, **_: texts.append(text)
+    )
+    root = write_ssl4eo(tmp_path, bands=['B2'])
+    assert len(SSL4EO(str(root), bands=['B2'], local_copy=str(tmp_path / 'near'))) == 4
+    assert len(texts) == 1 and 'is no pack' in texts[0]
