@@ -98,6 +98,14 @@ def test_ratios_by_hand(tool):
     assert tool.ratios(rows, 'seconds')['moco_vs_floor'] is None
 
 
+def test_a_process_that_shares_its_cores_is_recognised(tool, monkeypatch):
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: 2)
+    alone = dict(floor=[(1.0, 1.9), (1.0, 1.9)], moco=[(2.0, 4.0)])
+    assert tool.occupancy(alone) == pytest.approx((3.8 + 4) / 4 / 2)
+    beside = dict(floor=[(2.0, 1.9), (4.0, 1.9)])
+    assert tool.occupancy(beside) == pytest.approx(3.8 / 6 / 2)
+
+
 def test_a_small_run_writes_every_row_and_our_step_never_waits(tool, tmp_path, capsys):
     path, trace = tmp_path / 'step.json', tmp_path / 'trace.json'
     sizes = ['--size', '64', '--batch', '4', '--queue', '64', '--steps', '2', '--warmup', '0']
@@ -108,6 +116,7 @@ def test_a_small_run_writes_every_row_and_our_step_never_waits(tool, tmp_path, c
     for key in ('moco_vs_floor', 'swimdiff_vs_floor'):
         assert result[key] > 0
     assert result['matching_overhead'] is not None
+    assert result['moco_vs_floor'] == result['ratios'][result['ratios_from']]['moco_vs_floor']
     assert set(result['ratios']) == {'seconds', 'seconds_min', 'cpu_seconds'}
     rows = {row['name']: row for row in result['rows']}
     assert {'floor', 'mmpretrain', 'moco', 'swimdiff', 'momentum update', 'lightly'} <= set(rows)
