@@ -144,6 +144,26 @@ def trusting() -> bool:
     return _manner == 'trust'
 
 
+def _refuse_programs(path: str | os.PathLike[str]) -> None:
+    """Refuse a TorchScript archive, which ``torch.load`` hands on to ``torch.jit.load``.
+
+    That one runs what the archive says, whatever unpickler was asked for.
+
+    Raises:
+        CheckpointError: It is one.
+    """
+    with open(path, 'rb') as file:
+        if file.read(4) != b'PK\3\4':
+            return
+    # The reader of torch.load itself, so that both see the same records.
+    if 'constants.pkl' in torch._C.PyTorchFileReader(os.fspath(path)).get_all_records():
+        raise CheckpointError(
+            f'{path} is a TorchScript archive, a program; expected a file of weights, and nothing '
+            'of it was run. Where it is trusted, export its weights: '
+            'torch.save(torch.jit.load(FILE).state_dict(), OTHER).'
+        )
+
+
 _INERT = SimpleNamespace(Unpickler=_InertUnpickler, load=_load_inert, __name__='inert')
 
 
@@ -172,6 +192,7 @@ def load_torch(
     try:
         if manner == 'trust':
             return torch.load(path, map_location=map_location, weights_only=False)
+        _refuse_programs(path)
         if manner == 'inert':
             return torch.load(
                 path, map_location=map_location, weights_only=False, pickle_module=_INERT

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from swimdiff.errors import CheckpointError
 from swimdiff.utils.checkpoint import parse_config_text, read_checkpoint
+from swimdiff.utils.unpickling import load_torch
 
 CONFIG = """
 bands = ('B04', 'B03', 'B02')
@@ -68,6 +69,39 @@ def test_code_is_not_run(tmp_path, monkeypatch):
     assert not (tmp_path / 'exploded').exists()
     read_checkpoint(tmp_path / 'evil.pth', weights_only=False)
     assert (tmp_path / 'exploded').exists()
+
+
+class _Program(torch.nn.Module):
+    """Says so on its standard output when it is unpacked."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.ones(2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.weight * x
+
+    @torch.jit.export
+    def __getstate__(self) -> tuple[torch.Tensor, bool]:
+        return self.weight, self.training
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[torch.Tensor, bool]) -> None:
+        print('the program ran')
+        self.weight, self.training = state
+
+
+def test_a_torchscript_archive_is_not_run(tmp_path, capfd):
+    path = tmp_path / 'program.pt'
+    torch.jit.script(_Program()).save(str(path))
+    torch.jit.load(path)
+    assert 'the program ran' in capfd.readouterr().out  # so the test can fail
+    for manner in ('data', 'inert'):
+        with pytest.raises(CheckpointError, match=r'program.pt is a TorchScript archive'):
+            load_torch(path, manner=manner)
+    with pytest.raises(CheckpointError, match='TorchScript'):
+        read_checkpoint(path)
+    assert 'ran' not in capfd.readouterr().out
 
 
 def test_config_text_is_data_only(tmp_path, monkeypatch):
