@@ -1,15 +1,19 @@
 """Counting every pixel of an archive, in parallel and resumably."""
 
+import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from swimdiff.datasets.index_cache import digest
 from swimdiff.datasets.scene_patches import ScenePatches
+from swimdiff.datasets.units import UNITS
+from swimdiff.errors import LayoutError, RasterError
 from swimdiff.evaluation.band_statistics import BandHistogram
 from swimdiff.utils.progress import track
 
@@ -19,16 +23,26 @@ __all__ = ['count_archive']
 _ROWS, _SAVE_EVERY = 64, 32
 
 #: What the processes of the pool inherit.
-_shared: list[tuple[ScenePatches, int | None]] = []
+_shared: list[tuple[ScenePatches, float | None]] = []
 
 
-def _count(rows: Sequence[int]) -> np.ndarray:
+def _histogram(dataset: ScenePatches, ignore: float | None) -> BandHistogram:
+    unit = dataset.source.unit
+    scale = None if unit is None else UNITS[unit]
+    return BandHistogram(dataset.bands, dataset.source.dtype, ignore, scale)
+
+
+def _count(rows: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Histogram of some rows, in a process of the pool."""
     dataset, ignore = _shared[0]
-    histogram = BandHistogram(dataset.bands, dataset.source.dtype, ignore)
+    histogram = _histogram(dataset, ignore)
     for row in rows:
-        histogram.add(dataset.source.read(dataset.index, [row], dataset.bands)[0])
-    return histogram.counts
+        dataset.skips.read()
+        try:
+            histogram.add(dataset.source.read(dataset.index, [row], dataset.bands)[0])
+        except (LayoutError, RasterError) as error:
+            dataset.skips.failed(error)
+    return histogram.counts, histogram.missing
 
 
 def _jobs(total: int, limit: int | None) -> list[list[int]]:
@@ -42,7 +56,7 @@ def _jobs(total: int, limit: int | None) -> list[list[int]]:
 def count_archive(
     dataset: ScenePatches,
     state: str | Path,
-    ignore: int | None = 0,
+    ignore: float | None = 0,
     limit: int | None = None,
     workers: int = 1,
 ) -> BandHistogram:
@@ -55,28 +69,32 @@ def count_archive(
         limit: Read so many patches, spread evenly; all by default.
         workers: Processes.
     """
-    histogram = BandHistogram(dataset.bands, dataset.source.dtype, ignore)
+    histogram = _histogram(dataset, ignore)
     work = _jobs(len(dataset.index), limit)
-    name = digest([str(dataset.root.resolve()), dataset.source.key(), dataset.bands, work])
+    content = hashlib.sha256(dataset.index.paths.data.tobytes()).hexdigest()
+    name = digest([dataset.source.key(), dataset.bands, content, limit, ignore, _ROWS])
     done, state = 0, Path(state)
     if state.exists():
         with np.load(state, allow_pickle=False) as saved:
             if str(saved['name']) == name:
-                done, histogram.counts = int(saved['done']), saved['counts']
+                done = int(saved['done'])
+                histogram.counts, histogram.missing = saved['counts'], saved['missing']
                 print(f'Going on after {done} of {len(work)} jobs ({state})')
     _shared[:] = [(dataset, ignore)]
     with ProcessPoolExecutor(workers, mp_context=get_context('fork')) as pool:
-        results: Iterator[np.ndarray] = pool.map(_count, work[done:])
-        for counts in track(results, len(work), f'Reading {dataset.root}', done):
+        results = pool.map(_count, work[done:])
+        for counts, missing in track(results, len(work), f'Reading {dataset.root}', done):
             histogram.counts += counts
+            histogram.missing += missing
             done += 1
             if done % _SAVE_EVERY == 0:
-                _save(state, name, done, histogram.counts)
+                _save(state, name, done, histogram)
     return histogram
 
 
-def _save(state: Path, name: str, done: int, counts: np.ndarray) -> None:
+def _save(state: Path, name: str, done: int, histogram: BandHistogram) -> None:
     partial = Path(f'{state}.new')
     with open(partial, 'wb') as file:
-        np.savez(file, name=name, done=done, counts=counts)
+        counted: dict[str, Any] = dict(counts=histogram.counts, missing=histogram.missing)
+        np.savez(file, name=name, done=done, **counted)
     os.replace(partial, state)

@@ -16,7 +16,13 @@ from swimdiff.utils.paths import find_config
 __all__ = ['ARCHIVE_TYPES', 'open_archive']
 
 #: Layouts that can be told by their folders, tried in this order.
-ARCHIVE_TYPES = ('SeCo', 'SEN12MS', 'SSL4EO')
+_LAYOUTS: tuple[dict[str, Any], ...] = (
+    dict(type='SeCo'),
+    dict(type='SEN12MS'),
+    dict(type='SSL4EO', level='L2A'),
+    dict(type='SSL4EO', level='L1C'),
+)
+ARCHIVE_TYPES = tuple(dict.fromkeys(layout['type'] for layout in _LAYOUTS))
 
 
 def open_archive(
@@ -49,11 +55,13 @@ def open_archive(
         return _build(dict(type=kind, data_root=str(root), **settings))
     if is_pack(root):
         raise ConfigError(f'{root} is a pack: name the data set it was made of (--type).')
-    for name in ARCHIVE_TYPES:
+    for layout in _LAYOUTS:
         try:
-            return _build(dict(type=name, data_root=str(root), **settings))
+            dataset = _build({**layout, 'data_root': str(root), **settings, 'lazy_init': True})
         except LayoutError:
             continue
+        dataset.full_init()
+        return dataset
     raise ConfigError(
         f'{root} has the layout of none of {", ".join(ARCHIVE_TYPES)}. Name the data set: --type '
         'RasterScenes for a folder of scenes, or give a config that trains on it.'
@@ -75,5 +83,6 @@ def _build(described: dict[str, Any]) -> ScenePatches:
             f'{type(dataset).__name__} is no archive of patches. Expected one of the pre-training '
             f'data sets: {", ".join((*ARCHIVE_TYPES, "RasterScenes"))}.'
         )
-    dataset.full_init()
+    if not described.get('lazy_init'):
+        dataset.full_init()
     return dataset

@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,8 +21,12 @@ from mmengine.logging import print_log
 
 from swimdiff.datasets.patch_index import PatchIndex
 from swimdiff.errors import LayoutError
+from swimdiff.utils.atomic import partial_name, replace_file, replace_text
 
 __all__ = ['cache_folder', 'cached_array', 'cached_index', 'digest']
+
+#: Builds of an index that are kept: a run that goes on may still map the one before.
+_KEPT = 3
 
 #: Longest time spent on looking for changes when an index is opened.
 CHECK_SECONDS = 0.5
@@ -43,7 +48,7 @@ def cache_folder(root: Path, where: str | Path | None = 'auto') -> Path | None:
     if where is None:
         return None
     if where != 'auto':
-        folder = Path(where) / digest(str(root.resolve()))
+        folder = Path(where).expanduser() / digest(str(root.resolve()))
         folder.mkdir(parents=True, exist_ok=True)
         return folder
     home = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
@@ -90,6 +95,10 @@ def cached_index(
 ) -> tuple[PatchIndex, Path | None]:
     """The index of an archive, from the cache where that is still true.
 
+    An index is never written over: each build has a folder of its own, so that whoever mapped an
+    older one keeps it, and what is derived from an index lies with just that one. Of the processes
+    of one launch the first looks for changes, or builds; the others take what it chose.
+
     Args:
         root: The archive.
         key: What else decides the content of the index, for JSON.
@@ -101,29 +110,65 @@ def cached_index(
     """
     if folder is None:
         return build(), None
-    entry = folder / f'index-{digest(key)}'
+    name = f'index-{digest(key)}'
     with _one_at_a_time(folder):
-        found = _open(entry, root)
-        if found is None:
-            build().save(entry, key=key)
-            # Mapped from the file like any later time, instead of a private copy.
-            found = PatchIndex.load(entry)
-    return found, entry
+        chosen = _chosen_by_launch(folder, name) or _look(folder, name, root)
+        if chosen is None:
+            chosen = f'{name}-{time.time_ns():020d}'
+            build().save(folder / chosen, key=key)
+            _forget(folder, name)
+        if _launch() is not None:
+            replace_text(folder / f'.launch-{name}.json', json.dumps([_launch(), chosen]))
+    # Mapped from the file also by whoever built it, instead of a private copy.
+    return PatchIndex.load(folder / chosen), folder / chosen
 
 
-def _open(entry: Path, root: Path) -> PatchIndex | None:
-    if not entry.is_dir():
+def _launch() -> str | None:
+    """What the processes of one launch have in common; None for one process alone."""
+    if os.environ.get('WORLD_SIZE', '1') == '1':
+        return None
+    names = ('MASTER_ADDR', 'MASTER_PORT', 'TORCHELASTIC_RUN_ID', 'TORCHELASTIC_RESTART_COUNT')
+    slurm = ('SLURM_JOB_ID', 'SLURM_STEP_ID')
+    return ' '.join(os.environ.get(name, '-') for name in (*names, *slurm))
+
+
+def _chosen_by_launch(folder: Path, name: str) -> str | None:
+    """The index that another process of this launch has chosen in the last minutes."""
+    path = folder / f'.launch-{name}.json'
+    try:
+        launch, chosen = json.loads(path.read_text())
+        recent = time.time() - path.stat().st_mtime < 600
+    except (OSError, ValueError):
+        return None
+    return chosen if launch == _launch() and recent and (folder / chosen).is_dir() else None
+
+
+def _entries(folder: Path, name: str) -> list[str]:
+    """Builds of an index, the newest first."""
+    return sorted((path.name for path in folder.glob(f'{name}-*')), reverse=True)
+
+
+def _look(folder: Path, name: str, root: Path) -> str | None:
+    entries = _entries(folder, name)
+    if not entries:
         return None
     try:
-        index = PatchIndex.load(entry)
+        index = PatchIndex.load(folder / entries[0])
     except LayoutError as error:
         print_log(f'The index is made anew: {error}', logger='current', level=logging.WARNING)
         return None
     changed = _changed(index, root)
-    if changed is not None:
-        print_log(f'{root} changed ({changed}): its index is made anew', logger='current')
-        return None
-    return index
+    if changed is None:
+        return entries[0]
+    print_log(f'{root} changed ({changed}): its index is made anew', logger='current')
+    return None
+
+
+def _forget(folder: Path, name: str) -> None:
+    """Delete builds that nobody can be expected to use any more, and halves of killed ones."""
+    old = [folder / entry for entry in _entries(folder, name)[_KEPT:]]
+    for path in [*old, *folder.glob(f'.{name}-*')]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def cached_array(entry: Path | None, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:
@@ -141,9 +186,13 @@ def cached_array(entry: Path | None, name: str, make: Callable[[], np.ndarray]) 
         except (OSError, ValueError):  # cut off while written: made anew
             pass
     array = make()
-    if path is not None:
-        partial = path.with_name(f'.{path.name}.{os.getpid()}')
-        with open(partial, 'wb') as file:
-            np.save(file, array, allow_pickle=False)
-        os.replace(partial, path)
+    if path is not None and entry is not None and entry.is_dir():
+        partial = path.with_name(partial_name(path.name))
+        try:
+            with open(partial, 'wb') as file:
+                np.save(file, array, allow_pickle=False)
+            replace_file(partial, path)
+        except OSError as error:  # no room: made again the next time
+            partial.unlink(missing_ok=True)
+            print_log(f'{path} was not kept: {error}', logger='current', level=logging.WARNING)
     return array

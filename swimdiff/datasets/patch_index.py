@@ -104,7 +104,8 @@ class PatchIndex:
 
     def products(self, location: int) -> tuple[str, ...]:
         """Product ids of a location, one a row."""
-        return tuple(os.path.basename(self.paths[row]) for row in self.rows(location))
+        names = (os.path.basename(self.paths[row]) for row in self.rows(location))
+        return tuple(os.path.splitext(name)[0] for name in names)
 
     def _arrays(self) -> dict[str, np.ndarray]:
         arrays = {'first': self.first, 'times': self.times}

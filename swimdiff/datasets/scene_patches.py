@@ -140,7 +140,8 @@ class ScenePatches(BaseDataset):
         left_out = self.index.about.get('left_out', ())
         for message in left_out:
             self.skips.left_out(LayoutError(message), len(self.index.locations) + len(left_out))
-        check_archive(self.source, self.index, self.bands, entry)
+        skip = self.skips.max_share > 0
+        check_archive(self.source, self.index, self.bands, entry, skip)
         self._scene_of = self._assign_scenes(entry)
         self._location_of = self.index.location_of_rows()
         self._chosen = self._choose()

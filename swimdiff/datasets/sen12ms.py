@@ -62,6 +62,7 @@ class SEN12MSSource(PatchSource):
             raise DatasetNotFoundError(
                 f'data_root {self.root.absolute()} {what}.\n{_TREE.format(root=self.root)}'
             )
+        self._scenes()
         require_gdal()
 
     def key(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from swimdiff.datasets.band_folders import BandFolders, Pixels
 from swimdiff.datasets.location_layout import LocationLayout
 from swimdiff.datasets.packs import PackSource
 from swimdiff.datasets.scene_patches import ScenePatches
-from swimdiff.errors import ConfigError
+from swimdiff.errors import ConfigError, LayoutError
 from swimdiff.registry import DATASETS
 
 __all__ = ['SSL4EO']
@@ -42,6 +42,20 @@ def _layout(level: str) -> LocationLayout:
         product='20200713T075609_20200713T081050_T36QZH',
         tree=_TREE.format(folder=folder),
     )
+
+
+def _refuse_other_level(root: Path, level: str) -> None:
+    """Folders of the two levels look alike: only their names tell, so these are looked at.
+
+    Raises:
+        LayoutError: The folder, or the only one in it, is that of the other level.
+    """
+    for other, (folder, _, _) in _LEVELS.items():
+        if other != level and (root.resolve().name == folder or (root / folder).is_dir()):
+            raise LayoutError(
+                f'{root} holds {folder}, level {other}, and level={level!r} was asked for. Set '
+                f'level={other!r}, or name the folder {_LEVELS[level][0]} (data_root).'
+            )
 
 
 @DATASETS.register_module()
@@ -79,6 +93,7 @@ class SSL4EO(ScenePatches):
         # Both levels may lie side by side: the folder of the level is meant, not the other one.
         below = Path(data_root) / folder
         root = str(below) if below.is_dir() else data_root
+        _refuse_other_level(Path(root), level)
         pixels = Pixels(known, 'uint16', 'reflectance x 10000')
         layout = _layout(level)
         source = partial(BandFolders, root, layout, pixels, patch_size)

@@ -8,7 +8,7 @@ import numpy as np
 from swimdiff.datasets.index_cache import cached_array, digest
 from swimdiff.datasets.patch_index import PatchIndex
 from swimdiff.datasets.patch_source import PatchSource
-from swimdiff.errors import RasterError
+from swimdiff.errors import LayoutError, RasterError
 
 __all__ = ['UNITS', 'check_archive']
 
@@ -27,16 +27,21 @@ _READ = 16
 
 
 def check_archive(
-    source: PatchSource, index: PatchIndex, bands: tuple[str, ...], entry: Path | None
+    source: PatchSource,
+    index: PatchIndex,
+    bands: tuple[str, ...],
+    entry: Path | None,
+    skip_unreadable: bool = False,
 ) -> None:
     """Refuse an archive whose pixels do not fit the unit it is declared to have.
 
     Args:
-        source: The archive; without a unit, or with uint8 pixels, nothing is checked: the type of
-            every file is when it is read.
+        source: The archive. Without a unit nothing is checked. Of uint8 pixels 98 % may well be
+            dark; there the type of every file is checked when it is read.
         index: Its index.
         bands: Bands that are used.
         entry: Folder of the index in the cache, where the quantiles are kept.
+        skip_unreadable: Judge by the patches that can be read, instead of raising.
 
     Raises:
         RasterError: The values fit another unit; names the numbers seen.
@@ -46,7 +51,15 @@ def check_archive(
 
     def measure() -> np.ndarray:
         rows = np.unique(np.linspace(0, len(index) - 1, _READ).round().astype(int)).tolist()
-        planes = [plane for row in rows for plane in source.read(index, [row], bands)[0]]
+        planes: list[np.ndarray] = []
+        for row in rows:
+            try:
+                planes += source.read(index, [row], bands)[0]
+            except (LayoutError, RasterError):
+                if not skip_unreadable:
+                    raise
+        if not planes:
+            return np.zeros(2)
         # Zeros are most often no-data that nobody declared.
         seen = np.concatenate([plane[plane != 0].ravel() for plane in planes])
         return np.quantile(seen, [0.02, 0.98]) if seen.size else np.zeros(2)

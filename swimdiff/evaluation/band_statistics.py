@@ -5,37 +5,70 @@ from typing import Any
 
 import numpy as np
 
-from swimdiff.datasets.planes import stretch_table
-from swimdiff.errors import DataError
+from swimdiff.datasets.planes import stack_planes, stretch_table
+from swimdiff.errors import ConfigError, DataError
 
 __all__ = ['BandHistogram']
+
+
+#: Floats are counted in as many bins over this range of reflectance; beyond it in the last ones.
+_FLOAT_BINS, _FLOAT_RANGE = 1 << 16, (-0.1, 2.1)
 
 
 class BandHistogram:
     """Counts of every value of every band.
 
-    Quantiles, mean and deviation follow exactly, also those after the stretch, which is a table.
+    For integers quantiles, mean and deviation follow exactly, also those after the stretch, which
+    is a table; for floats to a bin, a 30,000th of reflectance 1.
 
     Args:
         bands: Names of the bands.
-        dtype: ``uint8``, ``uint16`` or ``int16``.
-        ignore: Value that counts as no data, or None.
+        dtype: ``uint8``, ``uint16``, ``int16`` or ``float32``.
+        ignore: Value that counts as no data, or None; NaN always does.
+        scale: For floats, the value of reflectance 1.
+
+    Raises:
+        ConfigError: Pixels of another type, or floats without a scale.
     """
 
-    def __init__(self, bands: Sequence[str], dtype: str, ignore: int | None = 0) -> None:
+    def __init__(
+        self,
+        bands: Sequence[str],
+        dtype: str,
+        ignore: float | None = 0,
+        scale: float | None = None,
+    ) -> None:
         self.bands, self.dtype, self.ignore = tuple(bands), np.dtype(dtype), ignore
-        self.counts = np.zeros((len(self.bands), 1 << 8 * self.dtype.itemsize), np.int64)
+        if self.dtype.name == 'float32':
+            if scale is None:
+                raise ConfigError(
+                    'The pixels are floats of no declared unit, whose range is not known. Declare '
+                    "one (--dataset-options unit='reflectance')."
+                )
+            self.edges = np.linspace(*_FLOAT_RANGE, _FLOAT_BINS + 1) * scale
+            self.values = (self.edges[:-1] + self.edges[1:]) / 2
+        elif self.dtype.name in ('uint8', 'uint16', 'int16'):
+            self._bits = np.uint8 if self.dtype.itemsize == 1 else np.uint16
+            size = 1 << 8 * self.dtype.itemsize
+            self.values = np.arange(size).astype(self._bits).view(self.dtype).astype(np.float64)
+        else:
+            raise ConfigError(
+                f'Statistics are known for uint8, uint16, int16 and float32 pixels, not {dtype}.'
+            )
+        self.counts = np.zeros((len(self.bands), len(self.values)), np.int64)
+        self.missing = np.zeros(len(self.bands), np.int64)
 
     def add(self, planes: Sequence[np.ndarray]) -> None:
         """Count the pixels of one patch, one plane a band."""
-        bits = np.uint8 if self.dtype.itemsize == 1 else np.uint16
-        for counts, plane in zip(self.counts, planes, strict=True):
-            counts += np.bincount(plane.view(bits).ravel(), minlength=counts.size)
-
-    def _values(self) -> np.ndarray:
-        """Value that each count is of, float64."""
-        bits = np.uint8 if self.dtype.itemsize == 1 else np.uint16
-        return np.arange(self.counts.shape[1]).astype(bits).view(self.dtype).astype(np.float64)
+        for i, plane in enumerate(planes):
+            if self.dtype.kind != 'f':
+                found = plane.view(self._bits).ravel()
+            else:
+                known = np.isfinite(plane) & (plane != self.ignore)
+                self.missing[i] += plane.size - np.count_nonzero(known)
+                at = np.searchsorted(self.edges, plane[known], side='right') - 1
+                found = np.clip(at, 0, _FLOAT_BINS - 1)
+            self.counts[i] += np.bincount(found, minlength=self.counts.shape[1])
 
     def summary(self, quantiles: Sequence[float], stretch: Sequence[float]) -> dict[str, dict]:
         """Statistics by band, as :func:`swimdiff.bands.stats_from_mapping` reads them.
@@ -52,16 +85,15 @@ class BandHistogram:
         Raises:
             DataError: A band without data or of one value.
         """
-        found = {}
-        for band, counts in zip(self.bands, self.counts, strict=True):
-            found[band] = self._band(band, counts, quantiles, stretch)
-        return found
+        return {band: self._band(band, i, quantiles, stretch) for i, band in enumerate(self.bands)}
 
     def _band(
-        self, band: str, counts: np.ndarray, quantiles: Sequence[float], stretch: Sequence[float]
+        self, band: str, number: int, quantiles: Sequence[float], stretch: Sequence[float]
     ) -> dict[str, Any]:
-        values, every = self._values(), int(counts.sum())
-        weights = counts * (values != self.ignore) if self.ignore is not None else counts
+        values, weights = self.values, self.counts[number]
+        every = int(weights.sum() + self.missing[number])
+        if self.ignore is not None and self.dtype.kind != 'f':
+            weights = weights * (values != self.ignore)
         total = int(weights.sum())
         order = np.argsort(values, kind='stable')
         below = np.cumsum(weights[order])
@@ -76,7 +108,9 @@ class BandHistogram:
                 'Leave it out (--bands), or name another value of no data (--ignore).'
             )
         low, high = quantile(stretch[0]), quantile(stretch[1])
-        stretched = stretch_table([low], [high], self.dtype.name)[0].astype(np.float64)
+        pixels = values.astype(self.dtype)[None]
+        table = stretch_table([low], [high], self.dtype.name)
+        stretched = stack_planes([pixels], tables=list(table)).ravel().astype(np.float64)
         mean, std = _moments(stretched, weights, total)
         raw_mean, raw_std = _moments(values, weights, total)
         told = {f'{share:g}': quantile(share) for share in quantiles}

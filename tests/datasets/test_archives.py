@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from fixtures.archives import SEASONS, reflectance, write_sen12ms, write_ssl4eo
-from fixtures.seco import SIDES
+from fixtures.seco import SIDES, write_tree
 from fixtures.tools import load_tool
 
+from swimdiff.apis.archives import open_archive
 from swimdiff.datasets import SEN12MS, SSL4EO, LoadPatch
 from swimdiff.errors import BandError, ConfigError, DatasetNotFoundError, LayoutError, RasterError
 
@@ -137,3 +138,27 @@ def test_local_copy_of_what_is_no_pack_says_so(tmp_path, monkeypatch):
     root = write_ssl4eo(tmp_path, bands=['B2'])
     assert len(SSL4EO(str(root), bands=['B2'], local_copy=str(tmp_path / 'near'))) == 4
     assert len(texts) == 1 and 'is no pack' in texts[0]
+
+
+def test_folders_of_the_other_level_are_refused(tmp_path):
+    write_ssl4eo(tmp_path, 's2c', bands=['B2'])
+    for root in (tmp_path, tmp_path / 's2c'):
+        with pytest.raises(LayoutError, match=r"holds s2c, level L1C, and level='L2A'"):
+            SSL4EO(str(root), bands=['B2'])
+        assert open_archive(root, bands=['B2']).source.key() == dict(layout='SSL4EO-S12 L1C')
+
+
+def test_layout_is_recognised_and_its_own_error_is_shown(tmp_path):
+    root = write_sen12ms(tmp_path / 'sen12ms')
+    assert type(open_archive(root)) is SEN12MS
+    seco = write_tree(tmp_path / 'seco', locations=2, dates=1, bands=('B4',))
+    (seco / '000007').mkdir()
+    with pytest.raises(LayoutError, match='000007 has no dates'):
+        open_archive(seco)
+
+
+def test_units_are_judged_by_what_can_be_read(tmp_path):
+    root = write_sen12ms(tmp_path)
+    path = next(root.rglob('*s2_1_p7.tif'))
+    path.write_bytes(path.read_bytes()[:5000])
+    assert len(SEN12MS(str(root), max_unreadable=0.5)) == 4

@@ -163,3 +163,61 @@ def test_subsets_share_the_index(tmp_path):
     assert len(SeCo(str(root), ['B4'], indices=4)) == 4
     last = SeCo(str(root), ['B4'], indices=-1)
     assert last.get_data_info(0)['location'] == '000002'
+
+
+def test_an_older_index_stays_what_it_was(tmp_path):
+    """A run that goes on, and a worker that it sends its data set to, keep rows, names and ids."""
+    root = write_tree(tmp_path / 'seco', locations=2, dates=1, bands=('B4',))
+    old = SeCo(str(root), ['B4'])
+    sent = pickle.dumps(old)
+    (root / '000000').rename(root / '000009')
+    new = SeCo(str(root), ['B4'])
+    assert list(new.index.locations) == ['000001', '000009']
+    assert list(pickle.loads(sent).index.locations) == ['000000', '000001']
+    # What the old run derives later does not get among the files of the new index.
+    old._scene_key = dict(type='TileScene')
+    old._assign_scenes(old.index.folder)
+    assert not list(new.index.folder.glob('scenes-*')) or old.index.folder != new.index.folder
+    assert SeCo(str(root), ['B4']).index.folder == new.index.folder
+
+
+def test_processes_of_one_launch_open_one_index(tmp_path, monkeypatch):
+    """Also where the tree changes between two of them; the next launch sees the change."""
+    root = write_tree(tmp_path / 'seco', locations=2, dates=1, bands=('B4',))
+    monkeypatch.setenv('WORLD_SIZE', '2')
+    monkeypatch.setenv('MASTER_PORT', '29500')
+    first = SeCo(str(root), ['B4'])
+    (root / '000000').rename(root / '000009')
+    second = SeCo(str(root), ['B4'])
+    assert second.index.folder == first.index.folder
+    monkeypatch.setenv('MASTER_PORT', '29501')
+    assert list(SeCo(str(root), ['B4']).index.locations) == ['000001', '000009']
+
+
+def test_old_builds_and_halves_go(tmp_path):
+    root = write_tree(tmp_path / 'seco', locations=1, dates=1, bands=('B4',))
+    for number in range(6):
+        (root / f'{number:06d}').rename(root / f'{number + 1:06d}')
+        half = root / '.swimdiff'
+        if half.is_dir():
+            (entry,) = [path.name for path in half.glob('index-*')][:1]
+            (half / f'.{entry[:22]}-0.killed').mkdir()
+        SeCo(str(root), ['B4'])
+    names = [path.name for path in (root / '.swimdiff').iterdir()]
+    assert len([name for name in names if name.startswith('index-')]) == 3
+    assert not [name for name in names if 'killed' in name]
+
+
+def test_no_room_for_the_scenes_is_no_error(tmp_path, monkeypatch):
+    root = write_tree(tmp_path / 'seco', locations=2, dates=1, bands=('B4',))
+    SeCo(str(root), ['B4'])
+
+    def full(*_):
+        raise OSError(28, 'No space left on device')
+
+    texts = []
+    monkeypatch.setattr(index_cache, 'replace_file', full)
+    monkeypatch.setattr(index_cache, 'print_log', lambda text, **_: texts.append(text))
+    dataset = SeCo(str(root), ['B4'], scene=dict(type='TileScene'))
+    assert dataset.scene_ids().tolist() == [0, 0] and 'was not kept' in texts[0]
+    assert not list((root / '.swimdiff').rglob('*partial*'))

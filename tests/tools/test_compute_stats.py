@@ -10,7 +10,7 @@ from fixtures.tools import load_tool
 from swimdiff.apis import archive_statistics
 from swimdiff.bands import get_stats
 from swimdiff.datasets import SSL4EO
-from swimdiff.errors import BandError, DataError
+from swimdiff.errors import BandError, ConfigError, DataError
 from swimdiff.evaluation.band_statistics import BandHistogram
 from swimdiff.models.data_preprocessor import MultiBandPreprocessor
 
@@ -126,3 +126,46 @@ def test_files_of_statistics_are_checked(tmp_path):
     stats = get_stats(dict(unit='reflectance', bands=dict(bands, B4=entry)))
     assert stats.select('high', ['red', 'B04']) == (10, 10)
     assert MultiBandPreprocessor(bands=['red'], stats=stats).bands == ('red',)
+
+
+def test_floats_to_a_bin():
+    rng = np.random.default_rng(0)
+    values = rng.gamma(2, 0.1, (200, 200)).astype(np.float32)
+    values[0, :7] = [np.nan, np.inf, 0, 0, 0, 5.0, -0.05]
+    histogram = BandHistogram(['red'], 'float32', ignore=0, scale=1.0)
+    histogram.add([values])
+    entry = histogram.summary([0.5], [0.02, 0.98])['red']
+    known = np.clip(values[np.isfinite(values) & (values != 0)], None, 2.1)
+    low, high = np.quantile(known, [0.02, 0.98])
+    assert (entry['low'], entry['high']) == pytest.approx((low, high), abs=2e-4)
+    assert entry['raw_mean'] == pytest.approx(known.mean(), abs=1e-4)
+    stretched = np.floor(np.clip((known - low) / (high - low), 0, 1) * 255)
+    assert entry['mean'] == pytest.approx(stretched.mean(), abs=0.2)
+    assert entry['no_data'] == pytest.approx(5 / values.size)
+    with pytest.raises(ConfigError, match='floats of no declared unit'):
+        BandHistogram(['red'], 'float32')
+    with pytest.raises(ConfigError, match='not float64'):
+        BandHistogram(['red'], 'float64')
+
+
+def test_damaged_patches_are_left_out_where_allowed(archive, tmp_path, capsys):
+    next(archive.rglob('0000001/*/B2.tif')).write_bytes(b'')
+    command = [str(archive), str(tmp_path / 'stats.json'), '--type', 'SSL4EO', '--bands', 'B2']
+    with pytest.raises(SystemExit, match=r'B2\.tif cannot be read'):
+        TOOL.main(command)
+    TOOL.main([*command, '--dataset-options', 'max_unreadable=0.5'])
+    entry = json.loads((tmp_path / 'stats.json').read_text())['bands']['B02']
+    assert entry['pixels'] == 5 * 264 * 264
+    assert '1 patches could not be read' in capsys.readouterr().out
+
+
+def test_another_archive_is_not_gone_on_with(archive, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(archive_statistics, '_ROWS', 1)
+    dataset = SSL4EO(str(archive), bands=['B2'])
+    state = tmp_path / 'state.npz'
+    monkeypatch.setattr(archive_statistics, '_SAVE_EVERY', 1)
+    archive_statistics.count_archive(dataset, state)
+    (archive / 's2a' / '0000000').rename(archive / 's2a' / '0000009')
+    again = SSL4EO(str(archive), bands=['B2'])
+    archive_statistics.count_archive(again, state)
+    assert 'Going on' not in capsys.readouterr().out

@@ -37,7 +37,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--stretch', nargs=2, type=float, default=(0.02, 0.98), help='quantiles of the stretch'
     )
-    parser.add_argument('--ignore', type=int, default=0, help='value of no data (default 0)')
+    parser.add_argument('--ignore', type=float, default=0, help='value of no data (default 0)')
     parser.add_argument('--limit', type=int, help='read so many patches, spread evenly')
     parser.add_argument('--workers', type=int, default=os.cpu_count() or 1)
     return parser.parse_args(argv)
@@ -59,8 +59,10 @@ def main(argv: list[str] | None = None) -> None:
         patches = len(dataset.index) if args.limit is None else min(args.limit, len(dataset.index))
         source = (
             f'{patches} of {len(dataset.index)} patches of {Path(dataset.data_root).name}; stretch '
-            f'from quantile {args.stretch[0]:g} to {args.stretch[1]:g}, {args.ignore} left out'
+            f'from quantile {args.stretch[0]:g} to {args.stretch[1]:g}, {args.ignore:g} left out'
         )
+        if dataset.skips.failures:
+            print(f'{dataset.skips.failures} patches could not be read and were left out.')
         unit = dataset.source.unit or dataset.source.dtype
         content = dict(name=Path(args.out).stem, unit=unit, source=source, bands=bands)
         stats_to_json(args.out, content)
