@@ -32,6 +32,9 @@ class AtomicCheckpointHook(CheckpointHook):
     older deleted. What ``resume`` goes on from is the newest whole checkpoint, see
     :func:`choose_checkpoint`.
 
+    With gradient accumulation, what is due while gradients wait is saved at the next update: sums
+    of gradients are in no checkpoint.
+
     Besides the engine's ``interval``, ``iter_N.pth`` may be saved in between; of these, only such
     as are among the newest two checkpoints stay.
 
@@ -70,6 +73,7 @@ class AtomicCheckpointHook(CheckpointHook):
         self.steps, self.minutes, self.check_every = steps, minutes, check_every
         self.max_failures = max_failures
         self._settled = False
+        self._waiting: int | None = None  # number of a checkpoint that is due at the next update
         self._failures, self._updates = 0, 0
         self._saved_at, self._saved_when = -1, time.monotonic()
 
@@ -93,6 +97,11 @@ class AtomicCheckpointHook(CheckpointHook):
                 )
             except CheckpointError as error:
                 choice[1] = error
+            except OSError as error:
+                choice[1] = CheckpointError(
+                    f'The checkpoints in {" and ".join(dict.fromkeys(folders))} cannot be looked '
+                    f'through: {error}. Make the folder readable, or take another work_dir.'
+                )
         broadcast_object_list(choice)
         path, problem = choice
         if problem is not None:
@@ -130,6 +139,11 @@ class AtomicCheckpointHook(CheckpointHook):
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
         if not updated(runner):
             return
+        if self._waiting is not None:
+            done = runner.iter + 1
+            meta = dict(epoch=runner.epoch, iter=done)
+            step = self._waiting if self.by_epoch else done
+            self._save_checkpoint_with_step(runner, step, meta)
         self._updates += 1
         due = self.steps is not None and self.every_n_train_iters(runner, self.steps)
         if self.minutes is not None and self._updates % self.check_every == 0:
@@ -159,6 +173,11 @@ class AtomicCheckpointHook(CheckpointHook):
         """Save a checkpoint of the engine's interval."""
         runner = runner.runner if isinstance(runner, AtomicRunner) else runner
         name = self.filename_tmpl.format(step)
+        if not updated(runner):
+            self._waiting = step
+            runner.logger.info(f'{name} is saved at the next update: gradients are waiting for it')
+            return
+        self._waiting = None
         if self.max_keep_ckpts <= 0:
             self._save(runner, name, meta)
             return
@@ -178,6 +197,8 @@ class AtomicCheckpointHook(CheckpointHook):
     def _save(self, runner: Runner, name: str, meta: dict, between: bool = False) -> bool:
         """Save one file, note it as the last, delete older ones in between."""
         hub, before = runner.message_hub, self.last_ckpt
+        # by which FlexibleRunner sets the meta: whether the epoch has ended and is not counted yet
+        ended = self.by_epoch and meta['epoch'] > runner.epoch
         kept = [one for one in self._between(runner) if one != name]
         self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
         hub.update_info('last_ckpt', self.last_ckpt)
@@ -186,7 +207,7 @@ class AtomicCheckpointHook(CheckpointHook):
             save_optimizer=self.save_optimizer,
             save_param_scheduler=self.save_param_scheduler,
             meta=meta,
-            by_epoch=self.by_epoch and not between,  # by which FlexibleRunner sets the meta
+            by_epoch=ended,
             backend_args=self.backend_args,
             **self.args,
         )

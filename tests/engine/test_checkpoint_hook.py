@@ -118,6 +118,41 @@ def test_gradients_that_wait_are_not_left_out(train):
     assert checkpoints(train.work_dir) == ['iter_12.pth', 'iter_8.pth']
 
 
+def test_an_epoch_that_ends_between_two_updates_is_saved_at_the_next(train):
+    """Resuming from it gives the run that never stopped."""
+    train(epochs=2, length=40, accumulate=4, checkpoint=dict(interval=1))
+    straight = torch.load(train.work_dir / 'epoch_2.pth', weights_only=False)
+    first = torch.load(train.work_dir / 'epoch_1.pth', weights_only=False)
+    assert (first['meta']['epoch'], first['meta']['iter']) == (1, 12)  # ten steps an epoch
+    assert (straight['meta']['epoch'], straight['meta']['iter']) == (2, 20)
+    (train.work_dir / 'epoch_2.pth').unlink()
+    train(epochs=2, length=40, accumulate=4, checkpoint=dict(interval=1), resume=True)
+    assert 'resumed epoch: 1, iter: 12' in max(train.work_dir.glob('*/*.log')).read_text()
+    again = torch.load(train.work_dir / 'epoch_2.pth', weights_only=False)
+    for key, value in straight['state_dict'].items():
+        assert torch.equal(again['state_dict'][key], value), key
+    momentum = [
+        content['optimizer']['state'][0]['momentum_buffer'] for content in (straight, again)
+    ]
+    assert torch.equal(*momentum)
+
+
+def test_by_iterations_the_interval_waits_too(train):
+    options = dict(interval=3, by_epoch=False, save_last=False, max_keep_ckpts=9)
+    train(epochs=1, length=56, accumulate=4, checkpoint=options)
+    # due at 3, 6, 9, 12; updates after 4, 8, 12 and, being the last, 14
+    assert checkpoints(train.work_dir) == ['iter_12.pth', 'iter_4.pth', 'iter_8.pth']
+
+
+def test_a_folder_that_cannot_be_read_is_told_to_all(train, monkeypatch):
+    def choose(*_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), 'there')
+
+    monkeypatch.setattr('swimdiff.engine.checkpoint_hook.choose_checkpoint', choose)
+    with pytest.raises(CheckpointError, match=r'cannot be looked through: .*Permission denied'):
+        train(epochs=1, resume=True)
+
+
 class _FullDisk:
     """Fails the writes of some checkpoints half-way."""
 
