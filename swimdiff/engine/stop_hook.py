@@ -60,8 +60,9 @@ class StopSignalHook(Hook):
 
     Whichever process gets the signal, all save and end after the same update of the weights. They
     agree on it every ``check_every`` updates, over the host's network: a signal is heeded within so
-    many steps, and no step waits for the device. A second signal ends the process at once. Not
-    heeded before the first step and during validation: there a signal ends the process as ever.
+    many steps, and no step waits for the device. A second signal ends the process at once. Until
+    training begins (model, data and checkpoint are read) the first one does. What comes during
+    validation is heeded after the next update; after the last one the run is finished anyway.
 
     ``tools/train.py`` then exits with code 75, see :mod:`swimdiff.utils.elastic`.
 
