@@ -21,5 +21,5 @@ export PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}"
 # shellcheck disable=SC2086  # SRUN_ARGS holds several words
 exec srun --partition="$partition" --job-name="$job" \
     --gres="gpu:$gpus_per_node" --ntasks="$gpus" --ntasks-per-node="$gpus_per_node" \
-    --cpus-per-task="${CPUS_PER_TASK:-8}" --kill-on-bad-exit=1 ${SRUN_ARGS:-} \
+    --cpus-per-task="${CPUS_PER_TASK:-8}" --kill-on-bad-exit=0 ${SRUN_ARGS:-} \
     "${PYTHON:-python}" -u "$here/tools/train.py" "$config" --work-dir "$work_dir" --launcher slurm "$@"
