@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -11,7 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from swimdiff.datasets.pack_finish import finish
-from swimdiff.datasets.pack_format import MANIFEST, Manifest, read_manifest, shard_name
+from swimdiff.datasets.pack_format import (
+    MANIFEST,
+    Manifest,
+    file_checksum,
+    read_manifest,
+    shard_name,
+)
 from swimdiff.datasets.pack_parts import read_part
 from swimdiff.datasets.pack_plan import PackOptions, make_plan
 from swimdiff.datasets.pack_pool import run_parallel
@@ -49,21 +56,25 @@ def make_pack(dataset: ScenePatches, target: str | Path, options: PackOptions) -
     source, index, root = dataset.source, dataset.index, Path(target)
     _check_source(source, index, root, options)
     root.mkdir(parents=True, exist_ok=True)
-    with _only_writer(root):
+    with _only_writer(root) as alone:
         old = read_manifest(root) if is_pack(root) else None
         if old is None:
             _check_empty(root)
+        if alone:
+            _remove_leftovers(root)
         plan, record = make_plan(dataset, options)
         if old is not None:
             _check_same(root, old, plan)
-            if old.complete and _whole(root, old):
-                return old
-        _check_room(root, plan, record)
-        (root / 'parts').mkdir(exist_ok=True)
-        plan.write(root)
         skip = options.max_unreadable > 0
         packer = Packer(root, plan, source, index, skip)
+        if old is not None and old.complete and _whole(root, old):
+            what = f'Comparing with {source.root}'
+            run_parallel(packer.check, range(plan.shards), options.workers, plan.rows, what)
+            return old
+        _check_room(root, plan, record)
         try:
+            (root / 'parts').mkdir(exist_ok=True)
+            plan.write(root)
             parts = run_parallel(
                 packer.write,
                 range(plan.shards),
@@ -104,11 +115,29 @@ def _check_source(source: PatchSource, index: PatchIndex, root: Path, options: P
 
 
 def _check_empty(root: Path) -> None:
-    others = sorted(set(os.listdir(root)) - {_LOCK})
+    parts = root / 'parts'
+    ours = {_LOCK} | {path.name for path in _leftovers(root)}
+    if parts.is_dir() and {path.name for path in _leftovers(parts)} == set(os.listdir(parts)):
+        ours.add(parts.name)
+    others = sorted(set(os.listdir(root)) - ours)
     if others:
         raise ConfigError(
             f'{root} is no pack and not empty: it holds {", ".join(others[:5])}. Name a new folder.'
         )
+
+
+def _leftovers(folder: Path) -> list[Path]:
+    """Files and folders that a killed run had begun to write."""
+    return [folder / name for name in os.listdir(folder) if _BEGUN.fullmatch(name)]
+
+
+def _remove_leftovers(root: Path) -> None:
+    for folder in (root, root / 'parts'):
+        for path in _leftovers(folder) if folder.is_dir() else ():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _check_same(root: Path, old: Manifest, plan: Manifest) -> None:
@@ -135,24 +164,32 @@ def _short(value: Any) -> str:
 
 
 def _whole(root: Path, made: Manifest) -> bool:
-    """Whether every shard of a finished pack is there at its length."""
+    """Whether every shard of a finished pack is there at its length, and its index undamaged."""
     for number, size in enumerate(made.shard_bytes):
         path = root / shard_name(number)
         if not path.is_file() or path.stat().st_size != size:
             return False
-    return True
+    try:
+        told = made.index.items()
+        return all(file_checksum(root / 'index' / name) == found for name, found in told)
+    except OSError:
+        return False
 
 
 _LOCK = '.lock'
+#: Names that files and folders have until they are whole.
+_BEGUN = re.compile(r'\.(pack\.json|index|shard-\d+\.npz)\.[0-9a-f]{32}|\.shard-\d+\.npy\.partial')
 
 
 @contextmanager
-def _only_writer(root: Path) -> Iterator[None]:
+def _only_writer(root: Path) -> Iterator[bool]:
+    """Yields whether the file system could tell that there is no other writer."""
     with open(root / _LOCK, 'w') as file:
         end = time.monotonic() + _PATIENCE
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                locked = True
                 break
             except BlockingIOError as error:
                 if time.monotonic() > end:
@@ -162,8 +199,9 @@ def _only_writer(root: Path) -> Iterator[None]:
                     ) from error
                 time.sleep(0.1)
             except OSError:
-                break  # a file system without locks
-        yield
+                locked = False  # a file system without locks
+                break
+        yield locked
 
 
 def _bytes_to_come(root: Path, plan: Manifest, record: float) -> float:

@@ -44,7 +44,8 @@ def finish(root: Path, plan: Manifest, index: PatchIndex, parts: Sequence[Part])
         first=first,
         centres=found,
         columns=kept | columns,
-        about=dict(index.about),
+        # What is left out is named in the manifest; here it would be a fault of the pack.
+        about={name: told for name, told in index.about.items() if name != 'left_out'},
     )
     packed.save(root / 'index')
     for path in sorted((root / 'index').iterdir()):
@@ -54,7 +55,10 @@ def finish(root: Path, plan: Manifest, index: PatchIndex, parts: Sequence[Part])
         complete=True,
         shard_bytes=[part.size for part in parts],
         systems=systems,
-        unreadable=[message for part in parts for message in part.unreadable],
+        unreadable=[
+            *index.about.get('left_out', ()),
+            *(m for part in parts for m in part.unreadable),
+        ],
         index={path.name: file_checksum(path) for path in sorted((root / 'index').iterdir())},
     )
     made.write(root)

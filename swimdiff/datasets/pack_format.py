@@ -10,6 +10,7 @@ at its own size. A plane as long as its pixels is the pixels themselves (little-
 a shorter one is encoded, see :mod:`swimdiff.datasets.pack_codecs`.
 """
 
+import io
 import json
 import os
 import uuid
@@ -31,6 +32,7 @@ __all__ = [
     'Manifest',
     'checksum',
     'file_checksum',
+    'npy_header',
     'read_manifest',
     'shard_name',
     'write_atomically',
@@ -161,6 +163,17 @@ def _damaged(path: Path, found: str) -> LayoutError:
 def shard_name(number: int) -> str:
     """File name of a shard."""
     return f'shard-{number:05d}.npy'
+
+
+def npy_header(length: int) -> bytes:
+    """Header of a one-dimensional uint8 array, of a fixed length in bytes."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        buffer, dict(descr='|u1', fortran_order=False, shape=(length,))
+    )
+    text = buffer.getvalue()
+    assert len(text) == HEADER, len(text)
+    return text
 
 
 def checksum(plane: Any) -> int:

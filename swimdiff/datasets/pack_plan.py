@@ -70,6 +70,12 @@ def _fingerprint(index: PatchIndex) -> str:
     return hasher.hexdigest()
 
 
+def _key(source: PatchSource) -> dict[str, Any]:
+    """Options of an archive; a pack of a pack also keeps those of the first."""
+    made = source.manifest.source if isinstance(source, PackSource) else {}
+    return {**made, **source.key()}
+
+
 def make_plan(dataset: ScenePatches, options: PackOptions) -> tuple[Manifest, float]:
     """The manifest of the pack to be made, and the bytes of a record (about)."""
     source, index = dataset.source, dataset.index
@@ -94,7 +100,7 @@ def make_plan(dataset: ScenePatches, options: PackOptions) -> tuple[Manifest, fl
         stretch = dict(source.manifest.stretch)
     made = Manifest(
         kind=type(dataset).__name__,
-        source=source.key(),
+        source=_key(source),
         fingerprint=_fingerprint(index),
         bands=bands,
         shapes=_shapes(source, index, bands, options.max_unreadable > 0),

@@ -11,6 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -107,28 +108,60 @@ class Shards:
         self.root, self.sizes, self.copies = root, sizes, copies
         self._opened: dict[int, int] = {}
         self._look_again: dict[int, float] = {}
+        self._copied: dict[int, Path] = {}
+        self._damaged: set[int] = set()
 
     def __getstate__(self) -> dict[str, Any]:
-        return dict(vars(self), _opened={}, _look_again={})
+        return dict(vars(self), _opened={}, _look_again={}, _copied={})
 
     def __del__(self) -> None:
         for file in self._opened.values():
             os.close(file)
 
     def path(self, number: int) -> Path:
-        """Path of a shard in the pack."""
-        return self.root / shard_name(number)
+        """Path of a shard: of the copy where that is what is read, else in the pack."""
+        return self._copied.get(number, self.root / shard_name(number))
+
+    def drop_copy(self, number: int, why: str) -> bool:
+        """Delete a damaged local copy and read the original from now on.
+
+        Args:
+            number: Number of the shard.
+            why: What is wrong with the copy.
+
+        Returns:
+            False where the original is read already.
+        """
+        copy = self._copied.pop(number, None)
+        if copy is None:
+            return False
+        self._damaged.add(number)
+        file = self._opened.pop(number)
+        with suppress(OSError):
+            # Another process may have made a new copy by now.
+            if os.path.samestat(os.fstat(file), copy.stat()):
+                copy.unlink()
+        os.close(file)
+        print_log(
+            f'A local copy is damaged and was deleted; {self.path(number)} is read instead. {why}',
+            logger='current',
+            level=logging.WARNING,
+        )
+        return True
 
     def _open(self, number: int) -> int:
-        path, size = self.path(number), self.sizes[number]
-        copy = self.copies.find(path, size) if self.copies else None
-        if self.copies and not copy and not self.copies.given_up:
+        path, size = self.root / shard_name(number), self.sizes[number]
+        copies = None if number in self._damaged else self.copies
+        copy = copies.find(path, size) if copies else None
+        if copies and not copy and not copies.given_up:
             self._look_again[number] = time.monotonic() + _LOOK_AGAIN
         else:
             self._look_again.pop(number, None)
         file = _open_checked(copy or path, size)
         old = self._opened.get(number)
         self._opened[number] = file
+        if copy:
+            self._copied[number] = copy
         if old is not None:
             os.close(old)
         return file

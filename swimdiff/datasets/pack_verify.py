@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from swimdiff.datasets.pack_format import HEADER, npy_header
 from swimdiff.datasets.pack_pool import Tick, run_parallel
 from swimdiff.datasets.packs import PackSource
 from swimdiff.datasets.patch_index import PatchIndex
@@ -20,7 +21,7 @@ class _Verifier:
 
     def check(self, shard: int, each_row: Tick) -> list[str]:
         """What is wrong with a shard, one message a plane."""
-        found: dict[str, None] = {}
+        found: dict[str, None] = dict.fromkeys(self._header(shard))
         for row in np.flatnonzero(self.index.columns['shard'] == shard).tolist():
             try:
                 self.source.read(self.index, [row], self.source.bands)
@@ -28,6 +29,20 @@ class _Verifier:
                 found.update(dict.fromkeys(self._planes(row)))
             each_row(None)
         return list(found)
+
+    def _header(self, shard: int) -> list[str]:
+        size, shards = self.source.manifest.shard_bytes[shard], self.source.shards
+        try:
+            header = shards.read(shard, 0, HEADER).tobytes()
+        except DataError as error:
+            return [str(error)]
+        if header == npy_header(size - HEADER):
+            return []
+        return [
+            f'{shards.path(shard)} is damaged in its first {HEADER} bytes, the header of a .npy '
+            'file: NumPy may not open it. Copy the pack anew, or delete this file and run pack.py '
+            'again to write it anew.'
+        ]
 
     def _planes(self, row: int) -> list[str]:
         messages = []
@@ -40,7 +55,7 @@ class _Verifier:
 
 
 def verify_pack(root: str | Path, workers: int = 1) -> list[str]:
-    """Compare every plane of a pack, its index and its manifest with their checksums.
+    """Compare all planes of a pack, its index and manifest with their checksums; and headers.
 
     Args:
         root: The pack.

@@ -1,7 +1,6 @@
 """Writing one shard of a pack: what each worker of ``pack.py`` does."""
 
 import errno
-import io
 import os
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,7 +10,7 @@ import xxhash
 
 from swimdiff.datasets.gdal_access import open_raster
 from swimdiff.datasets.pack_codecs import encode_jpeg
-from swimdiff.datasets.pack_format import HEADER, Manifest, checksum, shard_name
+from swimdiff.datasets.pack_format import HEADER, Manifest, checksum, npy_header, shard_name
 from swimdiff.datasets.pack_parts import Part, part_path, read_part
 from swimdiff.datasets.pack_pool import Tick
 from swimdiff.datasets.patch_index import PatchIndex
@@ -96,15 +95,8 @@ class Packer:
         """
         rows = self.manifest.rows_of(number)
         files = self._files_checksum(rows)
-        done = read_part(self.root, number)
+        done = self._finished(number, files)
         if done is not None:
-            if done.files != files:
-                raise LayoutError(
-                    f'{self.source.root} changed since {self.root / shard_name(number)} was '
-                    f'packed from it: files of {self.index.paths[rows[0]]} to '
-                    f'{self.index.paths[rows[-1]]} have other sizes or times. Delete that shard '
-                    'to pack these again, or begin anew in another folder.'
-                )
             for message in done.unreadable:
                 each_row(message)
             for _ in range(len(rows) - len(done.unreadable)):
@@ -126,6 +118,30 @@ class Packer:
         finally:
             partial.unlink(missing_ok=True)
         return part
+
+    def check(self, number: int, each_row: Tick) -> None:
+        """Compare the archive with what a shard was made of; one without its part is not judged.
+
+        Raises:
+            LayoutError: Files changed since the shard was written.
+        """
+        rows = self.manifest.rows_of(number)
+        self._finished(number, self._files_checksum(rows))
+        for _ in rows:
+            each_row(None)
+
+    def _finished(self, number: int, files: str) -> Part | None:
+        """What a finished shard holds, if it is there and of the files that are there now."""
+        done = read_part(self.root, number)
+        if done is not None and done.files != files:
+            rows = self.manifest.rows_of(number)
+            raise LayoutError(
+                f'{self.source.root} changed since {self.root / shard_name(number)} was '
+                f'packed from it: files of {self.index.paths[rows[0]]} to '
+                f'{self.index.paths[rows[-1]]} have other sizes or times. Delete that shard '
+                'to pack these again, or begin anew in another folder.'
+            )
+        return done
 
     def _files_checksum(self, rows: range) -> str:
         hasher = xxhash.xxh3_64()
@@ -178,7 +194,7 @@ class Packer:
             start += sum(lengths)
             each_row(None)
         file.seek(0)
-        file.write(_npy_header(start - HEADER))
+        file.write(npy_header(start - HEADER))
         arrays = {'rows': np.array(kept, np.int64)}
         for name, (kind, shape) in _PER_ROW.items():
             filled = (len(kept), *(len(self._shapes) if n < 0 else n for n in shape))
@@ -229,14 +245,3 @@ _PER_ROW: dict[str, tuple[str, tuple[int, ...]]] = {
     'systems': ('<i2', ()),
     'dates': ('S', ()),
 }
-
-
-def _npy_header(length: int) -> bytes:
-    """Header of a one-dimensional uint8 array, of a fixed length in bytes."""
-    buffer = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        buffer, dict(descr='|u1', fortran_order=False, shape=(length,))
-    )
-    text = buffer.getvalue()
-    assert len(text) == HEADER, len(text)
-    return text

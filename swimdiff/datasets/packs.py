@@ -5,14 +5,15 @@ no GDAL. Every plane is compared with its checksum each time it is read, so that
 and never a sample. The layout of the files stands in :mod:`swimdiff.datasets.pack_format`.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from swimdiff.bands import declare_bands, get_stats
+from swimdiff.bands import SENTINEL2, declare_bands, get_stats
 from swimdiff.datasets.pack_codecs import decode_jpeg
 from swimdiff.datasets.pack_format import (
     MANIFEST,
@@ -140,6 +141,16 @@ class PackSource(PatchSource):
     def _read_run(
         self, index: PatchIndex, row: int, first: int, last: int
     ) -> dict[str, np.ndarray]:
+        try:
+            return self._read_planes(index, row, first, last)
+        except RasterError as error:
+            if not self.shards.drop_copy(int(index.columns['shard'][row]), str(error)):
+                raise
+            return self._read_planes(index, row, first, last)
+
+    def _read_planes(
+        self, index: PatchIndex, row: int, first: int, last: int
+    ) -> dict[str, np.ndarray]:
         columns = index.columns
         shard, start = int(columns['shard'][row]), int(columns['start'][row])
         lengths = columns['lengths'][row].tolist()
@@ -217,12 +228,42 @@ class PackSource(PatchSource):
                     'pack, or pack the archive without --stretch.'
                 )
 
+    def check_options(self, given: Mapping[str, Any]) -> None:
+        """Refuse options of the archive that differ from those that the pack was made with.
+
+        Args:
+            given: Options that the user gave, by name; what the pack does not know is not judged.
+
+        Raises:
+            ConfigError: One differs.
+        """
+        source = self.manifest.source
+        told = {**source.get('options', {})}
+        sizes = source.get('sizes', {})
+        told.update({name: sizes[name] for name in ('patch', 'stride') if name in sizes})
+        if 'patch_size' in given:
+            told['patch_size'] = self._patch_size(given['patch_size'])
+        for name, value in given.items():
+            wanted = json.loads(json.dumps(value))
+            if name in told and told[name] != wanted:
+                raise ConfigError(
+                    f'{name}={value!r} in the config, and {self.root} was packed with '
+                    f'{name}={told[name]!r}: a pack holds the patches as they were cut. Set '
+                    f'{name} to that of the pack or leave it out, or pack the archive again.'
+                )
+
+    def _patch_size(self, wanted: int) -> int:
+        """Side of the 10 m bands: the one wanted, if the finest band is as it would then be."""
+        side = max(self._shapes)[0]
+        metres = SENTINEL2[self.bands[self._shapes.index(max(self._shapes))]].resolution_m
+        return wanted if wanted * 10 // metres == side else side * metres // 10
+
     def about(self) -> dict[str, Any]:
         """What the pack holds, for people."""
         made = self.manifest
         return dict(
             kind=made.kind,
-            rows=made.rows - len(made.unreadable),
+            rows=len(self.build()),
             bands=list(made.bands),
             pixels=made.dtype,
             stretch=made.stretch['stats'] if made.stretch else None,

@@ -12,6 +12,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -122,6 +123,28 @@ def test_flipped_byte_anywhere_in_the_index(pack):
         len(SeCo(str(pack)))
 
 
+def test_a_damaged_index_is_made_anew(pack, whole, shared_seco_root):
+    shards = {path: path.stat().st_mtime_ns for path in pack.glob('shard-*.npy')}
+    for damage in (
+        lambda path: flip(path, -1),
+        lambda path: path.unlink(),
+        lambda path: shutil.rmtree(path.parent),
+    ):
+        damage(pack / 'index' / 'column.start.npy')
+        pack_seco(shared_seco_root, pack, **SMALL)
+        assert content(pack) == content(whole) and verify_pack(pack) == []
+    assert shards == {path: path.stat().st_mtime_ns for path in pack.glob('shard-*.npy')}
+
+
+def test_flipped_byte_of_a_header(pack):
+    for position in (0, 40, 127):
+        flip(pack / 'shard-00001.npy', position)
+        (message,) = verify_pack(pack)
+        assert 'shard-00001.npy is damaged in its first 128 bytes' in message
+        flip(pack / 'shard-00001.npy', position)
+    assert verify_pack(pack) == []
+
+
 def test_flipped_byte_anywhere_in_the_manifest(pack):
     path = pack / 'pack.json'
     text = path.read_text()
@@ -163,15 +186,28 @@ def _children(pid):
 
 
 @pytest.mark.skipif(not Path('/proc/self/task').exists(), reason='looks processes up in /proc')
-def test_killed_in_the_middle(shared_seco_root, tmp_path):
-    """SIGKILL: the workers end too, nobody can read it, and the next run makes the same pack."""
+def test_killed_in_the_middle(shared_seco_root, tmp_path, monkeypatch):
+    """SIGKILL: the workers end too, nobody can read it, and the next run makes the same pack.
+
+    Before that a second process is refused, and does not disturb the first.
+    """
     pack = tmp_path / 'pack'
     argv = [sys.executable, '-c', SLOW, str(shared_seco_root), str(pack)]
     run = subprocess.Popen([*argv, str(Path(__file__).parents[1])])
     end = time.monotonic() + 120
-    while len(list(pack.glob('parts/shard-*.npz'))) < 2:
-        assert run.poll() is None and time.monotonic() < end
-        time.sleep(0.02)
+
+    def wait_for(pattern, least):
+        while len(list(pack.glob(pattern))) < least:
+            assert run.poll() is None and time.monotonic() < end
+            time.sleep(0.02)
+
+    options = dict(bands=RGB, shard_bytes=250_000)
+    wait_for('.shard-*.partial', 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(pack_builder, '_PATIENCE', 0.0)
+        with pytest.raises(DataError, match=r'Another process is packing into'):
+            pack_seco(shared_seco_root, pack, **options)
+    wait_for('parts/shard-*.npz', 2)
     workers = _children(run.pid)
     run.send_signal(signal.SIGKILL)
     run.wait()
@@ -179,7 +215,6 @@ def test_killed_in_the_middle(shared_seco_root, tmp_path):
     assert 2 <= len(finished) < 6
     with pytest.raises(LayoutError, match='a pack that is not finished'):
         SeCo(str(pack))
-    options = dict(bands=RGB, shard_bytes=250_000)
     pack_seco(shared_seco_root, pack, **options)
     for worker in workers:
         with suppress(FileNotFoundError):
@@ -224,6 +259,25 @@ def test_stopped_anywhere(shared_seco_root, whole, tmp_path, monkeypatch, stop):
     assert content(tmp_path / 'pack') == content(whole)
 
 
+def test_stopped_before_the_first_manifest(shared_seco_root, whole, tmp_path):
+    """Nothing but begun files of ours: gone on with. Anything else: refused, and left alone."""
+    root = tmp_path / 'pack'
+    (root / 'parts').mkdir(parents=True)
+    begun = ('.pack.json.', '.index.', 'parts/.shard-00000.npz.')
+    for name in begun:
+        (root / f'{name}{"0" * 32}').write_text('')
+    (root / '.shard-00000.npy.partial').write_text('')
+    for name in ('mine.txt', '.pack.json.mine', 'parts/shard-00000.npz'):
+        (root / name).write_text('')
+        with pytest.raises(ConfigError, match='is no pack and not empty'):
+            pack_seco(shared_seco_root, root, **SMALL)
+        (root / name).unlink()
+    assert len(list(root.glob('.*.0*'))) == 2
+    pack_seco(shared_seco_root, root, **SMALL)
+    assert content(root) == content(whole)
+    assert not list(root.rglob(f'.*{"0" * 32}'))
+
+
 def test_a_dead_worker_is_said(shared_seco_root, tmp_path, monkeypatch):
     def die(*_):
         if multiprocessing.parent_process():
@@ -260,6 +314,24 @@ def test_archive_that_changed_in_between(seco_root, tmp_path, monkeypatch):
     shutil.rmtree(seco_root / '000002')
     with pytest.raises(ConfigError, match=r'other patches \(6 of them; now there are 4\)'):
         pack_seco(seco_root, tmp_path / 'pack', **SMALL)
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_archive_that_changed_since(seco_root, tmp_path, workers):
+    """A finished pack is compared too; without its parts nothing is known of the files."""
+    pack = tmp_path / 'pack'
+    pack_seco(seco_root, pack, **SMALL)
+    path = sorted((seco_root / '000001').glob('*/B3.tif'))[0]
+    write_band(path, pattern(2, 1, 'B3'), 35, 20)
+    with pytest.raises(LayoutError, match=r'changed since .*shard-00001\.npy was packed'):
+        pack_seco(seco_root, pack, workers=workers, **SMALL)
+    (pack / 'shard-00001.npy').unlink()
+    pack_seco(seco_root, pack, workers=workers, **SMALL)
+    for ours, theirs in zip(read_all(pack), read_all(seco_root), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    shutil.rmtree(pack / 'parts')
+    os.utime(path)
+    pack_seco(seco_root, pack, workers=workers, **SMALL)
 
 
 def test_other_options_in_between(pack, shared_seco_root):
@@ -319,6 +391,56 @@ def test_disk_that_fills_up(shared_seco_root, whole, tmp_path, monkeypatch):
     assert content(tmp_path / 'pack') == content(whole)
 
 
+class _Full:
+    """A file on a disk that has no room for more than some bytes."""
+
+    def __init__(self, file, room):
+        self.file, self.room = file, room
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+    def write(self, blob):
+        self.room -= len(memoryview(blob).cast('B'))
+        if self.room < 0:
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        return self.file.write(blob)
+
+
+@pytest.mark.parametrize('where', ['first write', 'write', 'index', 'manifest'])
+@pytest.mark.parametrize('workers', [1, 2])
+def test_disk_full_in_the_middle(shared_seco_root, whole, tmp_path, monkeypatch, where, workers):
+    root, real = tmp_path / 'pack', np.save
+
+    def full_open(path, *mode):
+        return _Full(open(path, *mode), 0 if where == 'first write' else 4 * 264 * 264)
+
+    def full_save(path, array, **more):
+        if 'centres' in str(path):
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        real(path, array, **more)
+
+    def full_write(*_):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    with monkeypatch.context() as patch:
+        if where == 'index':
+            patch.setattr(np, 'save', full_save)
+        elif where == 'manifest':
+            patch.setattr(pack_builder.Manifest, 'write', full_write)
+        else:
+            patch.setattr(pack_writer, 'open', full_open, raising=False)
+        with pytest.raises(DataError, match=r'The disk of .*pack is full; .* same command again'):
+            pack_seco(shared_seco_root, root, workers=workers, **SMALL)
+    begun = [path.name for path in root.rglob('.*') if path.name != '.lock']
+    assert not begun and not (root / 'index').exists()
+    pack_seco(shared_seco_root, root, **SMALL)
+    assert content(root) == content(whole)
+
+
 # --- local copies ------------------------------------------------------------------------------
 
 
@@ -336,8 +458,31 @@ def test_local_copies(pack, whole, tmp_path):
     shutil.copy(Path(whole) / copy.name, pack)
     np.testing.assert_array_equal(SeCo(str(pack), **options)[1]['img'], expected[1])
     assert copy.stat().st_size > 300 and not list(copy.parent.glob('*.partial'))
+
+
+def test_damaged_local_copy(pack, whole, tmp_path):
+    """Named as what it is, deleted, and read where it came from; a damaged original is an error."""
+    options = dict(pipeline=LOAD, local_copy=str(tmp_path / 'fast'))
+    expected = read_all(whole)
+    SeCo(str(pack), **options)[0]
+    (copy,) = (tmp_path / 'fast').glob('*/shard-*.npy')
+    for damage in (lambda: flip(copy, 200), lambda: os.truncate(copy, 300)):
+        one, other = (SeCo(str(pack), **options) for _ in range(2))
+        one[1], other[1]
+        damage()
+        with mock.patch.object(pack_shards, 'print_log') as log:
+            for _ in range(2):
+                np.testing.assert_array_equal(one[0]['img'], expected[0])
+        ((message,), _) = log.call_args_list[-1]
+        assert log.call_count == 1
+        assert 'was deleted' in message and f'{copy} ' in message and not copy.exists()
+        # A copy that was made anew meanwhile is not taken for the damaged one.
+        np.testing.assert_array_equal(SeCo(str(pack), **options)[0]['img'], expected[0])
+        np.testing.assert_array_equal(other[0]['img'], expected[0])
+        assert copy.read_bytes() == (pack / copy.name).read_bytes()
     flip(copy, 200)
-    with pytest.raises(RasterError, match='is damaged'):
+    flip(pack / copy.name, 200)
+    with pytest.raises(RasterError, match=f'{pack / copy.name} is damaged'):
         SeCo(str(pack), **options)[0]
 
 
