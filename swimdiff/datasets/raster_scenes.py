@@ -15,6 +15,7 @@ import numpy as np
 
 from swimdiff.bands import canonical_bands, declare_bands
 from swimdiff.datasets.gdal_access import require_gdal
+from swimdiff.datasets.packs import PackSource
 from swimdiff.datasets.patch_index import PatchIndex
 from swimdiff.datasets.patch_source import PatchSource
 from swimdiff.datasets.raster_scenes_building import build_index
@@ -214,7 +215,7 @@ class RasterScenes(ScenePatches):
         DatasetNotFoundError: ``data_root`` is not there.
         LayoutError: No scene in it, or one that is not whole.
         BandError: Bands that are not known.
-        ConfigError: Options that do not fit together.
+        ConfigError: Options that do not fit together, or a pack made with others.
         RasterError: A scene that cannot be read, or values that do not fit the unit.
     """
 
@@ -231,3 +232,7 @@ class RasterScenes(ScenePatches):
             )
         source = partial(RasterScenesSource, data_root, bands, **options)
         super().__init__(data_root, source, bands=bands, **kwargs)
+        if isinstance(self.source, PackSource):
+            key = RasterOptions(**options).key()
+            given = {name: key[name] for name in options if options[name] is not None}
+            self.source.check_options(given)

@@ -7,6 +7,7 @@ from typing import Any
 from swimdiff.bands import RGB, SECO_BANDS
 from swimdiff.datasets.band_folders import BandFolders, Pixels
 from swimdiff.datasets.location_layout import LocationLayout
+from swimdiff.datasets.packs import PackSource
 from swimdiff.datasets.scene_patches import ScenePatches
 from swimdiff.registry import DATASETS
 
@@ -39,14 +40,14 @@ class SeCo(ScenePatches):
     Args:
         data_root: Folder with the six-digit location folders, or the folder above it, or a pack.
         bands: Bands by name, in the order of the channels.
-        patch_size: Side of the 10 m bands in pixels.
+        patch_size: Side of the 10 m bands in pixels; by default 264, or what a pack holds.
         **kwargs: Options of :class:`ScenePatches`.
 
     Raises:
         DatasetNotFoundError: ``data_root`` is not there.
         LayoutError: The tree is not as released.
         BandError: A band that SeCo does not have.
-        ConfigError: An unknown choice.
+        ConfigError: An unknown choice, or a pack of patches of another size.
     """
 
     METAINFO = dict(dataset_type='SeCo', task_name='pre-training')
@@ -55,9 +56,12 @@ class SeCo(ScenePatches):
         self,
         data_root: str,
         bands: Sequence[str] = RGB,
-        patch_size: int = 264,
+        patch_size: int | None = None,
         **kwargs: Any,
     ) -> None:
         pixels = Pixels(SECO_BANDS, 'uint8', 'reflectance x 255')
-        source = partial(BandFolders, data_root, SECO_LAYOUT, pixels, patch_size)
+        side = 264 if patch_size is None else patch_size
+        source = partial(BandFolders, data_root, SECO_LAYOUT, pixels, side)
         super().__init__(data_root, source, bands=bands, **kwargs)
+        if isinstance(self.source, PackSource) and patch_size is not None:
+            self.source.check_options(dict(patch_size=patch_size))

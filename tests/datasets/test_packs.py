@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -228,6 +229,48 @@ def test_scenes_cut_into_patches(tmp_path):
     random = RasterScenes(str(tmp_path / 'scenes'), windows='random', stretch=False, **options)
     with pytest.raises(ConfigError, match='cuts other patches at each access'):
         make_pack(random, tmp_path / 'no', PackOptions())
+
+
+@pytest.mark.parametrize('pack', ['raw'], indirect=True)
+def test_options_of_the_archive_are_compared(pack, tmp_path):
+    """Those that a config gives and the pack was not made with are refused, defaults are not."""
+    write_bands(tmp_path / 'scenes' / 'T36QZH_20200101T075611', scene_bands())
+    raw = RasterScenes(str(tmp_path / 'scenes'), patch=24, clouds=None, bands=['B04', 'B05'])
+    first, root = str(tmp_path / 'first'), str(tmp_path / 'pack')
+    make_pack(raw, first, PackOptions())
+    make_pack(RasterScenes(first), root, PackOptions(bands=['B05']))
+    same = dict(patch=24, stride=24, windows='grid', min_valid=0.95, patch_metres=None)
+    for place in (first, root):  # a pack of a pack knows them too
+        assert len(RasterScenes(place)) == len(RasterScenes(place, **same)) == 4
+        for name, value, told in (
+            ('patch', 12, 24),
+            ('patch_metres', 240.0, None),
+            ('stride', 12, 24),
+            ('windows', 'random', 'grid'),
+            ('min_valid', 0.5, 0.95),
+            ('unit', 'reflectance x 10000', None),
+            ('include', ('T36*',), []),
+        ):
+            message = f'{name}={value!r} in the config, and {place} was packed with {name}={told!r}'
+            with pytest.raises(ConfigError, match=re.escape(message)):
+                RasterScenes(place, **{name: value})
+        with pytest.raises(ConfigError, match=r"clouds=\{'band': 'SCL'.* with clouds=None"):
+            RasterScenes(place, clouds='SCL')
+    assert len(SeCo(pack, patch_size=264)) == 6
+    with pytest.raises(ConfigError, match=r'patch_size=128 in the config.* with patch_size=264'):
+        SeCo(pack, patch_size=128)
+
+
+@pytest.mark.parametrize('size', [100, 264])
+def test_patch_size_of_a_pack_of_coarse_bands(tmp_path, size):
+    """A side that 6 does not divide is the size that it was packed with all the same."""
+    tree = write_tree(tmp_path / 'seco', locations=1, dates=1, bands=('B1',))
+    write_band(next(tree.rglob('B1.tif')), pattern(0, 0, 'B1')[: size // 6, : size // 6], 35, 20)
+    root = str(tmp_path / 'pack')
+    make_pack(SeCo(str(tree), bands=['B01'], patch_size=size), root, PackOptions(bands=['B01']))
+    assert len(SeCo(root, bands=['B01'], patch_size=size)) == len(SeCo(root, bands=['B01'])) == 1
+    with pytest.raises(ConfigError, match='patch_size=200 in the config'):
+        SeCo(root, bands=['B01'], patch_size=200)
 
 
 def test_a_pack_of_a_pack(pack, tmp_path):
