@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from fixtures.rasters import RESOLUTION, noise, write_bands
 from fixtures.runs import ROOT
 from fixtures.tools import load_tool
 
-from swimdiff.datasets import SeCo
+from swimdiff.datasets import RasterScenes, SeCo
 
 LOAD = [dict(type='LoadPatch')]
 
@@ -46,6 +47,48 @@ def test_config_bands_codec(tool, shared_seco_root, tmp_path, capsys):
     assert tool.main([str(tmp_path / 'pack'), str(tmp_path / 'red'), '--bands', 'B04']) == 0
     red = SeCo(str(tmp_path / 'red'), bands=['B04'], pipeline=LOAD)
     np.testing.assert_array_equal(red[2]['img'][..., 0], raw[2]['img'][..., 0])
+
+
+def test_scenes_are_cut_and_judged_by_the_bands_wanted(tool, tmp_path, capsys):
+    """Coarser bands that are not packed move no window, and their zeros are none of the others."""
+    names = ('B01', 'B02', 'B03', 'B04')
+    sides = {name: 240 * 10 // RESOLUTION[name] for name in names}
+    bands = {name: noise(sides[name], sides[name], seed) for seed, name in enumerate(names)}
+    for name in names[1:]:
+        bands[name][:, :60] = 0  # data of B01 alone: no data for who wants the others
+    write_bands(tmp_path / 'scenes' / 'T36QZH_20200101T075611', bands)
+    wanted, root = ('B04', 'B03', 'B02'), str(tmp_path / 'pack')
+    argv = [str(tmp_path / 'scenes'), root, '--type', 'RasterScenes', '--bands', *wanted]
+    assert tool.main([*argv, '--dataset-options', 'patch=32', 'index_cache=None']) == 0
+    options = dict(bands=wanted, patch=32, pipeline=LOAD)
+    packed = RasterScenes(root, **options)
+    raw = RasterScenes(str(tmp_path / 'scenes'), index_cache=None, **options)
+    assert len(packed) == len(raw) > 20 and packed.source.bands == wanted
+    for i in range(len(raw)):
+        assert packed[i]['location'] == raw[i]['location']
+        np.testing.assert_array_equal(packed[i]['img'], raw[i]['img'])
+
+
+def test_locations_left_out(tool, seco_root, tmp_path, capsys):
+    """An empty location: refused, or left out, named, and no fault of the pack."""
+    (seco_root / '000007').mkdir()
+    argv = [str(seco_root), str(tmp_path / 'pack'), '--bands', 'B04', '--type', 'SeCo']
+    assert tool.main(argv) == 1
+    assert '000007' in capsys.readouterr().err
+    path = sorted(seco_root.glob('000001/*/B4.tif'))[0]
+    path.unlink()
+    assert tool.main([*argv, '--max-unreadable', '0.3']) == 0
+    found = capsys.readouterr()
+    assert '5 patches, 2 left out, 1 bands' in found.out
+    left = [line for line in found.err.splitlines() if line.startswith('left out: ')]
+    assert len(left) == 2 and '000007' in left[0] and 'B4.tif is missing' in left[1]
+    packed = SeCo(str(tmp_path / 'pack'), bands=['B04'], pipeline=LOAD)
+    raw = SeCo(str(seco_root), bands=['B04'], pipeline=LOAD, max_unreadable=0.5)
+    assert len(packed) == 5
+    np.testing.assert_array_equal(packed[4]['img'], raw[5]['img'])
+    assert tool.main(['info', str(tmp_path / 'pack')]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told['rows'] == 5 and told['unreadable'] == 2
 
 
 def test_errors_end_in_one_message(tool, shared_seco_root, tmp_path, capsys):

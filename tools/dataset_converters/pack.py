@@ -81,7 +81,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
         '--max-unreadable',
         type=float,
         default=0.0,
-        help='share of the patches that may be left out as they cannot be read (0: stop at one)',
+        help='share of patches, and of locations, that may be left out (0: stop at the first)',
     )
     return parser.parse_args([*argv], argparse.Namespace(command='pack'))
 
@@ -92,7 +92,11 @@ def pack(args: argparse.Namespace) -> int:
     kind = args.type
     if kind is None and is_pack(args.source):
         kind = read_manifest(args.source).kind
-    dataset = open_archive(args.source, kind, options=args.dataset_options)
+    described = dict(args.dataset_options or {})
+    if args.max_unreadable:
+        described.setdefault('max_unreadable', args.max_unreadable)
+    # The bands matter here as well: scenes are cut and judged by those that are wanted.
+    dataset = open_archive(args.source, kind, args.bands, described)
     options = PackOptions(
         bands=args.bands,
         stretch=args.stretch,
@@ -105,10 +109,10 @@ def pack(args: argparse.Namespace) -> int:
     for message in made.unreadable:
         print(f'left out: {message}', file=sys.stderr)
     left = f', {len(made.unreadable)} left out' if made.unreadable else ''
+    about = PackSource(args.target).about()
     print(
-        f'{args.target}: {made.rows - len(made.unreadable)} patches{left}, {len(made.bands)} '
-        f'bands, {sum(made.shard_bytes) / 1e6:.1f} MB in {made.shards} shards, '
-        f'{time.monotonic() - start:.0f} s'
+        f'{args.target}: {about["rows"]} patches{left}, {len(made.bands)} bands, '
+        f'{about["bytes"] / 1e6:.1f} MB in {made.shards} shards, {time.monotonic() - start:.0f} s'
     )
     return 0
 
