@@ -6,9 +6,11 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,8 +23,9 @@ from swimdiff.utils.last_checkpoint import find_checkpoint
 FORK = multiprocessing.get_context('fork')  # the imports are paid once
 
 
-def _train(arguments, half_way):
+def _train(arguments, half_way, variables):
     """A process of its own; ``half_way`` counts the checkpoint in whose writing it is killed."""
+    os.environ.update(variables)
     if half_way is not None:
         from mmengine.fileio import LocalBackend
 
@@ -40,8 +43,8 @@ def _train(arguments, half_way):
     load_tool('train.py').main([str(one) for one in arguments])
 
 
-def start(*arguments, half_way=None):
-    process = FORK.Process(target=_train, args=(arguments, half_way))
+def start(*arguments, half_way=None, **variables):
+    process = FORK.Process(target=_train, args=(arguments, half_way, variables))
     process.start()
     return process
 
@@ -138,6 +141,12 @@ def test_a_second_signal_ends_at_once(unbroken, tmp_path):
     assert process.exitcode == 128 + signal.SIGTERM
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return str(probe.getsockname()[1])
+
+
 def launch(config, processes=1, **variables):
     env = {**environment(), 'PYTHON': sys.executable, **variables}
     env['PYTHONPATH'] += os.pathsep + str(ROOT / 'tests')
@@ -172,6 +181,56 @@ def test_an_error_that_a_restart_does_not_cure_is_not_tried_again(tmp_path):
     output = process.communicate()[0]
     assert process.returncode == 1, output
     assert output.count('RasterError: no such scene') == 1
+
+
+def process_of_rank(launcher, rank):
+    """Number of the training process with that rank."""
+    for pid in Path(f'/proc/{launcher}/task/{launcher}/children').read_text().split():
+        if f'\0RANK={rank}\0'.encode() in Path(f'/proc/{pid}/environ').read_bytes():
+            return int(pid)
+    raise AssertionError(f'no process of rank {rank} below {launcher}')
+
+
+def run_two(*arguments):
+    """Two processes that find each other, without a launcher and its imports."""
+    where = dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=free_port(), WORLD_SIZE='2')
+    pair = [
+        start(*arguments, '--launcher', 'pytorch', **where, RANK=rank, LOCAL_RANK=rank)
+        for rank in '01'
+    ]
+    for process in pair:
+        process.join(120)
+    assert [process.exitcode for process in pair] == [0, 0]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path('/proc/self/environ').exists(), reason='looks for processes in /proc')
+def test_a_signal_to_one_of_two_processes_saves_and_ends_both(tmp_path):
+    """Agreed on every third update; resumed, it is the run of two that nobody stopped."""
+    options = dict(epochs=2, length=64, batch=4, stop=dict(check_every=3))
+    for folder in ('whole', 'stopped'):
+        (tmp_path / folder).mkdir()
+    run_two(write_config(tmp_path / 'whole/c.py', **options))
+
+    config = write_config(tmp_path / 'stopped/c.py', delay=0.2, **options)
+    process = launch(config, 2)
+    for line in process.stdout:
+        if 'Epoch(train)' in line:
+            break
+    os.kill(process_of_rank(process.pid, 1), signal.SIGTERM)
+    output = process.communicate()[0]
+    assert process.returncode == 75, output
+    assert output.count('Stopped by a signal to another process after iteration') >= 1
+    assert output.count('Stopped by SIGTERM after iteration') >= 1
+    work_dir = tmp_path / 'stopped/run'
+    (saved,) = work_dir.glob('*.pth')
+    iteration = int(saved.stem.removeprefix('iter_'))
+    assert iteration % 3 == 0 and max(losses(work_dir)) == iteration < 16
+
+    run_two(config, '--resume', 'auto')
+    expected = losses(tmp_path / 'whole/run')
+    assert sorted(expected) == list(range(1, 17))
+    assert losses(work_dir) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.slow
