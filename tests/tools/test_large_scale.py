@@ -55,3 +55,12 @@ def test_precision_and_accumulation_of_a_config(monkeypatch):
 def test_every_large_config_is_listed_and_short(config):
     assert config in (FOLDER / 'README.md').read_text()
     assert len((FOLDER / config).read_text().splitlines()) <= 20
+
+
+def test_the_momentum_of_a_large_batch_keeps_its_pace_in_epochs():
+    """The rule of docs/scaling.md, from the reference run to 32 processes."""
+    reference = Config.fromfile(ROOT / 'configs/swimdiff_r50_seco.py')
+    large = Config.fromfile(FOLDER / 'swimdiff_r50_lars_seco.py')
+    growth = 32 * large.train_dataloader.batch_size / large.auto_scale_lr.base_batch_size
+    expected = reference.model.momentum_encoder.momentum**growth
+    assert large.model.momentum_encoder.momentum == pytest.approx(expected, abs=5e-4)
