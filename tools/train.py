@@ -80,11 +80,13 @@ def main(argv: list[str] | None = None) -> None:
     launch = current_launch()
     if launch.ended:  # by an error that a restart does not cure
         sys.exit(launch.follow())
+    ready = False
     try:
         cfg = build_config(parse_args(argv))
         adapt_to_device(cfg)
         runner = build_runner(cfg)
         settle_resume(runner)
+        ready = True
         runner.train()
     except StoppedError as stop:
         print(f'\nStopped by {stop}', file=sys.stderr)
@@ -94,6 +96,12 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(f'\n{type(error).__name__}: {error}')
     except SystemExit as usage:
         launch.end(int(bool(usage.code)))
+        raise
+    except Exception as error:
+        # A typo in the config, a missing package: the same the next time. Not so what torch raises
+        # where another process was lost, or the device is full.
+        if not ready and not isinstance(error, (RuntimeError, ConnectionError)):
+            launch.end(1)
         raise
 
 

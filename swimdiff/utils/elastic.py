@@ -62,12 +62,12 @@ class Launch:
 
         Returns:
             The exit code for this process. An agent restarts its processes for any but 0, so a stop
-            on purpose is 0 there and the launcher gives the true one.
+            on purpose is 0 below our launcher, which gives the true one; below another it is said.
         """
         _note(code)
         if code != EXIT_STOPPED and self._store is not None:
             self._store.set('ended', '1')
-        return 0 if code == EXIT_STOPPED and 'TORCHELASTIC_RUN_ID' in os.environ else code
+        return 0 if code == EXIT_STOPPED and os.environ.get(_EXIT_FILE) else code
 
     def follow(self) -> int:
         """What a restarted process exits with where :attr:`ended`: the agent shall rest."""
