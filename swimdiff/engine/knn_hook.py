@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmengine.hooks import CheckpointHook, Hook
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor, nn
 
 from swimdiff.engine.guard import bare_model, highest
@@ -59,10 +59,11 @@ class OnlineKNNHook(Hook):
         save_best (bool): Whether to keep the best checkpoint. Defaults to True.
 
     Raises:
-        ConfigError: An option is out of range, or the samples have several labels.
+        ConfigError: An option is out of range, the samples have several labels, or the run counts
+            iterations instead of epochs.
     """
 
-    priority = 'NORMAL'  # before LoggerHook writes the epoch
+    priority = 'NORMAL'  # before LoggerHook writes the epoch and CheckpointHook saves it
 
     def __init__(
         self,
@@ -90,7 +91,6 @@ class OnlineKNNHook(Hook):
         self._start = self._spent = self._cost = 0.0
         self._saver: CheckpointHook | None = None
         self._save_best = save_best
-        self._news: dict[str, float] = {}
 
     def before_train(self, runner: Runner) -> None:
         """Build the set and score the floors, so that a mistake shows at once."""
@@ -100,6 +100,13 @@ class OnlineKNNHook(Hook):
             for split in ('train', 'val')
         ]
         self._train, self._val = parts
+        if not isinstance(runner.train_loop, EpochBasedTrainLoop):
+            raise ConfigError(
+                f'OnlineKNNHook: interval={self.interval} counts epochs, and a run by iterations '
+                f'({type(runner.train_loop).__name__}) has none. Give train_cfg a loop by epochs '
+                "(type='EpochBasedTrainLoop', max_epochs=...), or leave the hook away and score "
+                'checkpoints with tools/probe.py.'
+            )
         if self.with_floors:
             self.floors = self._score_floors(runner)
             self._spent += time.perf_counter() - self._start
@@ -118,15 +125,9 @@ class OnlineKNNHook(Hook):
         self._spent += self._cost
         share = self._spent / (time.perf_counter() - self._start)
         self._log(runner, scores, share)
-        self._news = scores
-
-    def before_train_epoch(self, runner: Runner) -> None:
-        """Keep the best, now that the runner counts the epoch as done."""
-        self._keep_best(runner)
-
-    def after_train(self, runner: Runner) -> None:
-        """Keep the best, the last epoch included."""
-        self._keep_best(runner)
+        # Before the epoch is saved, whose checkpoint then knows which is the best.
+        if self._saver is not None:
+            self._saver.after_val_epoch(cast(Runner, _EpochDone(runner)), scores)
 
     def _score(self, extract: Callable[[Tensor], Tensor], prefix: str = 'knn') -> dict[str, float]:
         """Scores of any features, on the validation part."""
@@ -211,10 +212,19 @@ class OnlineKNNHook(Hook):
         saver.before_train(runner)
         return saver
 
-    def _keep_best(self, runner: Runner) -> None:
-        scores, self._news = self._news, {}
-        if scores and self._saver is not None:
-            self._saver.after_val_epoch(runner, scores)
+
+class _EpochDone:
+    """A runner that counts the epoch as done, as it does when the engine keeps the best."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    @property
+    def epoch(self) -> int:
+        return self._runner.epoch + 1
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._runner, name)
 
 
 def _features(backbone: nn.Module, preprocessor: MultiBandPreprocessor, images: Tensor) -> Tensor:

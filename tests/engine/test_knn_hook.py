@@ -49,7 +49,7 @@ def config(root, **options):
     return dict(type='EuroSAT', data_root=str(root), pipeline=PIPELINE, **options)
 
 
-def run(work_dir, hook=None, model=Toy, epochs=4, checkpoint=None):
+def run(work_dir, hook=None, model=Toy, epochs=4, checkpoint=None, loop=None, **options):
     init_default_scope('swimdiff')
     torch.manual_seed(0)
     images = [dict(inputs=torch.randint(0, 256, (3, 16, 16), dtype=torch.uint8)) for _ in range(8)]
@@ -58,12 +58,12 @@ def run(work_dir, hook=None, model=Toy, epochs=4, checkpoint=None):
         str(work_dir),
         train_dataloader=DataLoader(images, batch_size=4, shuffle=True),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
-        train_cfg=dict(by_epoch=True, max_epochs=epochs),
+        train_cfg=loop or dict(by_epoch=True, max_epochs=epochs),
         custom_hooks=[hook] if hook else [],
         default_hooks=dict(logger=dict(type='LoggerHook', interval=1), checkpoint=checkpoint),
         default_scope='swimdiff',
-        experiment_name=work_dir.name,
         randomness=dict(seed=0),
+        **dict(dict(experiment_name=work_dir.name), **options),
     )
     runner.train()
     rows = [
@@ -187,6 +187,38 @@ def test_the_best_checkpoint_is_kept(root, tmp_path, monkeypatch):
     for name, value in then['state_dict'].items():
         assert torch.equal(best['state_dict'][name], value)
     assert (tmp_path / 'best/last_checkpoint').read_text().endswith('epoch_4.pth')
+
+
+def test_the_best_is_known_after_a_kill(root, tmp_path, monkeypatch):
+    """80, 85, killed before the third epoch is over; going on with 82 leaves the 85."""
+    scores = iter([80.0, 85.0, 82.0])
+    monkeypatch.setattr(OnlineKNNHook, '_score', lambda *_: {'knn/top1': next(scores)})
+    hook = dict(type='OnlineKNNHook', dataset=config(root), interval=1, budget=9, floors=False)
+    saver = dict(type='AtomicCheckpointHook', interval=1)
+    steps = iter(range(5))
+
+    class Killed(Toy):
+        def forward(self, *args, **kwargs):
+            if next(steps) == 4:
+                raise KeyboardInterrupt
+            return super().forward(*args, **kwargs)
+
+    folder = tmp_path / 'killed'
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, hook, Killed, epochs=3, checkpoint=saver)
+    hub = torch.load(folder / 'epoch_2.pth', weights_only=False)['message_hub']['runtime_info']
+    assert hub['best_score'] == 85 and hub['best_ckpt'].endswith('best_knn_top1_epoch_2.pth')
+    run(folder, hook, epochs=3, checkpoint=saver, resume=True, experiment_name='killed-again')
+    assert [path.name for path in folder.glob('best*.pth')] == ['best_knn_top1_epoch_2.pth']
+    hub = torch.load(folder / 'epoch_3.pth', weights_only=False)['message_hub']['runtime_info']
+    assert hub['best_score'] == 85
+
+
+def test_a_run_by_iterations_is_refused(root, tmp_path):
+    hook = dict(type='OnlineKNNHook', dataset=config(root), interval=1)
+    loop = dict(type='ResumableIterLoop', max_iters=4)
+    with pytest.raises(ConfigError, match=r'counts epochs.*ResumableIterLoop'):
+        run(tmp_path / 'iterations', hook, loop=loop)
 
 
 def test_linear_head(root, tmp_path):
