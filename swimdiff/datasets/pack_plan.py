@@ -97,7 +97,9 @@ def make_plan(dataset: ScenePatches, options: PackOptions) -> tuple[Manifest, fl
             high=dict(zip(bands, table.select('high', bands), strict=True)),
         )
     elif isinstance(source, PackSource) and source.manifest.stretch:
-        stretch = dict(source.manifest.stretch)
+        was = source.manifest.stretch
+        low, high = ({band: was[name][band] for band in bands} for name in ('low', 'high'))
+        stretch = dict(stats=was['stats'], low=low, high=high)
     made = Manifest(
         kind=type(dataset).__name__,
         source=_key(source),

@@ -74,7 +74,8 @@ class Packer:
         self._shapes = shapes
         self._finest = shapes.index(max(shapes))
         self._tables = None
-        if manifest.stretch is not None:
+        # A pack of a stretched pack says how it was stretched, and is not stretched again.
+        if manifest.stretch is not None and not getattr(source, 'stretched', False):
             low, high = (
                 [manifest.stretch[name][band] for band in manifest.bands]
                 for name in ('low', 'high')

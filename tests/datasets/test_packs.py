@@ -194,6 +194,13 @@ def test_16_bit(tmp_path, stretch):
     for stretched in (True,) if stretch else (True, False):
         ours, theirs = (SSL4EO(str(r), stretch=stretched, **options) for r in (root, tree))
         assert_same([ours[i] for i in range(4)], [theirs[i] for i in range(4)])
+    again = str(tmp_path / 'again')  # a pack of a pack is of the level of the first
+    make_pack(SSL4EO(root, **options), again, PackOptions(bands=['B05', 'B02']))
+    some = dict(options, bands=('B05', 'B02'))
+    ours, theirs = (SSL4EO(r, **some) for r in (again, root))
+    assert_same([ours[i] for i in range(4)], [theirs[i] for i in range(4)])
+    with pytest.raises(ConfigError, match=r"level='L1C' was asked for"):
+        SSL4EO(again, level='L1C', stats='s2_l2a', **some)
     with pytest.raises(ConfigError, match=r"a pack of the data set SSL4EO, .* Set type='SSL4EO'"):
         SeCo(root)
 
