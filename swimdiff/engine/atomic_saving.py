@@ -27,7 +27,8 @@ def save_atomically(runner: Runner, folder: str, filename: str, *args: Any, **op
         OSError: It could not be written; nothing is left of it.
     """
     partial, final = Path(folder, partial_name(filename)), Path(folder, filename)
-    gather_optimizer(runner)
+    if options.get('save_optimizer', True):
+        gather_optimizer(runner)
     try:
         runner.save_checkpoint(folder, partial.name, *args, **options)
         if partial.is_dir():  # a sharding strategy: a file a process

@@ -2,12 +2,15 @@
 
 import os
 import re
+import shutil
 import socket
+import time
 from pathlib import Path
 
 __all__ = ['clean_partials', 'partial_name', 'replace_file', 'replace_text']
 
 _PARTIAL = re.compile(r'\..+\.(?P<host>[^.]+)-(?P<pid>\d+)\.partial$')
+_DAY = 24 * 60 * 60  # seconds
 
 
 def _host() -> str:
@@ -54,8 +57,20 @@ def _alive(pid: int) -> bool:
     return True
 
 
+def _in_use(path: Path, host: str, pid: int) -> bool:
+    if host == _host():
+        return _alive(pid)
+    try:
+        return time.time() - path.stat().st_mtime < _DAY
+    except FileNotFoundError:  # it has just taken its place
+        return True
+
+
 def clean_partials(folder: Path) -> list[Path]:
-    """Delete what killed writers left; those of living processes of this host stay.
+    """Delete what killed writers left, files and folders.
+
+    Those of living processes of this host stay; of other hosts, which cannot be asked, those not
+    older than a day.
 
     Args:
         folder: Where to look; may be missing.
@@ -66,8 +81,11 @@ def clean_partials(folder: Path) -> list[Path]:
     gone = []
     for path in sorted(folder.glob('.*.partial')):
         made = _PARTIAL.fullmatch(path.name)
-        if made is None or (made['host'] == _host() and _alive(int(made['pid']))):
+        if made is None or _in_use(path, made['host'], int(made['pid'])):
             continue
-        path.unlink(missing_ok=True)
+        if path.is_dir():  # of a sharding strategy
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
         gone.append(path)
     return gone

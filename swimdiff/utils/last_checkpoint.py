@@ -5,6 +5,7 @@ empty or behind. What a file holds says how far the run was and when it was writ
 that every record of it carries (CRC-32 of the zip format) say whether it came down whole.
 """
 
+import time
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,13 +26,13 @@ class Progress:
 
     Args:
         path: The file.
-        written: When, as the engine notes it (``YYYYmmdd_HHMMSS``).
+        written: When, in seconds since 1970.
         iteration: Iterations done.
         epoch: Epochs done.
     """
 
     path: Path
-    written: str
+    written: float
     iteration: int
     epoch: int
 
@@ -90,6 +91,20 @@ def _content(path: Path) -> Any:
         return load_torch(path)
 
 
+def _written(path: Path, meta: dict[str, Any]) -> float:
+    """When a checkpoint was written, in seconds since 1970.
+
+    Ours say so. The engine notes local time, which an hour a year has twice and hosts may have
+    differently; the file's own time is that of the copy where it was copied.
+    """
+    if isinstance(meta.get('written'), float):
+        return meta['written']
+    try:
+        return time.mktime(time.strptime(str(meta.get('time')), '%Y%m%d_%H%M%S'))
+    except (ValueError, OverflowError):
+        return path.stat().st_mtime
+
+
 def read_progress(path: Path, optimizer: bool = True) -> Progress:
     """How far the run was that wrote a checkpoint, without reading its tensors.
 
@@ -110,7 +125,7 @@ def read_progress(path: Path, optimizer: bool = True) -> Progress:
             'the state of a run. To start from its weights use --cfg-options load_from=FILE; to '
             'go on, name an epoch_N.pth or iter_N.pth of the work dir.'
         )
-    return Progress(path, str(meta.get('time', '')), int(meta['iter']), int(meta['epoch']))
+    return Progress(path, _written(path, meta), int(meta['iter']), int(meta['epoch']))
 
 
 def require_whole(path: Path, optimizer: bool = True) -> Progress:

@@ -47,6 +47,20 @@ def test_the_note_is_a_hint(run, note):
     assert last_checkpoint(run) == run / 'epoch_10.pth'
 
 
+def test_the_newest_is_not_told_by_the_wall_clock(tmp_path):
+    """Local time goes back an hour in autumn; seconds since 1970 do not, nor do copies matter."""
+    for epoch, local, seconds in ((7, '20261025_025900', 2e9), (8, '20261025_020100', 2e9 + 120)):
+        meta = dict(epoch=epoch, iter=epoch, time=local, written=seconds)
+        path = save(tmp_path, f'epoch_{epoch}.pth', epoch, local, meta=meta)
+        os.utime(path, (10**9 - epoch, 10**9 - epoch))
+    assert find_checkpoint(tmp_path).good.epoch == 8
+    # of the engine's own files, the local time is what there is; without it, the file's
+    save(tmp_path, 'epoch_9.pth', 9, '20990101_000000')
+    assert find_checkpoint(tmp_path).good.epoch == 9
+    nameless = save(tmp_path, 'epoch_3.pth', 3, 'yesterday')
+    assert read_progress(nameless).written == 10**9 + 3
+
+
 def truncated(data):
     return data[: len(data) // 2]
 
