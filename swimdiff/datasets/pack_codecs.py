@@ -14,7 +14,7 @@ import numpy as np
 
 from swimdiff.datasets.gdal_access import open_raster
 
-__all__ = ['decode_jpeg', 'encode_jpeg']
+__all__ = ['decode_jpeg', 'encode_jpeg', 'own_strips']
 
 _SOI = b'\xff\xd8'
 #: Fewer than 0xd8ff, so that a number of strips is never taken for the start of a JPEG.
@@ -41,6 +41,12 @@ def encode_jpeg(path: str, plane: np.ndarray) -> bytes | None:
         if len(blob) < plane.size and _gives(blob, plane):
             return blob
     return None
+
+
+def own_strips(path: str) -> bytes | None:
+    """The JPEG strips of a file as they are, for :func:`decode_jpeg`; None where there are none."""
+    found = _strips(path)
+    return None if found is None else _join(*found)
 
 
 def _gives(blob: bytes, plane: np.ndarray) -> bool:
