@@ -7,11 +7,12 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
-from swimdiff.engine.guard import any_process, bare_model, stop_run
+from swimdiff.engine.guard import bare_model, stop_run
 from swimdiff.errors import ConfigError
 from swimdiff.evaluation.spread import Spread, embedding_spread
 from swimdiff.models.scene_queue import EMPTY, SceneQueue
 from swimdiff.registry import HOOKS
+from swimdiff.utils.agreement import any_process
 
 __all__ = ['CollapseHook', 'newest_keys']
 

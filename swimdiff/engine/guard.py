@@ -2,13 +2,13 @@
 
 from typing import Any, NoReturn
 
-import torch
-from mmengine.dist import all_reduce, barrier, get_world_size
+from mmengine.dist import barrier
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from swimdiff.engine.report_hook import ReportHook
 from swimdiff.errors import DivergedError
+from swimdiff.utils.agreement import any_process, highest
 
 __all__ = ['Nag', 'any_process', 'bare_model', 'highest', 'stop_run']
 
@@ -16,24 +16,6 @@ __all__ = ['Nag', 'any_process', 'bare_model', 'highest', 'stop_run']
 def bare_model(runner: Runner) -> Any:
     """The model without the wrapper of distributed training."""
     return runner.model.module if is_model_wrapper(runner.model) else runner.model
-
-
-def highest(value: float) -> float:
-    """The highest of all processes' values; every process must call."""
-    if get_world_size() == 1:
-        return value
-    found = torch.tensor(value)
-    all_reduce(found, 'max')
-    return float(found)
-
-
-def any_process(verdict: bool) -> bool:
-    """Whether any process says so: all go on or all stop, none waits for one that has gone.
-
-    Args:
-        verdict (bool): Of this process. Every process must call.
-    """
-    return highest(float(verdict)) > 0
 
 
 def stop_run(runner: Runner, message: str, together: bool = True) -> NoReturn:

@@ -1,10 +1,10 @@
-"""Yes-or-no questions on which all processes of a run must give one answer."""
+"""Questions on which all processes of a run must give one answer."""
 
 import torch
 from mmengine.dist import get_world_size
 from torch import distributed
 
-__all__ = ['any_process']
+__all__ = ['any_process', 'highest']
 
 _groups: dict[object, object] = {}
 
@@ -19,14 +19,23 @@ def _control_group() -> object:
     return _groups[world]
 
 
+def highest(value: float) -> float:
+    """The highest of all processes' values; every process has to ask, at the same point of the run.
+
+    Args:
+        value: Of this process.
+    """
+    if get_world_size() == 1:
+        return value
+    found = torch.tensor(value, dtype=torch.float64)
+    distributed.all_reduce(found, distributed.ReduceOp.MAX, group=_control_group())
+    return float(found)
+
+
 def any_process(answer: bool) -> bool:
     """Whether any process says yes; every process has to ask, at the same point of the run.
 
     Args:
         answer: What this process says.
     """
-    if get_world_size() == 1:
-        return answer
-    votes = torch.tensor([int(answer)])
-    distributed.all_reduce(votes, distributed.ReduceOp.MAX, group=_control_group())
-    return bool(votes.item())
+    return highest(float(answer)) > 0
