@@ -11,7 +11,6 @@ default_hooks = dict(
     # The guards: docs/monitoring.md says what each measures and what to do when it speaks.
     finite_loss=dict(type='FiniteLossHook', interval=50),
     collapse=dict(type='CollapseHook', interval=50),
-    starvation=dict(type='LoaderStarvationHook', interval=50),
     scene_mates=dict(type='SceneMatesHook', interval=500),
     progress_bar=dict(type='ProgressBarHook'),
     report=dict(type='ReportHook'),
@@ -21,6 +20,8 @@ default_hooks = dict(
     checkpoint=dict(type='AtomicCheckpointHook', interval=10, max_keep_ckpts=3, minutes=30),
     stop=dict(type='StopSignalHook'),
     sampler_seed=dict(type='SceneSamplerHook'),
+    # A guard, too. Last: it takes for waiting what comes after it in an iteration.
+    starvation=dict(type='LoaderStarvationHook', interval=50),
 )
 
 env_cfg = dict(

@@ -7,8 +7,9 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from swimdiff.engine.guard import Nag, highest
+from swimdiff.engine.guard import Nag
 from swimdiff.registry import HOOKS
+from swimdiff.utils.agreement import highest
 
 __all__ = ['LoaderStarvationHook']
 
@@ -29,6 +30,7 @@ class LoaderStarvationHook(Hook):
     """
 
     # After all others: what they do after an iteration is not waiting, and the clock starts here.
+    # Others are LOWEST, too: default_hooks lists this one last.
     priority = 'LOWEST'
 
     def __init__(self, interval: int = 50, limit: float = 0.2, begin: int = 20) -> None:
