@@ -14,6 +14,7 @@ import argparse
 import sys
 
 from mmengine.config import Config
+from mmengine.runner import FlexibleRunner, Runner
 
 from swimdiff.errors import StoppedError, SwiMDiffError
 from swimdiff.utils.elastic import EXIT_STOPPED, current_launch
@@ -75,6 +76,17 @@ def build_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
+def train(runner: Runner | FlexibleRunner) -> None:
+    """Train; an error is noted in the report of the run before it goes on."""
+    try:
+        runner.train()
+    except Exception as error:
+        from swimdiff.engine.report_hook import report_failure
+
+        report_failure(runner, error)
+        raise
+
+
 def main(argv: list[str] | None = None) -> None:
     """Train; errors made on purpose are printed as one message, without a traceback."""
     launch = current_launch()
@@ -87,7 +99,7 @@ def main(argv: list[str] | None = None) -> None:
         runner = build_runner(cfg)
         settle_resume(runner)
         ready = True
-        runner.train()
+        train(runner)
     except StoppedError as stop:
         print(f'\nStopped by {stop}', file=sys.stderr)
         sys.exit(launch.end(EXIT_STOPPED))

@@ -11,15 +11,16 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from swimdiff.errors import StoppedError
 from swimdiff.registry import HOOKS
 from swimdiff.utils.diagnosis import first_line
 
-__all__ = ['ReportHook']
+__all__ = ['ReportHook', 'report_failure']
 
 
 @HOOKS.register_module()
 class ReportHook(Hook):
-    """Writes ``report.html`` into the work dir after training, and when a guard stops the run.
+    """Writes ``report.html`` into the work dir after training, and when an error ends it.
 
     At the start it notes what only the run itself knows (stack, commit, processes, command) in
     ``run.json`` beside the log. A report that fails is a warning, never the end of the run.
@@ -69,7 +70,8 @@ class ReportHook(Hook):
         """
         if not (self.enable and is_main_process()):
             return
-        done = runner.iter >= runner.max_iters
+        # A run told to stop by its very last iteration has an epoch's end to come.
+        done = runner.iter >= runner.max_iters and not runner.train_loop.stop_training
         self._facts.update(
             state='stopped' if stopped else 'finished' if done else 'interrupted',
             reason=stopped,
@@ -87,6 +89,25 @@ class ReportHook(Hook):
         except Exception as error:
             runner.logger.warning(f'No report was written: {first_line(error)}')
 
+    def fail(self, runner: Runner, error: Exception) -> None:
+        """Write the report of a run that an error ended, unless it is written.
+
+        Of several processes: ``run.json`` only, as a launcher waits to start them again.
+
+        Args:
+            runner (Runner): The runner of the training.
+            error (Exception): What ended it.
+        """
+        if self._facts.get('state') != 'running':
+            return
+        reason = '' if isinstance(error, StoppedError) else first_line(error)
+        if get_world_size() == 1:
+            self.write(runner, stopped=reason)
+            return
+        state = 'stopped' if reason else 'interrupted'
+        self._facts.update(state=state, reason=reason, ended=time.time())
+        self._note(runner)
+
     def _note(self, runner: Runner) -> None:
         try:
             folder = Path(runner.log_dir)
@@ -94,3 +115,15 @@ class ReportHook(Hook):
             (folder / 'run.json').write_text(json.dumps(self._facts, indent=1) + '\n')
         except OSError as error:
             runner.logger.warning(f'run.json was not written: {first_line(error)}')
+
+
+def report_failure(runner: Runner, error: Exception) -> None:
+    """Let the run's report, where it has one, say what ended it.
+
+    Args:
+        runner (Runner): The runner of the training.
+        error (Exception): What ended it.
+    """
+    for hook in runner.hooks:
+        if isinstance(hook, ReportHook):
+            hook.fail(runner, error)
