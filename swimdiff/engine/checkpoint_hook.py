@@ -12,6 +12,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 from swimdiff.engine.atomic_saving import AtomicRunner, LateRemoval, save_atomically, updated
+from swimdiff.engine.finite_loss_hook import look_before_saving
 from swimdiff.engine.optimizers import gather_optimizer
 from swimdiff.engine.resuming import choose_checkpoint
 from swimdiff.errors import CheckpointError, ConfigError
@@ -99,8 +100,8 @@ class AtomicCheckpointHook(CheckpointHook):
                 choice[1] = error
             except OSError as error:
                 choice[1] = CheckpointError(
-                    f'The checkpoints in {" and ".join(dict.fromkeys(folders))} cannot be looked '
-                    f'through: {error}. Make the folder readable, or take another work_dir.'
+                    f'The checkpoints in {runner.work_dir} cannot be looked through: {error}. Make '
+                    'the folder readable, or take another work_dir.'
                 )
         broadcast_object_list(choice)
         path, problem = choice
@@ -140,9 +141,9 @@ class AtomicCheckpointHook(CheckpointHook):
         if not updated(runner):
             return
         if self._waiting is not None:
-            done = runner.iter + 1
-            meta = dict(epoch=runner.epoch, iter=done)
-            step = self._waiting if self.by_epoch else done
+            meta = dict(epoch=runner.epoch, iter=runner.iter + 1)
+            look_before_saving(runner)
+            step = self._waiting if self.by_epoch else meta['iter']
             self._save_checkpoint_with_step(runner, step, meta)
         self._updates += 1
         due = self.steps is not None and self.every_n_train_iters(runner, self.steps)
@@ -165,6 +166,7 @@ class AtomicCheckpointHook(CheckpointHook):
         done = runner.iter + 1
         if self._saved_at != done:
             runner.logger.info(f'Saving checkpoint at {done} iterations')
+            look_before_saving(runner)
             meta = dict(epoch=runner.epoch, iter=done)
             self._save(runner, f'iter_{done}.pth', meta, between=True)
         return self._failures == 0
@@ -206,7 +208,7 @@ class AtomicCheckpointHook(CheckpointHook):
         options = dict(
             save_optimizer=self.save_optimizer,
             save_param_scheduler=self.save_param_scheduler,
-            meta=meta,
+            meta=dict(meta, written=time.time()),
             by_epoch=ended,
             backend_args=self.backend_args,
             **self.args,
@@ -268,6 +270,10 @@ class AtomicCheckpointHook(CheckpointHook):
         """Save the best one as the engine does, and delete the one before afterwards."""
         if not self.save_best:
             return
+        # All processes save or none, though their scores may differ in the last bits.
+        shared = [metrics]
+        broadcast_object_list(shared)
+        metrics = shared[0]
         known, backend = runner.message_hub.runtime_info, self.file_backend
         before = {key: value for key, value in known.items() if key.startswith('best_')}
         names = (

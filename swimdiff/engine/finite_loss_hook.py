@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from swimdiff.engine.guard import any_process, bare_model, stop_run
 from swimdiff.registry import HOOKS
 
-__all__ = ['FiniteLossHook', 'not_finite']
+__all__ = ['FiniteLossHook', 'look_before_saving', 'not_finite']
 
 
 def _floating(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
@@ -77,20 +77,21 @@ class FiniteLossHook(Hook):
         """Look before anything is saved, for whatever reason; only the first process saves."""
         self._check(runner, together=False)
 
+    def look(self, runner: Runner) -> None:
+        """Look now; all processes call, so that all stop together."""
+        self._check(runner)
+
     def _saves_now(self, runner: Runner) -> bool:
-        """Whether a checkpoint is saved after this very iteration.
+        """Whether the engine's interval saves a checkpoint after this very iteration.
 
         Only the first process saves and would find out there, while the others wait for it in the
-        next step; here they find out together.
+        next step; here they find out together. ``AtomicCheckpointHook`` asks before others of its.
         """
         for hook in runner.hooks:
             if isinstance(hook, CheckpointHook):
-                own = not hook.by_epoch and (
-                    self.every_n_train_iters(runner, hook.interval)
-                    or (hook.save_last and self.is_last_train_iter(runner))
-                )
-                between = getattr(hook, 'steps', None)  # of AtomicCheckpointHook
-                if own or (between and self.every_n_train_iters(runner, between)):
+                due = self.every_n_train_iters(runner, hook.interval)
+                last = hook.save_last and self.is_last_train_iter(runner)
+                if not hook.by_epoch and (due or last):
                     return True
         return False
 
@@ -117,3 +118,10 @@ class FiniteLossHook(Hook):
             more = f' and {len(names) - 3} more' if len(names) > 3 else ''
             return f'Weights are infinite or NaN: {", ".join(names[:3])}{more}'
         return None
+
+
+def look_before_saving(runner: Runner) -> None:
+    """Let the guards of a run look before a save that no interval announces; all processes call."""
+    for hook in runner.hooks:
+        if isinstance(hook, FiniteLossHook):
+            hook.look(runner)

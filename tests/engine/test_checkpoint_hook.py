@@ -218,17 +218,41 @@ def test_the_best_one_is_replaced_when_the_new_is_there(train, monkeypatch):
     assert best == ['best_acc_epoch_3.pth']
 
 
+def test_the_best_one_is_saved_without_gathering_the_optimizer(train, monkeypatch):
+    """Gathering takes all processes, and only some may find a score the best."""
+    gathered = []
+    monkeypatch.setattr('swimdiff.engine.atomic_saving.gather_optimizer', gathered.append)
+    # All go by what the first process has: here it says 10, then 5.
+    said = iter([10.0, 5.0])
+
+    def broadcast(shared):
+        if isinstance(shared[0], dict):
+            shared[0] = {'acc': next(said)}
+
+    monkeypatch.setattr('swimdiff.engine.checkpoint_hook.broadcast_object_list', broadcast)
+    options = dict(interval=9, save_best='acc', save_last=False)
+    train(epochs=2, hooks=[_Scores(1.0, 99.0)], checkpoint=options)
+    assert checkpoints(train.work_dir) == ['best_acc_epoch_0.pth']
+    assert gathered == []
+
+
 def test_what_killed_writers_left_goes(train):
     train.work_dir.mkdir()
     dead = train.work_dir / '.epoch_3.pth.otherhost-77.partial'
     gone = train.work_dir / partial_name('x.pth').replace(str(os.getpid()), '999999999')
     alive = train.work_dir / partial_name('epoch_4.pth')
     foreign = train.work_dir / '.notes.partial'
-    for path in (dead, gone, alive, foreign):
+    busy = train.work_dir / '.epoch_4.pth.otherhost-77.partial'
+    for path in (dead, gone, alive, foreign, busy):
         path.write_bytes(b'half')
+    shards = train.work_dir / '.epoch_2.pth.otherhost-77.partial'
+    shards.mkdir()
+    (shards / 'rank_0.pth').write_bytes(b'half')
+    for path in (dead, shards, foreign):
+        os.utime(path, (10**9, 10**9))
     train(epochs=1)
     left = [name for name in names(train.work_dir) if 'partial' in name]
-    assert left == sorted([alive.name, foreign.name])
+    assert left == sorted([alive.name, foreign.name, busy.name])
     assert clean_partials(train.work_dir / 'nowhere') == []
 
 

@@ -2,6 +2,8 @@
 
 import logging
 import math
+import os
+import signal
 
 import pytest
 import torch
@@ -136,6 +138,11 @@ class Sick(Toy):
         return losses
 
 
+def told(model, iteration):
+    if iteration == 3 and dist.get_rank() == 0:
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+
 def _worker(rank, folder):
     dist.init_process_group('gloo', init_method=f'file://{folder}/meet', rank=rank, world_size=2)
     from pathlib import Path
@@ -145,6 +152,16 @@ def _worker(rank, folder):
         # Each process trains alone: what one has does not reach the other through gradients.
         run(Path(folder, str(rank)), Sick(), hook)
     Path(folder, f'{rank}.txt').write_text(str(stopped.value))
+    # Saves that no interval announces: by the clock, which only the first process has, and by a
+    # signal, which only the first one gets.
+    hook = dict(type='FiniteLossHook', interval=1000)
+    ours = dict(type='AtomicCheckpointHook', interval=9)
+    clock = dict(ours, minutes=1e-9, check_every=1)
+    with pytest.raises(DivergedError, match='at iteration 3 '):
+        run(Path(folder, f'clock{rank}'), Sick(), hook, checkpoint=clock)
+    with pytest.raises(DivergedError, match='at iteration 3 '):
+        stop = dict(type='StopSignalHook')
+        run(Path(folder, f'stop{rank}'), Sick(told), hook, stop, checkpoint=ours)
     dist.destroy_process_group()
 
 
@@ -152,6 +169,11 @@ def test_all_processes_stop_though_one_alone_is_sick(tmp_path):
     mp.spawn(_worker, args=(str(tmp_path),), nprocs=2)
     assert 'Another process found' in (tmp_path / '0.txt').read_text()
     assert 'The loss is nan, at iteration 3' in (tmp_path / '1.txt').read_text()
+    saved = [
+        sorted(path.name for path in (tmp_path / name).glob('*.pth'))
+        for name in ('clock0', 'stop0')
+    ]
+    assert saved == [['iter_1.pth', 'iter_2.pth'], []]
 
 
 # Collapse
