@@ -42,8 +42,8 @@ Manner = Literal['data', 'inert', 'trust']
 HOW_TO_CONVERT = (
     'To use its weights without running its code, write them as plain tensors: '
     'python tools/model_converters/publish_backbone.py FILE --salvage. If you trust whoever wrote '
-    'it, --trust-checkpoint (tools/train.py, tools/test.py), --trust (publish_backbone.py) or '
-    'weights_only=False (init_cfg) runs code from the file.'
+    'it, code from the file is run by --trust-checkpoint (for load_from, --resume and '
+    'tools/test.py), weights_only=False (for init_cfg) or --trust (for publish_backbone.py).'
 )
 
 
