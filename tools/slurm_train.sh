@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Train on a Slurm cluster, one task a GPU:
 #   [GPUS=8 GPUS_PER_NODE=8 CPUS_PER_TASK=8 SRUN_ARGS=...] bash tools/slurm_train.sh PARTITION JOB CONFIG WORK_DIR [options]
+# Tasks that are left 300 s after the first one has ended are killed: time to write what is to be kept.
 set -euo pipefail
 
 if [ $# -lt 4 ]; then
@@ -21,5 +22,5 @@ export PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}"
 # shellcheck disable=SC2086  # SRUN_ARGS holds several words
 exec srun --partition="$partition" --job-name="$job" \
     --gres="gpu:$gpus_per_node" --ntasks="$gpus" --ntasks-per-node="$gpus_per_node" \
-    --cpus-per-task="${CPUS_PER_TASK:-8}" --kill-on-bad-exit=0 ${SRUN_ARGS:-} \
+    --cpus-per-task="${CPUS_PER_TASK:-8}" --kill-on-bad-exit=0 --wait=300 ${SRUN_ARGS:-} \
     "${PYTHON:-python}" -u "$here/tools/train.py" "$config" --work-dir "$work_dir" --launcher slurm "$@"
