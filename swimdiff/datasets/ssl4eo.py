@@ -66,7 +66,7 @@ class SSL4EO(ScenePatches):
         data_root: Folder with ``s2c`` and ``s2a``, one of these, or a pack.
         level: ``L1C`` (13 bands) or ``L2A`` (12 bands, no B10).
         bands: Bands by name, in the order of the channels.
-        patch_size: Side of the 10 m bands in pixels.
+        patch_size: Side of the 10 m bands in pixels; 264, or what a pack holds, by default.
         **kwargs: Options of :class:`ScenePatches`; ``stats`` is that of the level by default.
 
     Raises:
@@ -84,7 +84,7 @@ class SSL4EO(ScenePatches):
         data_root: str,
         level: str = 'L2A',
         bands: Sequence[str] = RGB,
-        patch_size: int = 264,
+        patch_size: int | None = None,
         **kwargs: Any,
     ) -> None:
         if level not in _LEVELS:
@@ -96,11 +96,15 @@ class SSL4EO(ScenePatches):
         _refuse_other_level(Path(root), level)
         pixels = Pixels(known, 'uint16', 'reflectance x 10000')
         layout = _layout(level)
-        source = partial(BandFolders, root, layout, pixels, patch_size)
+        source = partial(BandFolders, root, layout, pixels, patch_size or 264)
         super().__init__(data_root, source, bands=bands, **{'stats': stats, **kwargs})
-        packed = self.source.manifest.source if isinstance(self.source, PackSource) else {}
-        if packed and packed.get('layout') != layout.name:
+        if not isinstance(self.source, PackSource):
+            return
+        packed = self.source.manifest.source.get('layout')
+        if packed != layout.name:
             raise ConfigError(
-                f'{data_root} is a pack of {packed.get("layout")}, and level={level!r} was asked '
-                'for. Set the level of the pack, or name a pack of that level (data_root).'
+                f'{data_root} is a pack of {packed}, and level={level!r} was asked for. Set the '
+                'level of the pack, or name a pack of that level (data_root).'
             )
+        if patch_size is not None:
+            self.source.check_options(dict(patch_size=patch_size))

@@ -128,6 +128,8 @@ def test_a_pack_of_the_other_level_is_refused(tmp_path):
     assert len(SSL4EO(str(pack), 'L2A', ['B2'])) == 4
     with pytest.raises(ConfigError, match="pack of SSL4EO-S12 L2A, and level='L1C'"):
         SSL4EO(str(pack), 'L1C', ['B2'])
+    with pytest.raises(ConfigError, match='patch_size'):
+        SSL4EO(str(pack), 'L2A', ['B2'], patch_size=96)
 
 
 def test_local_copy_of_what_is_no_pack_says_so(tmp_path, monkeypatch):

@@ -225,6 +225,7 @@ def shipped(name, root, **options):
     """The data loader config of a shipped config, on another tree."""
     loader = Config.fromfile(config_root() / '_base_' / 'datasets' / name).train_dataloader
     loader.update(batch_size=2, pin_memory=False)
+    loader.sampler.mates = None  # what it is to be needs a queue, hence a model
     loader.dataset.update(data_root=str(root), **options)
     return loader
 

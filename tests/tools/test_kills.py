@@ -242,7 +242,7 @@ def test_two_hosts_recover_from_a_killed_process(unbroken, tmp_path):
         epochs=4,
         length=60,
         batch=2,
-        delay=0.1,
+        delay=0.2,
         checkpoint=dict(interval=1, steps=4),
     )
     env = {**environment(), 'PYTHON': sys.executable}
