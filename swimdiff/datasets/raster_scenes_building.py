@@ -1,6 +1,7 @@
 """The index of a folder of scenes: opened, grouped, cut into windows and judged, in parallel."""
 
 import os
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -50,7 +51,7 @@ def build_index(
         LayoutError: No window can be cut.
     """
     visited: list[str] = []
-    stamp = os.stat(root).st_mtime_ns
+    stamp, begun = os.stat(root).st_mtime_ns, time.time_ns()
     found = list(find_scenes(root, names, options, visited))
 
     def look_into(scene: FoundScene) -> SceneRasters | str:
@@ -95,6 +96,8 @@ def build_index(
     files = {file for scene in found for file in scene.bands.values() or [scene.path]}
     files |= {scene.mask.file for scene in scenes if scene.mask}
     watched, times = _watched(root, stamp, visited, sorted(files))
+    # What changed while it was being read is not what was read: it never counts as unchanged.
+    times[times > begun] = -1
     return PatchIndex(
         locations=made.names,
         paths=Strings.of(scenes[number].path for number in made.columns['scene'].tolist()),
