@@ -212,7 +212,7 @@ def test_a_signal_to_one_of_two_processes_saves_and_ends_both(tmp_path):
         (tmp_path / folder).mkdir()
     run_two(write_config(tmp_path / 'whole/c.py', **options))
 
-    config = write_config(tmp_path / 'stopped/c.py', delay=0.2, **options)
+    config = write_config(tmp_path / 'stopped/c.py', delay=0.4, **options)
     process = launch(config, 2)
     for line in process.stdout:
         if 'Epoch(train)' in line:
@@ -223,7 +223,8 @@ def test_a_signal_to_one_of_two_processes_saves_and_ends_both(tmp_path):
     assert output.count('Stopped by a signal to another process after iteration') >= 1
     assert output.count('Stopped by SIGTERM after iteration') >= 1
     work_dir = tmp_path / 'stopped/run'
-    (saved,) = work_dir.glob('*.pth')
+    # On a busy machine the signal may come after the first epoch, which is saved as ever.
+    (saved,) = work_dir.glob('iter_*.pth')
     iteration = int(saved.stem.removeprefix('iter_'))
     assert iteration % 3 == 0 and max(losses(work_dir)) == iteration < 16
 
@@ -235,6 +236,9 @@ def test_a_signal_to_one_of_two_processes_saves_and_ends_both(tmp_path):
 
 @pytest.mark.slow
 def test_two_hosts_recover_from_a_killed_process(unbroken, tmp_path):
+    # Four processes that wait for each other with time limits: not beside other tests.
+    if not os.environ.get('SWIMDIFF_TWO_HOSTS'):
+        pytest.skip('run alone, with SWIMDIFF_TWO_HOSTS=1: a busy machine breaks its time limits')
     if os.geteuid() != 0 or not shutil.which('ip') or not shutil.which('ps'):
         pytest.skip('network namespaces need root, and the commands ip and ps')
     config = write_config(

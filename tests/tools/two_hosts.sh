@@ -46,7 +46,8 @@ until grep -qs 'Saving checkpoint' "$logs"/host?.log; do
     kill -0 $first && kill -0 $second || { cat "$logs"/host?.log; exit 1; }
     sleep 0.2
 done
-victim=$(ps -o pid=,args= --ppid $second | awk '/train\.py/ {pid = $1} END {print pid}')
+# Wide: a terminal of 80 columns would cut the command off.
+victim=$(ps -ww -o pid=,args= --ppid $second | awk '/train\.py/ {pid = $1} END {print pid}')
 [ -n "$victim" ] || { echo "no process of the second host is there to be killed" >&2; cat "$logs"/host?.log; exit 1; }
 kill -KILL "$victim"
 echo "killed process $victim of host 1"
