@@ -15,6 +15,7 @@ __all__ = [
     'DEVICE_TRANSFORMS',
     'FUNCTIONS',
     'HOOKS',
+    'LABEL_RULES',
     'LOOPS',
     'METRICS',
     'MODELS',
@@ -40,6 +41,8 @@ TRANSFORMS = _child(engine.TRANSFORMS, 'datasets.transforms')
 DEVICE_TRANSFORMS = Registry(
     'device transform', scope='swimdiff', locations=['swimdiff.models.device_views']
 )
+#: What the label of a same-scene key is, see :mod:`swimdiff.models.label_rules`.
+LABEL_RULES = Registry('label rule', scope='swimdiff', locations=['swimdiff.models'])
 #: Functions that a config names: what a worker does when it starts, what is sharded as a whole.
 FUNCTIONS = _child(engine.FUNCTIONS, 'datasets', 'engine')
 #: Scene definitions (what makes two images "of the same scene") live here.

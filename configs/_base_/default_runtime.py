@@ -12,6 +12,8 @@ default_hooks = dict(
     finite_loss=dict(type='FiniteLossHook', interval=50),
     collapse=dict(type='CollapseHook', interval=50),
     scene_mates=dict(type='SceneMatesHook', interval=500),
+    feature_reliance=dict(type='FeatureRelianceHook', interval=200),
+    gradient_share=dict(type='GradientShareHook', interval=500),
     progress_bar=dict(type='ProgressBarHook'),
     report=dict(type='ReportHook'),
     logger=dict(type='LoggerHook', interval=50),

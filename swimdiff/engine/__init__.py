@@ -3,7 +3,9 @@
 from swimdiff.engine.change_picture_hook import ChangePictureHook
 from swimdiff.engine.checkpoint_hook import AtomicCheckpointHook
 from swimdiff.engine.collapse_hook import CollapseHook
+from swimdiff.engine.feature_reliance_hook import FeatureRelianceHook
 from swimdiff.engine.finite_loss_hook import FiniteLossHook
+from swimdiff.engine.gradient_share_hook import GradientShareHook
 from swimdiff.engine.knn_hook import OnlineKNNHook
 from swimdiff.engine.lazy_info_hook import LazyRuntimeInfoHook
 from swimdiff.engine.loops import ResumableEpochLoop, ResumableIterLoop
@@ -25,7 +27,9 @@ __all__ = [
     'AutocastOptimWrapper',
     'ChangePictureHook',
     'CollapseHook',
+    'FeatureRelianceHook',
     'FiniteLossHook',
+    'GradientShareHook',
     'LazyRuntimeInfoHook',
     'LoaderStarvationHook',
     'OnlineKNNHook',

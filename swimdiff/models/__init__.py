@@ -12,6 +12,7 @@ from swimdiff.models.denoising_decoder import DenoisingDecoder
 from swimdiff.models.device_views import DeviceViews
 from swimdiff.models.diffusion_branch import DiffusionBranch
 from swimdiff.models.diffusion_loss import DiffusionLoss
+from swimdiff.models.label_rules import LabelRule
 from swimdiff.models.momentum_encoder import MomentumEncoder
 from swimdiff.models.multilabel_loss import MultiLabelSoftMarginLoss
 from swimdiff.models.noise_schedule import NoiseSchedule
@@ -31,6 +32,7 @@ __all__ = [
     'DiffusionBranch',
     'DiffusionLoss',
     'FeatureDifference',
+    'LabelRule',
     'MomentumEncoder',
     'MultiBandPreprocessor',
     'MultiLabelSoftMarginLoss',

@@ -83,6 +83,9 @@ class DenoisingDecoder(BaseModule):
             a learned gain of the step and band, as part of its output. Without the second, noise
             of 16 pixels a band would have to pass through the few channels of the finest level.
             Defaults to True.
+        drop_levels (float): Probability, for each image while training, that the decoder is left
+            without all levels finer than a random one, so that the deep stages have to hold the
+            image, too (reconstruction). In [0, 1). Defaults to 0.
         init_cfg (dict, optional): Initialisation. Defaults to None, torch's own.
 
     Raises:
@@ -98,6 +101,7 @@ class DenoisingDecoder(BaseModule):
         channels: Sequence[int] = (32, 48, 64, 96),
         time_channels: int = 128,
         skip_noised: bool = True,
+        drop_levels: float = 0.0,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -115,7 +119,10 @@ class DenoisingDecoder(BaseModule):
             )
         if time_channels < 2 or time_channels % 2:
             raise ConfigError(f'DenoisingDecoder: time_channels must be even, got {time_channels}')
+        if not 0 <= drop_levels < 1:
+            raise ConfigError(f'DenoisingDecoder: drop_levels must be in [0, 1), got {drop_levels}')
         self.levels = levels
+        self.drop_levels = drop_levels
         self.stride = strides[levels[0]]
         self.time_channels = time_channels
         self.skip_noised = skip_noised
@@ -164,8 +171,11 @@ class DenoisingDecoder(BaseModule):
         height, width = x_t.shape[-2:]
         grid = (math.ceil(height / self.stride), math.ceil(width / self.stride))
         out = None
+        kept = self._draw_kept(len(x_t), x_t.device)
         for i in reversed(range(len(self.levels))):
             lateral = self.laterals[i](feats[self.levels[i]])
+            if kept is not None:
+                lateral = lateral * kept[:, i].view(-1, 1, 1, 1).to(lateral.dtype)
             if i == 0 and lateral.shape[-2:] != grid:  # a stem that drops the last rows
                 lateral = F.interpolate(lateral, size=grid, mode='nearest')
             parts = [lateral]
@@ -178,6 +188,15 @@ class DenoisingDecoder(BaseModule):
         out = F.pixel_shuffle(self.out_conv(F.silu(self.out_norm(out))), self.stride)
         out = out[..., :height, :width]
         return out if self.gain is None else out + self.gain(time)[:, :, None, None] * x_t
+
+    def _draw_kept(self, rows: int, device: torch.device) -> Tensor | None:
+        """Draw which levels each image's decoder sees, N x L bool; None for all."""
+        count = len(self.levels)
+        if not self.training or self.drop_levels == 0 or count < 2:
+            return None
+        finest = torch.randint(1, count, (rows,), device=device)
+        finest = finest * (torch.rand(rows, device=device) < self.drop_levels)
+        return torch.arange(count, device=device) >= finest[:, None]
 
     def _fold(self, x_t: Tensor, grid: tuple[int, int]) -> Tensor:
         """Space to depth at the finest stride, padding the image where it does not divide."""

@@ -89,7 +89,7 @@ class DiffusionBranch(BaseModule):
 
     def forward(
         self, backbone: nn.Module, x_q: Tensor, x_k: Tensor, feats_q: Sequence[Tensor]
-    ) -> Tensor:
+    ) -> dict[str, Tensor]:
         """Compute the diffusion loss L_D of a batch.
 
         Args:
@@ -99,23 +99,87 @@ class DiffusionBranch(BaseModule):
             feats_q (Sequence[Tensor]): The backbone's pyramid of the query views.
 
         Returns:
-            Tensor: Scalar loss.
+            dict[str, Tensor]: Scalars ``loss`` and ``relative_error``: the squared error over that
+            of the best estimate without a network, a multiple of x_t; above 1 nothing was learned.
         """
         used, factor = part_of_batch(self.share, len(x_q))
-        x_0 = (x_q if self.view == 'query' else x_k)[:used]
-        if self.shrink > 1:
-            x_0 = F.avg_pool2d(x_0, self.shrink)
+        x_0 = self.choose_images(x_q, x_k)[:used]
         t, eps = draw_noise(x_0, len(x_q), self.schedule)  # M, MxCxHxW
         x_t = self.schedule.add_noise(x_0, eps, t)
         feats: Sequence[Tensor] = [feat[:used] for feat in feats_q]
         if self.encoder_input == 'noised':
             feats = self._encode(backbone, x_t)
         output = self.decoder(feats, x_t, t)
-        return factor * self.loss(output, x_0, eps, t, self.schedule)
+        loss = factor * self.loss(output, x_0, eps, t, self.schedule)
+        with torch.no_grad():
+            error = self._squared_error(output, x_0, eps, t)
+            power = x_0.float().square().mean()
+            known = self.schedule.scalar_gain_error(t, self.loss.prediction, power)
+        return {'loss': loss, 'relative_error': error.mean() / known.mean()}
+
+    def choose_images(self, x_q: Tensor, x_k: Tensor) -> Tensor:
+        """Return the views that are noised, as small as the branch sees them."""
+        x_0 = x_q if self.view == 'query' else x_k
+        return F.avg_pool2d(x_0, self.shrink) if self.shrink > 1 else x_0
+
+    def _squared_error(self, output: Tensor, x_0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
+        """Return the mean squared error of each image's prediction, N."""
+        target = self.schedule.target(x_0, eps, t, self.loss.prediction)
+        return (output.float() - target.float()).square().mean(dim=(1, 2, 3))
+
+    @torch.no_grad()
+    def measure_reliance(
+        self, backbone: nn.Module, x_0: Tensor, ranges: int = 3, seed: int = 0
+    ) -> dict[str, float]:
+        """Measure how much the prediction rests on the encoder's features (reconstruction).
+
+        ::
+
+            reliance = 1 - L(features of the image) / L(features of another image)
+
+        x_t, t and noise are the image's own in both; only the features are exchanged. Near 0 the
+        decoder denoises without the encoder, and no image content is asked of it.
+
+        Args:
+            backbone (nn.Module): The query backbone, in the mode to be measured.
+            x_0 (Tensor): N x C x H x W standardised images as the branch sees them, N at least 2.
+            ranges (int): Equal parts of the steps that are drawn. Defaults to 3.
+            seed (int): Of the noise. Defaults to 0.
+
+        Returns:
+            dict[str, float]: ``all`` steps together; ``1``, ``2``, ... the ranges from little noise
+            to much; ``deepest``, all steps with only the deepest level exchanged.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        last, rows = self.schedule.drawn_steps, len(x_0)
+        own: list[Tensor] = []
+        other: list[Tensor] = []
+        deepest: list[Tensor] = []
+        for part in range(ranges):
+            place = (torch.arange(rows) + 0.5) / rows  # spread evenly over the range
+            t = ((part + place) / ranges * last).long().to(x_0.device)
+            eps = torch.randn(x_0.shape, generator=generator).to(x_0)
+            x_t = self.schedule.add_noise(x_0, eps, t)
+            feats = self._features(backbone, x_0, x_t)
+            moved = [feat.roll(1, 0) for feat in feats]
+            level = self.decoder.levels[-1]
+            mixed = [*feats[:level], moved[level], *feats[level + 1 :]]
+            for errors, given in ((own, feats), (other, moved), (deepest, mixed)):
+                errors.append(self._squared_error(self.decoder(given, x_t, t), x_0, eps, t).mean())
+        sums = torch.stack([torch.stack(errors) for errors in (own, other, deepest)])
+        values = 1 - sums[0] / sums[1].clamp(min=1e-12)
+        total = 1 - sums[0].sum() / sums[1:].sum(dim=1).clamp(min=1e-12)
+        found = {str(part + 1): value for part, value in enumerate(values.tolist())}
+        return {'all': float(total[0]), **found, 'deepest': float(total[1])}
 
     @torch.no_grad()
     def denoise(
-        self, backbone: nn.Module, x_0: Tensor, t: Tensor, eps: Tensor | None = None
+        self,
+        backbone: nn.Module,
+        x_0: Tensor,
+        t: Tensor,
+        eps: Tensor | None = None,
+        features_of: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Noise images and estimate the clean ones in one step, for looking at.
 
@@ -125,15 +189,22 @@ class DiffusionBranch(BaseModule):
                 them as small as the branch sees them.
             t (Tensor): N steps.
             eps (Tensor, optional): The noise to add; drawn when not given.
+            features_of (Tensor, optional): N x C x H x W other images whose features, noised by the
+                same noise, the decoder is given instead. Defaults to None, those of ``x_0``.
 
         Returns:
             tuple[Tensor, Tensor]: x_t and the estimate of x_0.
         """
         eps = torch.randn_like(x_0) if eps is None else eps
         x_t = self.schedule.add_noise(x_0, eps, t)
-        feats = backbone(x_0) if self.encoder_input == 'clean' else self._encode(backbone, x_t)
+        shown = x_0 if features_of is None else features_of
+        feats = self._features(backbone, shown, self.schedule.add_noise(shown, eps, t))
         output = self.decoder(feats, x_t, t)
         return x_t, self.schedule.estimate_x0(output, x_t, t, self.loss.prediction)
+
+    def _features(self, backbone: nn.Module, x_0: Tensor, x_t: Tensor) -> Sequence[Tensor]:
+        """Return the pyramid that the decoder is fed outside of training."""
+        return backbone(x_0) if self.encoder_input == 'clean' else self._encode(backbone, x_t)
 
     def _encode(self, backbone: nn.Module, x_t: Tensor) -> Sequence[Tensor]:
         with self.statistics.lend(backbone):

@@ -11,6 +11,7 @@ hold this module against ``diffusers.DDPMScheduler`` instead.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -40,11 +41,25 @@ class NoiseSchedule(nn.Module):
     Notation of DDPM: ``abar_t`` is the share of the signal's variance left at step t. Tables are
     computed in float64 and kept in float32 outside the checkpoint: they follow from the config.
 
+    Which steps training draws is part of the schedule: half of DDPM's leave less than a tenth of
+    the image's variance, and teach an encoder little (docs/evidence.md).
+
+    Example::
+
+        schedule = dict(type='NoiseSchedule', schedule='linear', least_signal=0.1)
+        schedule = dict(type='NoiseSchedule', betas=[0.1, 0.2, 0.4])
+
     Args:
         num_steps (int): T, the number of noise levels; t runs from 0 to T - 1. Defaults to 1000.
         schedule (str): 'linear' or 'cosine'. Defaults to 'linear'.
         beta_start (float): First beta of the linear schedule, in (0, 1). Defaults to 1e-4.
         beta_end (float): Last beta of the linear schedule, in (0, 1). Defaults to 0.02.
+        betas (Sequence[float], optional): The betas themselves, each in (0, 1), instead of all of
+            the above. Defaults to None.
+        least_signal (float): Steps are drawn down to this ``abar_t``, in [0, 1). Defaults to 0,
+            all steps.
+        density (str): How steps are drawn: 'uniform', or 'logit_normal' (Esser et al., 2024, arXiv
+            2403.03206, section 3.1), which favours middle steps. Defaults to 'uniform'.
 
     Raises:
         ConfigError: If an option is unknown or out of range.
@@ -56,8 +71,13 @@ class NoiseSchedule(nn.Module):
         schedule: str = 'linear',
         beta_start: float = 1e-4,
         beta_end: float = 0.02,
+        betas: Sequence[float] | None = None,
+        least_signal: float = 0.0,
+        density: str = 'uniform',
     ) -> None:
         super().__init__()
+        if betas is not None:
+            num_steps = len(betas)
         if num_steps < 2:
             raise ConfigError(f'NoiseSchedule: num_steps must be at least 2, got {num_steps}')
         if not 0 < beta_start <= beta_end < 1:
@@ -65,16 +85,32 @@ class NoiseSchedule(nn.Module):
                 'NoiseSchedule: expected 0 < beta_start <= beta_end < 1, '
                 f'got {beta_start} and {beta_end}'
             )
-        if schedule == 'linear':
-            betas = _linear_betas(num_steps, beta_start, beta_end)
+        if density not in ('uniform', 'logit_normal'):
+            raise ConfigError(
+                f"NoiseSchedule: density must be 'uniform' or 'logit_normal', got {density!r}"
+            )
+        if betas is not None:
+            table = torch.tensor(list(betas), dtype=torch.float64)
+            if not ((table > 0) & (table < 1)).all():
+                raise ConfigError(f'NoiseSchedule: betas must lie in (0, 1), got {list(betas)}')
+        elif schedule == 'linear':
+            table = _linear_betas(num_steps, beta_start, beta_end)
         elif schedule == 'cosine':
-            betas = _cosine_betas(num_steps)
+            table = _cosine_betas(num_steps)
         else:
             raise ConfigError(
                 f"NoiseSchedule: schedule must be 'linear' or 'cosine', got {schedule!r}"
             )
         self.num_steps = num_steps
-        alphas_bar = torch.cumprod(1 - betas, dim=0)
+        alphas_bar = torch.cumprod(1 - table, dim=0)
+        #: Steps below this one are drawn.
+        self.drawn_steps = int((alphas_bar >= least_signal).sum())
+        if not 0 <= least_signal < 1 or self.drawn_steps < 1:
+            raise ConfigError(
+                f'NoiseSchedule: least_signal={least_signal} leaves no step to draw; expected a '
+                f'share from 0 to below {alphas_bar[0].item():.4g}, what the first step leaves'
+            )
+        self.density = density
         # log(1 - abar) loses digits in float32 for small t: every table is made in float64.
         tables = {
             'signal': alphas_bar.sqrt(),
@@ -88,7 +124,7 @@ class NoiseSchedule(nn.Module):
         self.snr: Tensor
 
     def sample_steps(self, batch_size: int, generator: torch.Generator | None = None) -> Tensor:
-        """Draw t uniformly for each image.
+        """Draw t for each image by the density of the schedule.
 
         Args:
             batch_size (int): N.
@@ -96,11 +132,13 @@ class NoiseSchedule(nn.Module):
                 the device's global one.
 
         Returns:
-            Tensor: N int64 steps in [0, T), on the device of the tables.
+            Tensor: N int64 steps in [0, ``drawn_steps``), on the device of the tables.
         """
-        return torch.randint(
-            self.num_steps, (batch_size,), generator=generator, device=self.signal.device
-        )
+        shape, device = (batch_size,), self.signal.device
+        if self.density == 'uniform':
+            return torch.randint(self.drawn_steps, shape, generator=generator, device=device)
+        part = torch.randn(shape, generator=generator, device=device).sigmoid()
+        return (part * self.drawn_steps).long().clamp_(max=self.drawn_steps - 1)
 
     def add_noise(self, x_0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
         """x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps (DDPM eq. 4).
@@ -128,6 +166,33 @@ class NoiseSchedule(nn.Module):
             return x_0
         signal, noise = self._levels(t)
         return signal * eps - noise * x_0
+
+    def scalar_gain_error(self, t: Tensor, prediction: str, power: Tensor) -> Tensor:
+        """Return the squared error of the best estimate that needs no network, a multiple of x_t.
+
+        For a target u x_0 + w eps, with P the mean square of x_0 and both uncorrelated::
+
+            E[target^2] - E[target x_t]^2 / E[x_t^2]
+
+        A network whose error is not below it has learned a gain.
+
+        Args:
+            t (Tensor): N steps.
+            prediction (str): 'eps', 'x0' or 'v'.
+            power (Tensor): P, one for all or N of them.
+
+        Returns:
+            Tensor: N mean squared errors per pixel.
+        """
+        signal, noise = self.signal[t], self.noise[t]
+        on_image, on_noise = {
+            'eps': (torch.zeros_like(signal), torch.ones_like(signal)),
+            'x0': (torch.ones_like(signal), torch.zeros_like(signal)),
+            'v': (-noise, signal),
+        }[prediction]
+        of_target = on_image.square() * power + on_noise.square()
+        of_both = on_image * signal * power + on_noise * noise
+        return of_target - of_both.square() / (signal.square() * power + noise.square())
 
     def estimate_x0(self, output: Tensor, x_t: Tensor, t: Tensor, prediction: str) -> Tensor:
         """The estimate of x_0 that a decoder output stands for.

@@ -1,9 +1,7 @@
 """Scene-wide matching: the contrastive loss whose labels know which keys share the query's scene.
 
 Paper: keys cropped from the query's own scene are false negatives; their labels are recalibrated.
-Summary: the recalibration is adaptive and rests on a relative distribution of cosine similarities
-with its own temperature. Reconstruction: the formulas below, which restrict Adaptive Soft
-Contrastive Learning (Feng and Patras, ICPR 2022, arXiv 2207.11163) to the scene.
+What a label is recalibrated to is the label rule, see :mod:`swimdiff.models.label_rules`.
 """
 
 import math
@@ -12,40 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from swimdiff.errors import ConfigError
+from swimdiff.models.label_rules import LabelRule, Matches
 from swimdiff.models.scene_queue import EMPTY
-from swimdiff.registry import MODELS
+from swimdiff.registry import LABEL_RULES, MODELS
 
-__all__ = ['SceneMatchingHead', 'soft_cross_entropy', 'soft_labels']
-
-RULES = ('soft', 'positive', 'ignore', 'none')
-
-
-def soft_labels(similarity: Tensor, mates: Tensor, temperature: float, scale: float) -> Tensor:
-    """Adaptive soft labels of the false negatives (reconstruction).
-
-    ::
-
-        b = softmax(d / tau')       over the mates S(q) only
-        c = 1 - H(b) / log n        confidence; n = |S(q)|, and c = 1 for n = 1
-        y = min(1, c * K * b)       on S(q), 0 elsewhere
-
-    Args:
-        similarity (Tensor): N x K cosine similarities d of an anchor to the candidates, float32.
-        mates (Tensor): N x K bool, True where the candidate is of the query's scene.
-        temperature (float): tau', positive.
-        scale (float): K of the formula, positive.
-
-    Returns:
-        Tensor: N x K labels in [0, 1], before the division by their sum.
-    """
-    scores = (similarity / temperature).masked_fill_(~mates, -math.inf)
-    peak = scores.amax(dim=1, keepdim=True).clamp_(min=torch.finfo(scores.dtype).min)
-    weights = scores.sub_(peak).exp_()  # 0 off the scene
-    b = weights.div_(weights.sum(dim=1, keepdim=True).clamp_(min=torch.finfo(scores.dtype).tiny))
-    entropy = torch.special.entr(b).sum(dim=1)  # N
-    n = mates.sum(dim=1)  # N
-    confidence = torch.where(n > 1, 1 - entropy / n.clamp(min=2).log(), 1.0).clamp(0, 1)
-    return b.mul_(scale * confidence[:, None]).clamp_(max=1)
+__all__ = ['SceneMatchingHead', 'soft_cross_entropy']
 
 
 def soft_cross_entropy(
@@ -94,12 +63,14 @@ class SceneMatchingHead(nn.Module):
         L_C = - sum_j y_j log softmax_j(z_q . z_j / tau)    over {positive key} and the queue
 
     The positive key has y = 1 and the labels are divided by their sum. What a key of the query's
-    own scene (a mate) gets is the rule:
+    own scene (a mate) gets is the label rule: ``relative``, ``queue``, ``scene``,
+    ``with_positive``, ``floor``, ``positive``, ``ignore`` or ``none`` (MoCo v2), see
+    :mod:`swimdiff.models.label_rules`, or one of your own.
 
-    - ``soft``: the adaptive soft label of :func:`soft_labels`;
-    - ``positive``: y = 1 (hard positives, SupCon-like);
-    - ``ignore``: it leaves the denominator;
-    - ``none``: it stays a negative (MoCo v2).
+    Example::
+
+        head = dict(type='SceneMatchingHead', rule='relative', temperature=0.1)
+        head = dict(type='SceneMatchingHead', rule=dict(type='relative', temperature=0.1))
 
     A slot of the queue not yet filled is never a negative and is nobody's mate. Keys of the current
     batch reach the head only if the self-supervisor passes them among the candidates, see
@@ -110,39 +81,26 @@ class SceneMatchingHead(nn.Module):
     queue may change before it, and need not be copied in every step.
 
     Args:
-        rule (str): 'soft', 'positive', 'ignore' or 'none'. Defaults to 'soft'.
+        rule (str | dict): The label rule: its name, or a dict with ``type`` and its options.
+            Defaults to 'relative'.
         temperature (float): tau. Defaults to 0.07 (SeCo's reference setting).
-        label_temperature (float): tau' of the soft labels. Defaults to 0.05.
-        label_scale (float): K of the soft labels, 1 for large data to 5. Defaults to 1.
-        anchor (str): Whose similarity to the mates gives the soft labels: 'query' (as summaries
-            of the paper have it) or 'key' (as ASCL). Defaults to 'query'.
+        anchor (str): Whose similarity to the mates the rule is shown: 'query' (as summaries of the
+            paper have it) or 'key' (as ASCL). Defaults to 'query'.
 
     Raises:
         ConfigError: If an option is unknown or out of range.
     """
 
     def __init__(
-        self,
-        rule: str = 'soft',
-        temperature: float = 0.07,
-        label_temperature: float = 0.05,
-        label_scale: float = 1.0,
-        anchor: str = 'query',
+        self, rule: str | dict = 'relative', temperature: float = 0.07, anchor: str = 'query'
     ) -> None:
         super().__init__()
-        if rule not in RULES:
-            raise ConfigError(f'SceneMatchingHead: rule must be one of {RULES}, got {rule!r}')
         if anchor not in ('query', 'key'):
             raise ConfigError(f"SceneMatchingHead: anchor must be 'query' or 'key', got {anchor!r}")
-        if min(temperature, label_temperature, label_scale) <= 0:
-            raise ConfigError(
-                'SceneMatchingHead: temperature, label_temperature and label_scale must be '
-                f'positive, got {temperature}, {label_temperature} and {label_scale}'
-            )
-        self.rule = rule
+        if temperature <= 0:
+            raise ConfigError(f'SceneMatchingHead: temperature must be positive, got {temperature}')
+        self.label_rule, self.rule = _build_rule(rule)
         self.temperature = temperature
-        self.label_temperature = label_temperature
-        self.label_scale = label_scale
         self.anchor = anchor
 
     def forward(
@@ -181,11 +139,18 @@ class SceneMatchingHead(nn.Module):
                 if own is not None:
                     left_out = left_out.scatter(1, own[:, None], True)
                     mates = mates & ~left_out
-                y = self._labels(l_neg, z_k, candidates, mates)
-                if self.rule == 'ignore':
-                    left_out = left_out | mates
+                labels = self.label_rule.assign(
+                    Matches(
+                        similarity=l_neg if self.anchor == 'query' else z_k @ candidates.T,
+                        positive=l_pos,
+                        mates=mates,
+                        known=~left_out,
+                    )
+                )
+                if labels.ignored is not None:
+                    left_out = left_out | labels.ignored
                 value, mass, slope_pos, slope_neg = soft_cross_entropy(
-                    l_pos, l_neg, y, left_out, self.temperature
+                    l_pos, l_neg, labels.y, left_out, self.temperature
                 )  # N, N, N, NxK
                 # dL/dz_q, while the candidates are still what they were
                 gradient = torch.addmm(slope_pos[:, None] * z_k, slope_neg, candidates)  # NxD
@@ -199,13 +164,18 @@ class SceneMatchingHead(nn.Module):
             'feature_std': z_q.detach().std(dim=0, correction=0).mean(),
         }
 
-    @torch.no_grad()
-    def _labels(
-        self, l_neg: Tensor, z_k: Tensor, candidates: Tensor, mates: Tensor
-    ) -> Tensor | None:
-        if self.rule == 'positive':
-            return mates.to(l_neg.dtype)
-        if self.rule == 'soft':
-            similarity = l_neg if self.anchor == 'query' else z_k @ candidates.T
-            return soft_labels(similarity, mates, self.label_temperature, self.label_scale)
-        return None
+
+def _build_rule(rule: str | dict) -> tuple[LabelRule, str]:
+    """Build a label rule from its name or config, and tell its name."""
+    config = dict(type=rule) if isinstance(rule, str) else dict(rule)
+    try:
+        known = LABEL_RULES.get(config['type']) is not None
+    except KeyError:
+        known = False
+    if not known:
+        raise ConfigError(
+            f'SceneMatchingHead: no label rule {config.get("type")!r}; known are '
+            f'{", ".join(sorted(LABEL_RULES.module_dict))}. A rule of your own is registered in '
+            'LABEL_RULES by a module that custom_imports of the config names'
+        )
+    return LABEL_RULES.build(config), config['type']

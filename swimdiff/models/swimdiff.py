@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from swimdiff.errors import ConfigError
 from swimdiff.models.batch_norm import convert_batch_norm
+from swimdiff.models.gradient_share import measure_gradients
 from swimdiff.models.shuffle_bn import key_order, shuffle_images
 from swimdiff.models.utils import (
     embedding_channels,
@@ -123,6 +124,7 @@ class SwiMDiff(BaseSelfSupervisor):
         self.lambda_c = lambda_c
         self.lambda_d = lambda_d
         self.batch_keys = batch_keys
+        self.watch_gradients = False  # switched on for a step by GradientShareHook
         self.groups = batch_norm if isinstance(batch_norm, int) else 0
         self.shuffle_bn = shuffle_bn and by_parts
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
@@ -142,7 +144,7 @@ class SwiMDiff(BaseSelfSupervisor):
 
         Returns:
             dict[str, Tensor]: ``loss_contrast`` = lambda_C L_C, ``loss_diffusion`` = lambda_D L_D
-            where the branch is on, and the scalars the head logs.
+            where the branch is on, and the scalars that head and branch log.
         """
         x_q, x_k = (x.contiguous(memory_format=self.memory_format) for x in inputs)
         scenes = scene_ids(data_samples, x_q.device)  # N
@@ -167,10 +169,17 @@ class SwiMDiff(BaseSelfSupervisor):
 
         # noised view -> denoise
         if self.diffusion is not None:
-            losses['loss_diffusion'] = self.lambda_d * self.diffusion(
-                self.backbone, x_q, x_k, feats_q
-            )
+            denoised = self.diffusion(self.backbone, x_q, x_k, feats_q)
+            losses['loss_diffusion'] = self.lambda_d * denoised.pop('loss')
+            losses.update({f'diffusion_{name}': value for name, value in denoised.items()})
         return losses
+
+    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Sum the losses; where asked for, measure what each asks of the encoder on the way."""
+        total, logged = super().parse_losses(losses)
+        if self.watch_gradients:
+            logged.update(measure_gradients(losses, self.backbone))
+        return total, logged
 
     @torch.no_grad()
     def embed_keys(self, x_k: Tensor, scenes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -190,11 +199,17 @@ class SwiMDiff(BaseSelfSupervisor):
             x_k = shuffle_images(x_k, order)
         return gather_keys(F.normalize(self.momentum_encoder(x_k).float(), dim=1), scenes, order)
 
-    def denoise(self, x_0: Tensor, t: Tensor, eps: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def denoise(
+        self,
+        x_0: Tensor,
+        t: Tensor,
+        eps: Tensor | None = None,
+        features_of: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """Noise standardised images at steps t and estimate them back, see DiffusionBranch."""
         if self.diffusion is None:
             raise ConfigError('SwiMDiff: this model was built without a diffusion branch')
-        return self.diffusion.denoise(self.backbone, x_0, t, eps)
+        return self.diffusion.denoise(self.backbone, x_0, t, eps, features_of)
 
 
 def _start_keys_from_queries(

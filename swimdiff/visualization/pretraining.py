@@ -106,8 +106,12 @@ def nearest(features: Tensor, queries: Sequence[int], count: int) -> Tensor:
 
 @torch.no_grad()
 def denoising_strip(
-    model: SwiMDiff, patch: Tensor, steps: Sequence[int], seed: int = 0
-) -> tuple[Tensor, Tensor]:
+    model: SwiMDiff,
+    patch: Tensor,
+    steps: Sequence[int],
+    seed: int = 0,
+    other: Tensor | None = None,
+) -> list[Tensor]:
     """Noise one patch at several steps and let the model estimate it back, each in one step.
 
     Args:
@@ -115,16 +119,25 @@ def denoising_strip(
         patch (Tensor): C x H x W uint8.
         steps (Sequence[int]): The t to show.
         seed (int): Of the noise. Defaults to 0.
+        other (Tensor, optional): C x H x W uint8, another patch whose features the decoder is given
+            in a third row. Defaults to None, two rows.
 
     Returns:
-        tuple[Tensor, Tensor]: Noised patches and estimates, each len(steps) x C x H x W uint8.
+        list[Tensor]: Noised patches, estimates, and estimates from the features of the other
+        patch, each len(steps) x C x H x W uint8.
     """
-    x_0 = model.data_preprocessor.standardise(patch[None]).repeat(len(steps), 1, 1, 1)
+
+    def standardise(image: Tensor) -> Tensor:
+        return model.data_preprocessor.standardise(image[None]).repeat(len(steps), 1, 1, 1)
+
+    x_0 = standardise(patch)
     generator = torch.Generator().manual_seed(seed)
     eps = torch.randn(x_0.shape, generator=generator).to(x_0.device)
-    x_t, estimate = model.denoise(x_0, torch.tensor(list(steps), device=x_0.device), eps)
-    back = model.data_preprocessor.destandardise
-    return back(x_t).cpu(), back(estimate).cpu()
+    t = torch.tensor(list(steps), device=x_0.device)
+    rows = [*model.denoise(x_0, t, eps)]
+    if other is not None:
+        rows.append(model.denoise(x_0, t, eps, features_of=standardise(other))[1])
+    return [model.data_preprocessor.destandardise(row).cpu() for row in rows]
 
 
 def pretraining_figure(
@@ -168,7 +181,8 @@ def pretraining_figure(
     _draw_losses(upper.subplots(1, len(losses) - 1, squeeze=False)[0], losses, filling)
     upper.suptitle('The losses of the two branches')
     if model.diffusion is not None:
-        _draw_strip(lower, model, patches[queries[len(queries) // 2]], steps, show)
+        shown, other = queries[len(queries) // 2], queries[-1]
+        _draw_strip(lower, model, (patches[shown], patches[other]), steps, show)
     right.suptitle(f'Patches ({size} x {size} pixels) and their nearest neighbours by the features')
     grid = right.subplots(rows, neighbours + 1, squeeze=False)
     for row, query in enumerate(queries):
@@ -201,17 +215,27 @@ def _draw_losses(axes: Sequence[Axes], losses: dict[str, np.ndarray], filling: i
 
 
 def _draw_strip(
-    figure: SubFigure, model: SwiMDiff, patch: Tensor, steps: Sequence[int], show: '_Shower'
+    figure: SubFigure,
+    model: SwiMDiff,
+    pair: tuple[Tensor, Tensor],
+    steps: Sequence[int],
+    show: '_Shower',
 ) -> None:
-    noised, estimates = denoising_strip(model, patch, steps)
-    figure.suptitle('A patch noised at step t, and the image the network estimates from it')
-    grid = figure.subplots(2, len(steps) + 1)
-    show(grid[0, 0], patch, 'original')
+    """Draw a patch, noised and estimated, and the estimates from the features of another patch."""
+    rows = denoising_strip(model, pair[0], steps, other=pair[1])
+    figure.suptitle(
+        'A patch noised at step t, the image estimated from it, and the same with the encoder '
+        'features of another patch:\nwhere the last row looks unlike the patch, the estimate comes '
+        'from the encoder'
+    )
+    grid = figure.subplots(3, len(steps) + 1)
+    show(grid[0, 0], pair[0], 'original')
     grid[1, 0].axis('off')
     grid[1, 0].text(0.95, 0.5, 'estimates:', ha='right', transform=grid[1, 0].transAxes)
-    for column, step in enumerate(steps, start=1):
-        show(grid[0, column], noised[column - 1], f't = {step}')
-        show(grid[1, column], estimates[column - 1])
+    show(grid[2, 0], pair[1], 'features of this:')
+    for row, images in enumerate(rows):
+        for column, (step, image) in enumerate(zip(steps, images, strict=True), start=1):
+            show(grid[row, column], image, f't = {step}' if row == 0 else '')
 
 
 class _Shower:

@@ -24,13 +24,13 @@ from swimdiff.models.scene_queue import SceneQueue
 
 
 class Head(nn.Module):
-    rule = 'soft'
+    rule = 'relative'
 
 
 class Toy(BaseModel):
     """One weight, one buffer, a queue; ``spoil`` does something at each iteration."""
 
-    def __init__(self, spoil=lambda model, iteration: None, rule='soft', mates=0.0):
+    def __init__(self, spoil=lambda model, iteration: None, rule='relative', mates=0.0):
         super().__init__()
         self.linear = nn.Linear(2, 1)
         self.register_buffer('running', torch.zeros(3))
@@ -244,10 +244,10 @@ def test_collapse_options():
 @pytest.mark.parametrize(
     ('mates', 'rule', 'filled', 'warned'),
     [
-        (0.01, 'soft', True, True),
-        (0.5, 'soft', True, False),
+        (0.01, 'relative', True, True),
+        (0.5, 'relative', True, False),
         (0.0, 'none', True, False),
-        (0.0, 'soft', False, False),
+        (0.0, 'relative', False, False),
     ],
 )
 def test_few_mates(tmp_path, mates, rule, filled, warned):

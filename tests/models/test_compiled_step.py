@@ -35,7 +35,7 @@ def model():
             type='SwiMDiff',
             backbone=dict(type='TwoLevels'),
             neck=dict(type='ProjectionNeck', out_channels=8),
-            head=dict(type='SceneMatchingHead', rule='soft'),
+            head=dict(type='SceneMatchingHead', rule='relative'),
             queue=dict(type='SceneQueue', length=16),
             momentum_encoder=dict(type='MomentumEncoder', momentum=0.9, schedule='cosine'),
             diffusion=dict(

@@ -89,6 +89,26 @@ def test_images_do_not_mix():
     assert torch.allclose(made(feats, x, t)[:1], alone, atol=1e-4)
 
 
+def test_dropped_levels_are_the_finer_ones_and_only_while_training():
+    made = decoder(drop_levels=0.6, skip_noised=False)
+    torch.manual_seed(0)
+    kept = made._draw_kept(30000, torch.device('cpu')).float()
+    assert (kept[:, 3] == 1).all()
+    # level i is gone where the first kept level, drawn from 1, 2 and 3, lies above it
+    assert kept.mean(0)[:3].tolist() == pytest.approx([0.4, 0.6, 0.8], abs=0.02)
+    assert (kept.diff(dim=1) >= 0).all()
+
+    feats, x = pyramid_feats(), torch.randn(2, 3, 32, 32)
+    t = torch.tensor([10, 700])
+    made._draw_kept = lambda rows, device: torch.tensor([[False, False, True, True], [True] * 4])
+    out = made(feats, x, t)
+    changed = made([feats[0] + 1, *feats[1:]], x, t)
+    assert torch.equal(out[0], changed[0]) and not torch.allclose(out[1], changed[1])
+    del made._draw_kept
+    made.eval()
+    assert made._draw_kept(4, torch.device('cpu')) is None
+
+
 def test_time_embedding_by_hand():
     made = time_embedding(torch.tensor([0, 7]), 4)
     expected = [math.sin(7), math.sin(7 / 100), math.cos(7), math.cos(7 / 100)]
@@ -103,6 +123,7 @@ def test_time_embedding_by_hand():
         dict(levels=(1, 0), channels=(8, 8)),
         dict(levels=(0,), channels=(8, 8)),
         dict(time_channels=7),
+        dict(drop_levels=1.0),
     ],
 )
 def test_bad_options(options):

@@ -41,8 +41,8 @@ def test_loss_is_the_weighted_squared_error(prediction, weighting):
 
 def test_an_untrained_decoder_starts_at_the_variance_of_the_noise(backbone):
     x = torch.randn(8, 3, 64, 64)
-    loss = branch(backbone)(backbone, x, x, backbone(x))
-    assert loss.item() == pytest.approx(1.0, abs=0.02)
+    out = branch(backbone, loss=dict(prediction='eps'))(backbone, x, x, backbone(x))
+    assert out['loss'].item() == pytest.approx(1.0, abs=0.02)
 
 
 @pytest.mark.parametrize('encoder_input', ['noised', 'clean'])
@@ -72,7 +72,7 @@ def test_every_part_is_given_what_it_should_see(backbone, encoder_input, view, p
     x_q, x_k = torch.randn(3, 3, 64, 64), torch.randn(3, 3, 64, 64)
     feats_q = backbone(x_q)
     seen['encoded'].clear()
-    loss = made(backbone, x_q, x_k, feats_q)
+    loss = made(backbone, x_q, x_k, feats_q)['loss']
 
     x_0 = x_q if view == 'query' else x_k
     assert torch.equal(seen['x_0'], x_0)
@@ -113,7 +113,7 @@ def test_noise_never_reaches_the_statistics_downstream_tasks_use(backbone, polic
     before = [s.clone() for s in statistics(backbone)]
     own = [b.clone() for b in made.statistics.buffers()]
     backbone.train()
-    made(backbone, x, x, ()).backward()
+    made(backbone, x, x, ())['loss'].backward()
     moved = any(not torch.equal(a, b) for a, b in zip(before, statistics(backbone), strict=True))
     assert moved is (policy == 'shared')
     assert all(m.training for m in backbone.modules() if isinstance(m, nn.BatchNorm2d))
@@ -137,7 +137,7 @@ def test_a_failing_pass_gives_the_statistics_back(backbone):
 def test_the_encoder_learns_from_the_pixels(backbone):
     made = branch(backbone)
     nn.init.normal_(made.decoder.out_conv.weight)
-    made(backbone, torch.randn(2, 3, 64, 64), None, ()).backward()
+    made(backbone, torch.randn(2, 3, 64, 64), None, ())['loss'].backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in backbone.parameters())
 
 
@@ -151,7 +151,7 @@ def test_share_and_view_and_clean_input(backbone):
     clean = branch(backbone, encoder_input='clean')
     feats = backbone(x_q)
     backbone.forward = None  # no second pass
-    assert clean(backbone, x_q, x_k, feats).item() == pytest.approx(1.0, abs=0.05)
+    assert clean(backbone, x_q, x_k, feats)['loss'].item() == pytest.approx(1.0, abs=0.05)
 
 
 @pytest.mark.parametrize('memory_format', [torch.contiguous_format, torch.channels_last])
@@ -160,7 +160,7 @@ def test_shrunk_images_are_means_of_blocks(backbone, memory_format):
     made = branch(backbone, shrink=2)
     x = torch.randn(2, 3, 64, 64).contiguous(memory_format=memory_format)
     made.schedule.add_noise = lambda x_0, eps, t: seen.extend([x_0, eps]) or x_0
-    loss = made(backbone, x, x, ())
+    loss = made(backbone, x, x, ())['loss']
     blocks = x.contiguous().view(2, 3, 32, 2, 32, 2)
     assert torch.allclose(seen[0], blocks.mean(dim=(3, 5)), atol=1e-6)
     assert seen[1].shape == seen[0].shape and seen[1].stride() == seen[0].stride()
@@ -174,6 +174,82 @@ def test_denoise_gives_the_estimate_of_the_clean_image(backbone):
     x_t, estimate = made.denoise(backbone, x, t)
     assert (x_t[0] - x[0]).abs().max() < 0.1 < (x_t[1] - x[1]).abs().max()
     assert estimate.abs().max() == 0  # an untrained decoder's guess of x_0
+
+
+class Lookup(nn.Module):
+    """A backbone whose one level is the image, averaged over blocks of 4 x 4."""
+
+    def forward(self, x):
+        return (nn.functional.avg_pool2d(x, 4),)
+
+
+def exact_branch(prediction='x0', **options):
+    """A branch on Lookup; its decoder is put in by the test."""
+    pyramid = dict(in_channels=[3], strides=[4], image_channels=3)
+    decoder = dict(levels=(0,), channels=(8,), skip_noised=False)
+    return DiffusionBranch(
+        Lookup(), pyramid, decoder=decoder, loss=dict(prediction=prediction), **options
+    )
+
+
+def test_reliance_is_one_less_the_ratio_of_errors_with_own_and_other_features():
+    made, backbone = exact_branch(), Lookup()
+    # Images of one colour each: the block means of x_t are the image but for averaged noise.
+    x_0 = torch.tensor([-1.0, 0.0, 3.0]).view(3, 1, 1, 1).expand(3, 3, 16, 16)
+    made.decoder.forward = lambda feats, x_t, t: nn.functional.interpolate(
+        feats[0] / made.schedule.signal[t].view(-1, 1, 1, 1), size=x_t.shape[-2:]
+    )
+    found = made.measure_reliance(backbone, x_0, ranges=4)
+    assert set(found) == {'all', '1', '2', '3', '4', 'deepest'}
+    assert found['deepest'] == pytest.approx(found['all'])
+    own = other = 0.0
+    generator = torch.Generator().manual_seed(0)
+    first = None
+    for part in range(4):
+        t = torch.tensor([int((part + (i + 0.5) / 3) / 4 * 1000) for i in range(3)])
+        x_t = made.schedule.add_noise(x_0, torch.randn(x_0.shape, generator=generator), t)
+        mine = theirs = 0.0
+        for i in range(3):
+            level = made.schedule.signal[t[i]]
+            for j in (i, i - 1):  # the features before it, in a ring
+                guess = nn.functional.avg_pool2d(x_t[j], 4) / level
+                guess = guess.repeat_interleave(4, 1).repeat_interleave(4, 2)
+                error = (guess - x_0[i]).square().mean().item()
+                mine, theirs = (mine + error, theirs) if j == i else (mine, theirs + error)
+        own, other = own + mine, other + theirs
+        first = first or 1 - mine / theirs
+    assert found['1'] == pytest.approx(first, rel=1e-4) and found['1'] > 0.9
+    assert found['all'] == pytest.approx(1 - own / other, rel=1e-4)
+
+
+def test_reliance_is_zero_for_a_decoder_that_does_not_look_at_features():
+    made = exact_branch()
+    made.decoder.forward = lambda feats, x_t, t: 0.3 * x_t
+    found = made.measure_reliance(Lookup(), torch.randn(4, 3, 16, 16))
+    assert set(found.values()) == {0.0}
+
+
+@pytest.mark.parametrize('prediction', ['eps', 'x0', 'v'])
+def test_relative_error_is_one_for_the_best_gain(prediction):
+    """The scalar gain that fits a large sample best, found by least squares."""
+    schedule, x_0 = NoiseSchedule(), 1.7 * torch.randn(64, 3, 32, 32)
+    for step in (20, 300, 800):
+        t, eps = torch.full((64,), step), torch.randn_like(x_0)
+        x_t, target = schedule.add_noise(x_0, eps, t), schedule.target(x_0, eps, t, prediction)
+        gain = (x_t * target).sum() / x_t.square().sum()
+        expected = (target - gain * x_t).square().mean()
+        found = schedule.scalar_gain_error(t, prediction, x_0.square().mean())
+        assert found[0].item() == pytest.approx(expected.item(), rel=0.02)
+
+
+def test_a_decoder_that_answers_zero_is_no_better_than_its_known_error():
+    made, backbone = exact_branch('x0', schedule=dict(betas=[0.999, 0.9999])), Lookup()
+    x = torch.randn(16, 3, 32, 32)
+    made.decoder.forward = lambda feats, x_t, t: torch.zeros_like(x_t)
+    out = made(backbone, x, x, ())
+    assert out['relative_error'].item() == pytest.approx(1.0, abs=0.01)
+    made.decoder.forward = lambda feats, x_t, t: x
+    assert made(backbone, x, x, ())['relative_error'].item() == 0
 
 
 @pytest.mark.parametrize(

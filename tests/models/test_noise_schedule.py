@@ -80,6 +80,38 @@ def test_steps_are_drawn_from_the_whole_range_and_tables_stay_out_of_checkpoints
     assert not schedule.state_dict()
 
 
+def test_steps_below_a_share_of_the_image_are_not_drawn():
+    schedule = NoiseSchedule(least_signal=0.25)
+    drawn = schedule.sample_steps(20000)
+    assert 0.25 <= schedule.signal[drawn.max()] ** 2 < 0.26
+    assert schedule.signal[drawn.max() + 1] ** 2 < 0.25
+    assert drawn.min() == 0 and schedule.num_steps == 1000
+
+
+def test_logit_normal_steps_have_its_quartiles():
+    schedule = NoiseSchedule(density='logit_normal')
+    drawn = schedule.sample_steps(40000, torch.Generator().manual_seed(0)).float() / 1000
+    for share, normal in ((0.25, -0.6745), (0.5, 0.0), (0.75, 0.6745)):
+        expected = 1 / (1 + math.exp(-normal))
+        assert drawn.quantile(share).item() == pytest.approx(expected, abs=0.01)
+
+
+def test_betas_of_one_s_own():
+    schedule = NoiseSchedule(betas=[0.1, 0.5])
+    assert (schedule.signal**2).tolist() == pytest.approx([0.9, 0.45])
+    assert schedule.num_steps == 2
+    own = NoiseSchedule(betas=torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64).tolist())
+    assert torch.allclose(own.signal, NoiseSchedule().signal)
+
+
+@pytest.mark.parametrize(
+    'options', [{'betas': [0.1, 1.0]}, {'betas': [0.1]}, {'least_signal': 1.0}, {'density': 'beta'}]
+)
+def test_bad_choices_of_steps(options):
+    with pytest.raises(ConfigError, match='NoiseSchedule'):
+        NoiseSchedule(**options)
+
+
 @pytest.mark.parametrize(
     'options', [{'num_steps': 1}, {'schedule': 'quadratic'}, {'beta_start': 0.5, 'beta_end': 0.1}]
 )

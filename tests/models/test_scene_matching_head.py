@@ -3,10 +3,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from fixtures.naive import naive_loss
+from fixtures.naive import naive_labels, naive_loss
 
 from swimdiff.errors import ConfigError
-from swimdiff.models.scene_matching_head import SceneMatchingHead, soft_labels
+from swimdiff.models.scene_matching_head import SceneMatchingHead
 from swimdiff.models.scene_queue import EMPTY
 
 
@@ -22,11 +22,19 @@ def batch(n=6, k=40, d=16, scenes=4, empty=7, seed=0):
     return unit(n, d), unit(n, d), ids, unit(k, d), queue_ids
 
 
-@pytest.mark.parametrize('rule', ['soft', 'positive', 'ignore', 'none'])
+RULES = ('none', 'ignore', 'positive', 'scene', 'queue', 'relative', 'with_positive', 'floor')
+
+
+@pytest.mark.parametrize('rule', RULES)
 @pytest.mark.parametrize('anchor', ['query', 'key'])
-@pytest.mark.parametrize('scale', [1.0, 5.0])
-def test_against_the_naive_loop(rule, anchor, scale):
-    head = SceneMatchingHead(rule, 0.2, 0.1, scale, anchor)
+@pytest.mark.parametrize('temperature', [0.1, 0.4])
+def test_against_the_naive_loop(rule, anchor, temperature):
+    options = dict(type=rule)
+    if rule not in ('none', 'ignore', 'positive'):
+        options['temperature'] = temperature
+    if rule in ('scene', 'queue'):
+        options['scale'] = 10 * temperature
+    head = SceneMatchingHead(options, 0.2, anchor)
     data = batch()
     out = head(*data)
     loss, mass = naive_loss(head, *data)
@@ -46,7 +54,7 @@ def test_rule_none_is_the_engine_s_contrastive_head():
     assert torch.allclose(ours['loss'], expected, atol=1e-6)
 
 
-@pytest.mark.parametrize('rule', ['soft', 'positive', 'ignore'])
+@pytest.mark.parametrize('rule', RULES)
 def test_without_mates_every_rule_is_plain_infonce(rule):
     z_q, z_k, ids, keys, key_ids = batch()
     ids = ids + 100
@@ -54,15 +62,6 @@ def test_without_mates_every_rule_is_plain_infonce(rule):
     out = SceneMatchingHead(rule)(z_q, z_k, ids, keys, key_ids)
     assert torch.allclose(out['loss'], plain, atol=1e-6)
     assert out['mates_mass'] == 0
-
-
-def test_a_single_mate_has_full_confidence():
-    similarity = torch.tensor([[0.3, -0.2, 0.9]])
-    mates = torch.tensor([[False, True, False]])
-    assert soft_labels(similarity, mates, 0.05, 1.0).tolist() == [[0.0, 1.0, 0.0]]
-    # all mates alike: the distribution says nothing, the labels vanish
-    alike = soft_labels(torch.full((1, 3), 0.5), torch.ones(1, 3, dtype=torch.bool), 0.05, 1.0)
-    assert alike.abs().max() < 1e-6
 
 
 def test_gradient_reaches_the_query_only_and_matches_finite_differences():
@@ -78,22 +77,23 @@ def test_gradient_reaches_the_query_only_and_matches_finite_differences():
     assert z_q.grad[1, 2].item() == pytest.approx((up - down) / 2e-2, abs=1e-3)
 
 
-@pytest.mark.parametrize('rule', ['soft', 'positive', 'ignore', 'none'])
+@pytest.mark.parametrize('rule', RULES)
 @pytest.mark.parametrize('upstream', [1.0, 1024.0])
 def test_gradient_is_autograd_s_though_the_queue_changes_before_it_is_asked_for(rule, upstream):
     z_q, z_k, ids, keys, key_ids = batch()
-    head = SceneMatchingHead(rule, temperature=0.1, label_temperature=0.2, label_scale=3.0)
+    head = SceneMatchingHead(rule, temperature=0.1)
     reference = z_q.clone().requires_grad_()
-    mates = ids[:, None] == key_ids
     l_neg = reference @ keys.T
-    y = {
-        'soft': soft_labels(l_neg.detach(), mates, 0.2, 3.0),
-        'positive': mates.float(),
-    }.get(rule, torch.zeros_like(l_neg))
+    y = torch.zeros_like(l_neg)
+    out = (key_ids == EMPTY).expand_as(y).clone()
+    for i in range(len(ids)):
+        known = {j: float(l_neg[i, j]) for j in range(len(keys)) if key_ids[j] != EMPTY}
+        mates = [j for j in known if key_ids[j] == ids[i]]
+        for j, label in naive_labels(head, known, float(z_q[i] @ z_k[i]), mates).items():
+            y[i, j], out[i, j] = label or 0.0, label is None
     y = torch.cat([torch.ones(len(ids), 1), y], dim=1)
-    out = (key_ids == EMPTY) | (mates if rule == 'ignore' else torch.zeros_like(mates))
     logits = torch.cat([(reference * z_k).sum(1, keepdim=True), l_neg], dim=1) / 0.1
-    logits[:, 1:][out.expand_as(mates)] = -1e9
+    logits[:, 1:][out] = -1e9
     expected = F.cross_entropy(logits, y / y.sum(dim=1, keepdim=True))
     (upstream * expected).backward()
 
@@ -107,16 +107,25 @@ def test_gradient_is_autograd_s_though_the_queue_changes_before_it_is_asked_for(
 
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
-@pytest.mark.parametrize('rule', ['soft', 'positive', 'ignore', 'none'])
+@pytest.mark.parametrize(
+    'rule',
+    [
+        'none',
+        'ignore',
+        'positive',
+        *(
+            dict(type=rule, temperature=0.001)
+            for rule in ('scene', 'queue', 'relative', 'with_positive', 'floor')
+        ),
+    ],
+)
 def test_half_precision_and_extreme_similarities_stay_finite(dtype, rule):
     z = F.normalize(torch.ones(3, 8), dim=1).to(dtype).requires_grad_()
     keys = torch.cat([z.detach(), -z.detach()]).float()
     ids = torch.tensor([0, 1, 2])
     key_ids = torch.tensor([0, 0, 1, 1, 1, EMPTY])
     with torch.autocast('cpu', dtype=torch.bfloat16):
-        out = SceneMatchingHead(rule, temperature=0.01, label_temperature=0.001)(
-            z, z.detach(), ids, keys, key_ids
-        )
+        out = SceneMatchingHead(rule, temperature=0.01)(z, z.detach(), ids, keys, key_ids)
     assert out['loss'].dtype == torch.float32
     out['loss'].backward()
     assert torch.isfinite(out['loss']) and torch.isfinite(z.grad).all()
@@ -131,14 +140,12 @@ def test_an_empty_queue_gives_zero_loss_and_own_key_is_left_out():
     out = SceneMatchingHead('none')(z_q, z_k, ids, z_k, ids, own)
     expected = F.cross_entropy(z_q @ z_k.T / 0.07, own)
     assert torch.allclose(out['loss'], expected, atol=1e-6)
-    mates = SceneMatchingHead('soft')(z_q, z_k, ids, z_k, ids, own)['scene_mates']
+    mates = SceneMatchingHead('relative')(z_q, z_k, ids, z_k, ids, own)['scene_mates']
     others = sum(int(a == b) for a in ids for b in ids) - len(ids)
     assert mates.item() == pytest.approx(others / len(ids))
 
 
 def test_bad_options():
-    with pytest.raises(ConfigError, match='rule'):
-        SceneMatchingHead('hard')
     with pytest.raises(ConfigError, match='anchor'):
         SceneMatchingHead(anchor='mate')
     with pytest.raises(ConfigError, match='positive'):

@@ -88,7 +88,7 @@ def test_ratios_by_hand(tool):
         'floor': dict(seconds=2.0),
         'moco': dict(seconds=1.8),
         'swimdiff': dict(seconds=3.5),
-        'queue product and loss, rule soft': dict(seconds=0.045),
+        'queue product and loss, rule relative': dict(seconds=0.045),
         'queue product and loss, rule none': dict(seconds=0.027),
     }
     assert tool.ratios(rows, 'seconds') == pytest.approx(

@@ -84,7 +84,12 @@ def test_features_do_not_depend_on_how_patches_are_batched(model):
 
 def test_little_noise_is_little_change_and_the_same_seed_the_same_noise(model):
     patch = torch.randint(60, 200, (4, 64, 64), dtype=torch.uint8)
-    noised, estimates = denoising_strip(model, patch, (0, 900))
+    other = torch.randint(60, 200, (4, 64, 64), dtype=torch.uint8)
+    torch.nn.init.normal_(model.diffusion.decoder.out_conv.weight, std=0.1)
+    noised, estimates, exchanged = denoising_strip(model, patch, (0, 900), other=other)
+    assert exchanged.shape == estimates.shape and not torch.equal(exchanged, estimates)
+    same = denoising_strip(model, patch, (0, 900), other=patch)
+    assert torch.equal(same[1], same[2])
     assert noised.shape == estimates.shape == (2, 4, 64, 64)
     change = (noised.int() - patch.int()).abs().float().mean(dim=(1, 2, 3))
     assert change[0] < 3 < 20 < change[1]

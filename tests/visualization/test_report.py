@@ -13,7 +13,7 @@ from swimdiff.visualization.report.record import Curve, read_run
 from swimdiff.visualization.report.verdicts import verdicts
 
 CONFIG = """\
-model = dict(type='SwiMDiff', head=dict(rule='soft'))
+model = dict(type='SwiMDiff', head=dict(rule='relative'))
 default_hooks = dict(
     collapse=dict(type='CollapseHook', min_rank=9.0),
     starvation=dict(type='LoaderStarvationHook', limit=0.3),
@@ -29,6 +29,8 @@ HEALTHY = dict(
     key_cosine=0.2,
     key_rank=40.0,
     loader_share=0.05,
+    feature_reliance=0.7,
+    gradient_share=0.3,
     images_per_s=100.0,
 )
 PROBE = {'knn/top1': 60.0, 'knn/top1_floor_statistics': 50.0, 'knn/top1_floor_random': 55.0}
@@ -78,13 +80,14 @@ def test_rows_after_the_checkpoint_are_void(tmp_path):
 @pytest.mark.parametrize(
     ('changed', 'states'),
     [
-        ({}, 'good good good good good'),
-        (dict(key_rank=8.0), 'good warn good good good'),
-        (dict(key_std=0.01), 'good warn good good good'),
-        (dict(loader_share=0.29), 'good good good good good'),
-        (dict(loader_share=0.31), 'good good warn good good'),
-        (dict(scene_mates=0.01), 'good good good warn good'),
-        (dict(loss=float('nan')), 'bad good good good good'),
+        ({}, 'good good good good good good'),
+        (dict(key_rank=8.0), 'good warn good good good good'),
+        (dict(key_std=0.01), 'good warn good good good good'),
+        (dict(loader_share=0.29), 'good good good good good good'),
+        (dict(loader_share=0.31), 'good good warn good good good'),
+        (dict(scene_mates=0.01), 'good good good warn good good'),
+        (dict(loss=float('nan')), 'bad good good good good good'),
+        (dict(feature_reliance=0.1), 'good good good good warn good'),
     ],
 )
 def test_verdicts_take_the_limits_of_the_run(tmp_path, changed, states):
@@ -119,7 +122,7 @@ def test_the_page_needs_nothing_beside_itself(tmp_path):
     assert page.count('<td>twice</td>') == 1
     assert '<td>Stopping: why</td>' in page
     assert '1 abc' in page
-    assert 'rule=&#x27;soft&#x27;' in page
+    assert 'rule=&#x27;relative&#x27;' in page
     assert '60.0 %' in page
     assert 'could not be made' not in page
 

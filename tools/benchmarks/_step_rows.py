@@ -100,7 +100,7 @@ class Components:
             'key encoder, forward': self.key,
             'momentum update': lambda: model.momentum_encoder.update(model.backbone, model.neck),
             'queue product and loss, rule none': self.matching('none'),
-            'queue product and loss, rule soft': self.matching('soft'),
+            'queue product and loss, rule relative': self.matching('relative'),
             'queue push': lambda: model.queue.push(self.z, self.scenes),
             'noise': self.noise,
             'noised pass, forward and backward': self.noised,
@@ -155,7 +155,7 @@ class Components:
     def diffuse(self) -> None:
         """All of the branch."""
         with self.setting.autocast():
-            loss = self.model.diffusion(self.model.backbone, self.x_q, self.x_k, self.feats)
+            loss = self.model.diffusion(self.model.backbone, self.x_q, self.x_k, self.feats)['loss']
         self._backward(loss, self.model)
 
     def optimise(self) -> None:

@@ -88,7 +88,7 @@ def model_config(case: str, length: int = 60) -> dict:
         type='SwiMDiff',
         backbone=backbone,
         neck=dict(type='ProjectionNeck', out_channels=16),
-        head=dict(type='SceneMatchingHead', rule='soft', temperature=0.2),
+        head=dict(type='SceneMatchingHead', rule='relative', temperature=0.2),
         queue=dict(type='SceneQueue', length=length),
         momentum_encoder=dict(type='MomentumEncoder', momentum=0.999),
         diffusion=dict(

@@ -119,8 +119,8 @@ def ratios(rows: dict[str, dict], key: str) -> dict[str, float | None]:
     def over(above: float | None, below: float | None) -> float | None:
         return above / below if above is not None and below else None
 
-    soft, none = (seconds(f'queue product and loss, rule {rule}') for rule in ('soft', 'none'))
-    added = soft - none if soft is not None and none is not None else None
+    ours, none = (seconds(f'queue product and loss, rule {rule}') for rule in ('relative', 'none'))
+    added = ours - none if ours is not None and none is not None else None
     return dict(
         moco_vs_floor=over(seconds('moco'), seconds('floor')),
         swimdiff_vs_floor=over(seconds('swimdiff'), seconds('floor')),

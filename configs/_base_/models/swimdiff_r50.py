@@ -12,7 +12,7 @@ model = dict(
     neck=dict(type='ProjectionNeck', out_channels=128),
     momentum_encoder=dict(type='MomentumEncoder', momentum=0.999),
     queue=dict(type='SceneQueue', length=16384),
-    head=dict(type='SceneMatchingHead', rule='soft', temperature=0.07, label_temperature=0.05),
+    head=dict(type='SceneMatchingHead', rule='relative', temperature=0.07),
     diffusion=dict(
         type='DiffusionBranch',
         schedule=dict(type='NoiseSchedule', num_steps=1000, schedule='linear'),

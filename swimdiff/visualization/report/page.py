@@ -106,6 +106,6 @@ def _pictures(record: RunRecord, model: nn.Module | None, dataset: BaseDataset |
         made = _safely(lambda: sections.views_section(view_pictures(model, dataset, bands)))
         if getattr(model, 'diffusion', None) is not None:
             made += _safely(
-                lambda: sections.denoising_section(*denoising_pictures(model, dataset, bands))
+                lambda: sections.denoising_section(denoising_pictures(model, dataset, bands))
             )
     return made

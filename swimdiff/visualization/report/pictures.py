@@ -98,8 +98,8 @@ def view_pictures(
 @torch.no_grad()
 def denoising_pictures(
     model: SwiMDiff, dataset: BaseDataset, bands: Sequence[str]
-) -> tuple[list[Picture], list[Picture]]:
-    """One view noised more and more, and the image that the model estimates from each.
+) -> list[list[Picture]]:
+    """Draw one view noised more and more, and the image that the model estimates from each.
 
     Args:
         model (SwiMDiff): A self-supervisor with a diffusion branch, in evaluation mode.
@@ -107,17 +107,22 @@ def denoising_pictures(
         bands (Sequence[str]): Names of the channels.
 
     Returns:
-        tuple[list[Picture], list[Picture]]: Noised views, the clean one first, and estimates.
+        list[list[Picture]]: Noised views, the clean one first; estimates; and, where there is
+        another view, the estimates from its features.
     """
     view = _views(model, dataset, 16)[0][0]
     # The one of middling contrast: neither water nor cloud.
-    patch = view[view.float().std(dim=(1, 2, 3)).argsort()[len(view) // 2]]
-    noised, estimates = denoising_strip(model, patch, STEPS)
+    order = view.float().std(dim=(1, 2, 3)).argsort()
+    patch, other = view[order[len(view) // 2]], view[order[-1]]
+    rows = denoising_strip(model, patch, STEPS, other=other if len(view) > 1 else None)
     clean = as_picture(patch.numpy(), bands)
     stretch = _Stretch([clean])
-    upper = [Picture(stretch.uri(clean), 'the view')]
-    lower = []
-    for step, noisy, estimate in zip(STEPS, noised, estimates, strict=True):
-        upper.append(Picture(stretch.uri(as_picture(noisy.numpy(), bands)), f't = {step}'))
-        lower.append(Picture(stretch.uri(as_picture(estimate.numpy(), bands)), f'from t = {step}'))
-    return upper, lower
+    captions = ['t = {}', 'from t = {}', 't = {}, other features']
+    drawn = [
+        [
+            Picture(stretch.uri(as_picture(image.numpy(), bands)), caption.format(step))
+            for step, image in zip(STEPS, row, strict=True)
+        ]
+        for caption, row in zip(captions, rows, strict=False)
+    ]
+    return [[Picture(stretch.uri(clean), 'the view'), *drawn[0]], *drawn[1:]]

@@ -48,6 +48,15 @@ def _some(curves: dict[str, Curve], **named: str) -> dict[str, Curve]:
     return {title: curves[name] for title, name in named.items() if name in curves}
 
 
+def _gradient_shares(curves: dict[str, Curve]) -> dict[str, Curve]:
+    """The share over the whole encoder, and that of the first and the last stage."""
+    shown = _some(curves, encoder='gradient_share')
+    stages = [name for name in curves if name.startswith('gradient_share_')]
+    for name in dict.fromkeys(stages[:1] + stages[-1:]):
+        shown[name.removeprefix('gradient_share_')] = curves[name]
+    return shown
+
+
 def duration(seconds: float) -> str:
     """Seconds in words."""
     if seconds < 90:
@@ -117,8 +126,34 @@ def charts_section(record: RunRecord) -> str:
         Chart(
             'Diffusion loss',
             _some(train, loss='loss_diffusion'),
-            note='Error of the predicted noise; 1 is knowing nothing.',
+            note='Mean squared error of the prediction, times its weight.',
             smooth=True,
+        ),
+        Chart(
+            'Diffusion error, relative',
+            _some(train, error='diffusion_relative_error'),
+            note='Over that of the best estimate without a network; 1 is having learned nothing.',
+            smooth=True,
+            bottom=0,
+        ),
+        Chart(
+            'Reliance on the features',
+            _some(
+                train,
+                **{
+                    'all steps': 'feature_reliance',
+                    'little noise': 'feature_reliance_1',
+                    'deepest level alone': 'feature_reliance_deepest',
+                },
+            ),
+            {'least': option(record, 'FeatureRelianceHook', 'least', 0.2)},
+            note='1 - error with own features / error with those of another image.',
+        ),
+        Chart(
+            'Gradient of the diffusion loss over that of the contrastive loss',
+            _gradient_shares(train),
+            note='In the encoder and in its first and last stage; what lambda_d amounts to.',
+            bottom=0,
         ),
         Chart('Learning rate', _some(train, lr='lr')),
         Chart(
@@ -218,12 +253,17 @@ def views_section(strips: Sequence[Sequence[Picture]]) -> str:
     return f'{title}<div class="card"><div class="shots">{pairs}</div></div>'
 
 
-def denoising_section(upper: Sequence[Picture], lower: Sequence[Picture]) -> str:
-    """The strip of noised views and estimates."""
-    figures = [_figure(picture) for picture in upper] + ['<div></div>'] + [*map(_figure, lower)]
+def denoising_section(rows: Sequence[Sequence[Picture]]) -> str:
+    """The strip of noised views, estimates, and estimates from another image's features."""
+    noised, *estimates = rows
+    figures = [_figure(picture) for picture in noised]
+    for row in estimates:
+        figures += ['<div></div>', *map(_figure, row)]
     title = heading(
         'Denoising',
-        'One view, noised at step t of 1000, and the image estimated from it in one step',
+        'One view, noised at step t of 1000; the image estimated from it in one step; and the same '
+        'estimate when the decoder is given the features of another image. The more the last two '
+        'rows differ, the more the encoder is needed',
     )
     return f'{title}<div class="card"><div class="strip">{"".join(figures)}</div></div>'
 

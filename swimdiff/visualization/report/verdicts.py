@@ -92,13 +92,30 @@ def _loader(record: RunRecord) -> Verdict:
 
 def _mates(record: RunRecord) -> Verdict:
     what = 'Queries meet their scene'
-    rule = (((record.config or {}).get('model') or {}).get('head') or {}).get('rule', 'soft')
+    rule = (((record.config or {}).get('model') or {}).get('head') or {}).get('rule', 'relative')
+    rule = rule['type'] if isinstance(rule, dict) else rule
     if 'scene_mates' not in record.train or rule == 'none':
         return Verdict(what, 'none', 'no scene matching in this run')
     mates = _recent(record.train['scene_mates'])
     least = hook_option(record, 'SceneMatesHook', 'least', 0.1)
     found = f'{mates:.2f} keys of its own scene a query (at least {least})'
     return Verdict(what, 'warn' if mates < least else 'good', found)
+
+
+def _reliance(record: RunRecord) -> Verdict:
+    what = 'Denoising needs the encoder'
+    if 'feature_reliance' not in record.train:
+        return Verdict(what, 'none', 'not measured: no diffusion branch, or a run too short')
+    reliance = record.train['feature_reliance'].last
+    least = hook_option(record, 'FeatureRelianceHook', 'least', 0.2)
+    found = (
+        f'with the features of another image the error would be {1 / max(1 - reliance, 1e-3):.1f} '
+        f'times as large (reliance {reliance:.2f}, at least {least})'
+    )
+    if 'gradient_share' in record.train:
+        share = record.train['gradient_share'].last
+        found += f'; its gradient in the encoder is {share:.0%} of the contrastive one'
+    return Verdict(what, 'warn' if reliance < least else 'good', found)
 
 
 def _probe(record: RunRecord) -> Verdict:
@@ -115,4 +132,4 @@ def _probe(record: RunRecord) -> Verdict:
 
 def verdicts(record: RunRecord) -> list[Verdict]:
     """One line a guard."""
-    return [check(record) for check in (_finite, _collapse, _loader, _mates, _probe)]
+    return [check(record) for check in (_finite, _collapse, _loader, _mates, _reliance, _probe)]
