@@ -43,7 +43,7 @@ def get_stats(stats: str | Mapping[str, Any] | ProductStats) -> ProductStats:
     """Statistics of a product.
 
     Args:
-        stats: A name (``seco``, ``oscd``, ``s2_l1c``, ``s2_l2a``), a file of
+        stats: A name (``seco``, ``oscd``, ``s2_l1c``, ``s2_l2a``, ``pictures``), a file of
             ``tools/dataset_converters/compute_stats.py`` (``.json``), or what such a file holds.
 
     Raises:

@@ -4,9 +4,12 @@ from swimdiff.datasets.change import LEVIRCD, OSCD, ChangePairs
 from swimdiff.datasets.classification import (
     BigEarthNet,
     EuroSAT,
+    LabelledPictures,
     LoadBigEarthNet,
     LoadEuroSAT,
+    LoadPicture,
 )
+from swimdiff.datasets.picture_scenes import PictureScenes
 from swimdiff.datasets.raster_scenes import RasterScenes
 from swimdiff.datasets.scenes import (
     BlockScene,
@@ -40,12 +43,15 @@ __all__ = [
     'DistanceScene',
     'EuroSAT',
     'FileScene',
+    'LabelledPictures',
     'LoadBigEarthNet',
     'LoadEuroSAT',
     'LoadPatch',
+    'LoadPicture',
     'LocationScene',
     'MultiBandColorJitter',
     'PackViews',
+    'PictureScenes',
     'RandomBlur',
     'RandomGrey',
     'RandomQuarterTurn',

@@ -138,8 +138,10 @@ class ScenePatches(BaseDataset):
         build = self.source.build
         self.index, entry = cached_index(self.root, self.source.key(), build, folder)
         left_out = self.index.about.get('left_out', ())
+        # Of what they are a share: locations, or where one file holds many of these, files.
+        asked = self.index.about.get('asked', len(self.index.locations) + len(left_out))
         for message in left_out:
-            self.skips.left_out(LayoutError(message), len(self.index.locations) + len(left_out))
+            self.skips.left_out(LayoutError(message), asked)
         skip = self.skips.max_share > 0
         check_archive(self.source, self.index, self.bands, entry, skip)
         self._scene_of = self._assign_scenes(entry)

@@ -1,7 +1,16 @@
-"""Scene classification: EuroSAT and BigEarthNet, their splits and their readers."""
+"""Scene classification: EuroSAT, BigEarthNet and folders of pictures, their splits and readers."""
 
 from swimdiff.datasets.classification.bigearthnet import BigEarthNet
 from swimdiff.datasets.classification.eurosat import EuroSAT
+from swimdiff.datasets.classification.labelled_pictures import LabelledPictures
 from swimdiff.datasets.classification.loading import LoadBigEarthNet, LoadEuroSAT
+from swimdiff.datasets.classification.picture_loading import LoadPicture
 
-__all__ = ['BigEarthNet', 'EuroSAT', 'LoadBigEarthNet', 'LoadEuroSAT']
+__all__ = [
+    'BigEarthNet',
+    'EuroSAT',
+    'LabelledPictures',
+    'LoadBigEarthNet',
+    'LoadEuroSAT',
+    'LoadPicture',
+]

@@ -1,0 +1,169 @@
+"""Any folder with one folder of pictures per class: RSSCN7, AID, UC Merced and the like."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.dataset import BaseDataset
+
+from swimdiff.bands import RGB, canonical_bands
+from swimdiff.datasets.classification.layout import find_below, folders
+from swimdiff.datasets.classification.splits import Split, get_split, stratified_subset
+from swimdiff.datasets.picture_parts import check_part, divide_pictures
+from swimdiff.datasets.pictures import find_pictures
+from swimdiff.errors import BandError, ConfigError, LayoutError
+from swimdiff.registry import DATASETS
+
+__all__ = ['LabelledPictures']
+
+EXPECTED_TREE = """\
+Expected tree:
+  {root}/
+    FirstClass/any_name.jpg ...   (JPEG, PNG or TIFF of 8 bits)
+    SecondClass/ ...
+Name the folder of the class folders, or one above it, with data_root."""
+
+_SHARES = dict(train=0.6, val=0.2, test=0.2)
+
+
+def _is_root(path: Path) -> bool:
+    """Whether two folders or more in this one hold pictures themselves."""
+    own = (next(find_pictures(path / name), ('', []))[1] for name in folders(path))
+    return sum(map(bool, own)) >= 2
+
+
+@DATASETS.register_module()
+class LabelledPictures(BaseDataset):
+    """Pictures in one folder per class, divided into parts as for pre-training.
+
+    An item carries ``img_path``, ``band_names``, ``gt_label``; the pipeline reads the pixels. The
+    classes are the folders that hold pictures, sorted by name. With the ``shares`` and the
+    ``split_seed`` of :class:`PictureScenes` the parts are the same, whichever of the two folders
+    ``data_root`` names: a network that was pre-trained on one part is probed on the others.
+
+    Args:
+        data_root: Folder with the class folders, or one above it.
+        split: Part to use, one of ``shares`` (or of the lists in ``split_dir``).
+        bands: Red, green and blue by the names of Sentinel-2's bands, in the order of the channels.
+        shares: Share of each part, with a sum of 1; by default train 0.6, val 0.2, test 0.2. See
+            :func:`swimdiff.datasets.picture_parts.divide_pictures`.
+        split_seed: Seed of the division.
+        split_dir: Folder with your own train.txt, val.txt and test.txt (``Class/name.jpg``),
+            instead of ``shares``.
+        fraction: Share of the part to use, 0 to 1, drawn without replacement, stratified by class.
+        limit: Number of samples to use, drawn the same way, instead of ``fraction``.
+        seed: Seed of the subset (the division has its own).
+        pipeline: Transforms.
+        **kwargs: Further options of ``mmengine.dataset.BaseDataset``.
+
+    Raises:
+        DatasetNotFoundError: ``data_root`` is not there.
+        LayoutError: The tree, or a list, is not as expected.
+        BandError: A band beside red, green and blue.
+        ConfigError: Options that do not fit together.
+
+    Examples:
+        >>> dataset = dict(
+        ...     type='LabelledPictures',
+        ...     data_root='data/RSSCN7',
+        ...     split='train',
+        ...     shares=dict(pretrain=0.5, train=0.3, val=0.05, test=0.15),
+        ...     pipeline=[dict(type='LoadPicture'), dict(type='mmpretrain.PackInputs')],
+        ... )
+    """
+
+    METAINFO = dict(dataset_type='LabelledPictures', task_name='classification')
+
+    def __init__(
+        self,
+        data_root: str,
+        split: str = 'train',
+        bands: Sequence[str] = RGB,
+        shares: Mapping[str, float] | None = None,
+        split_seed: int = 0,
+        split_dir: str | None = None,
+        fraction: float = 1.0,
+        limit: int | None = None,
+        seed: int = 0,
+        pipeline: Sequence[Any] = (),
+        **kwargs: Any,
+    ) -> None:
+        if not 0 < fraction <= 1:
+            raise ConfigError(f'fraction={fraction}: expected a share above 0 and up to 1.')
+        if shares is not None and split_dir is not None:
+            raise ConfigError(
+                f'shares={dict(shares)} and split_dir={split_dir!r} both say which pictures are in '
+                'a part. Leave one of them out.'
+            )
+        self.bands = canonical_bands(bands)
+        absent = [band for band in self.bands if band not in RGB]
+        if absent:
+            raise BandError(
+                f'Pictures have red, green and blue as {", ".join(RGB)}; asked for '
+                f'{", ".join(absent)}. Name bands that they have.'
+            )
+        self.part, self.fraction, self.limit, self.seed = split, fraction, limit, seed
+        self.root = find_below(data_root, _is_root, EXPECTED_TREE)
+        self.files = self._list_files()
+        self.split = self._divide(shares, split_seed, split_dir)
+        super().__init__(data_root=str(data_root), pipeline=list(pipeline), **kwargs)
+
+    def _list_files(self) -> list[str]:
+        """Paths of the pictures below the root, sorted; those in no class folder do not count."""
+        return sorted(
+            os.path.join(folder, name)
+            for folder, names in find_pictures(self.root)
+            if folder
+            for name in names
+        )
+
+    def _strata(self) -> dict[str, str]:
+        """Class of every picture: the first folder below the root."""
+        return {name: name.split(os.sep, 1)[0] for name in self.files}
+
+    def _divide(
+        self, shares: Mapping[str, float] | None, seed: int, split_dir: str | None
+    ) -> Split:
+        if split_dir is not None:
+            return get_split('pictures', split_dir, self._strata, Path(split_dir))
+        shares = shares or _SHARES
+        check_part(self.part, shares)
+        parts = divide_pictures(self.files, shares, seed)
+        told = '-'.join(f'{part}{100 * shares[part]:g}' for part in parts)
+        return Split(f'pictures_{told}_seed{seed}', parts, self.root)
+
+    def load_data_list(self) -> list[dict]:
+        """Index one part, sorted by name.
+
+        Raises:
+            LayoutError: The part is empty, or a list names pictures that are not there.
+        """
+        names = self.split.names(self.part)
+        strata = self._strata()
+        absent = [name for name in names if name not in strata]
+        if absent or not names:
+            what = f'of which {len(absent)} are not in {self.root}' if absent else 'no picture'
+            example = f', for example {absent[0]}' if absent else ''
+            raise LayoutError(
+                f'{self.split.tag}: the part {self.part!r} has {len(names)} pictures, {what}'
+                f'{example}. Expected pictures as Class/name.jpg. Correct shares or the lists, or '
+                'copy the pictures again.'
+            )
+        count = round(len(names) * self.fraction) if self.limit is None else self.limit
+        if count < len(names):
+            chosen = {name: strata[name] for name in names}
+            names = tuple(stratified_subset(chosen, max(count, 1), self.seed))
+        classes = tuple(sorted(set(strata.values())))
+        number = {label: i for i, label in enumerate(classes)}
+        self._metainfo.update(
+            classes=classes, split=f'{self.split.tag}/{self.part}', samples=len(names)
+        )
+        return [
+            dict(
+                img_path=os.path.join(self.root, name),
+                band_names=self.bands,
+                gt_label=number[strata[name]],
+            )
+            for name in names
+        ]
