@@ -17,6 +17,7 @@ __all__ = [
     'HOOKS',
     'LABEL_RULES',
     'LOOPS',
+    'MEASUREMENTS',
     'METRICS',
     'MODELS',
     'OPTIMIZERS',
@@ -54,6 +55,10 @@ OPTIMIZERS = _child(engine.OPTIMIZERS, 'engine')
 OPTIM_WRAPPERS = _child(engine.OPTIM_WRAPPERS, 'engine')
 STRATEGIES = _child(engine.STRATEGIES, 'engine')
 METRICS = _child(engine.METRICS, 'evaluation')
+#: What a study measures of a trained cell.
+MEASUREMENTS = Registry(
+    'measurement', scope='swimdiff', locations=['swimdiff.studies.measurements']
+)
 VISUALIZERS = _child(engine.VISUALIZERS, 'visualization')
 WEIGHT_INITIALIZERS = _child(engine.WEIGHT_INITIALIZERS, 'models')
 

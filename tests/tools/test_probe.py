@@ -7,6 +7,8 @@ from fixtures.eurosat import write_rgb
 from fixtures.tools import load_tool
 from mmengine.registry import DefaultScope
 
+from swimdiff.registry import MODELS
+
 TOOL = load_tool('benchmarks/probe.py')
 
 
@@ -73,7 +75,7 @@ def test_several_labels(tmp_path, capsys):
 
 
 def test_the_floor_is_the_backbone_of_the_checkpoint(eurosat, tmp_path, capsys):
-    net = TOOL.MODELS.build(dict(type='mmpretrain.ResNet', depth=34, out_indices=(0, 1, 2, 3)))
+    net = MODELS.build(dict(type='mmpretrain.ResNet', depth=34, out_indices=(0, 1, 2, 3)))
     meta = dict(backbone=json.dumps(dict(type='mmpretrain.ResNet', depth=34)))
     state = {f'backbone.{name}': value for name, value in net.state_dict().items()}
     torch.save(dict(state_dict=state, meta=meta), tmp_path / 'x.pth')
@@ -91,7 +93,7 @@ def test_cached_statistics_are_those_of_the_bands(eurosat, tmp_path):
 
 def test_imagenet_weights_in_the_layout_of_torchvision(eurosat, tmp_path, capsys):
     """Bare names and a classifier of 1000 classes on top, which is left out."""
-    net = TOOL.MODELS.build(dict(type='mmpretrain.ResNet', depth=18))
+    net = MODELS.build(dict(type='mmpretrain.ResNet', depth=18))
     state = {**net.state_dict(), 'fc.weight': torch.zeros(1000, 512), 'fc.bias': torch.zeros(1000)}
     torch.save(state, tmp_path / 'resnet18.pth')
     out = tmp_path / 'scores.json'

@@ -15,7 +15,6 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,25 +22,15 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
-from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
-from torch import Tensor
 
 from swimdiff import __version__
 from swimdiff.bands import RGB, canonical_bands
 from swimdiff.errors import ConfigError, SwiMDiffError
-from swimdiff.evaluation.features import (
-    FeatureBank,
-    NetworkFeatures,
-    image_statistics,
-    targets_of,
-)
-from swimdiff.evaluation.knn import knn_scores
-from swimdiff.evaluation.linear_probe import Scaler, choose_score, search_linear
+from swimdiff.evaluation.features import FeatureBank, NetworkFeatures, image_statistics
+from swimdiff.evaluation.probe import build_extractor, build_parts, score_features
 from swimdiff.evaluation.probe_table import Row, table
 from swimdiff.models.data_preprocessor import MultiBandPreprocessor
-from swimdiff.models.pretrained import load_weights
-from swimdiff.registry import DATASETS, MODELS
 from swimdiff.utils.checkpoint import read_checkpoint
 from swimdiff.utils.paths import find_config
 
@@ -95,25 +84,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def build_parts(args: argparse.Namespace, seed: int) -> Parts:
+def build_dataset_parts(args: argparse.Namespace, seed: int) -> Parts:
     """Train, val and test; with ``--limit`` each has its share of that many images."""
     kind, load, native, _ = DATA[args.dataset]
     pipeline: list[dict[str, Any]] = [dict(type=load)]
     if args.size != native:
         pipeline.append(dict(type='mmcv.Resize', scale=(args.size, args.size)))
     pipeline.append(dict(type='mmpretrain.PackInputs'))
-    common = dict(type=kind, data_root=args.data_root, bands=args.bands, split_dir=args.split_dir)
-    parts = {}
-    whole = [DATASETS.build(dict(common, split=part)) for part in ('train', 'val', 'test')]
-    total = sum(map(len, whole))
-    for part, dataset in zip(('train', 'val', 'test'), whole, strict=True):
-        limit = None
-        if args.limit is not None and args.limit < total:
-            limit = max(1, round(args.limit * len(dataset) / total))
-        parts[part] = DATASETS.build(
-            dict(common, split=part, limit=limit, seed=seed, pipeline=pipeline)
-        )
-    return parts
+    place = dict(data_root=args.data_root, split_dir=args.split_dir)
+    return build_parts(
+        dict(place, type=kind, bands=args.bands, pipeline=pipeline), args.limit, seed
+    )
 
 
 def _known_backbone(args: argparse.Namespace) -> dict | None:
@@ -149,50 +130,22 @@ def network(args: argparse.Namespace, seed: int, path: str | None) -> NetworkFea
     """
     checkpoint = read_checkpoint(path) if path else None
     known = checkpoint.backbone if checkpoint else None
-    config = {**(known or backbone_config(args)), 'in_channels': len(args.bands)}
-    config.pop('init_cfg', None)
-    stats = args.stats or DATA[args.dataset][3]
-    if config['type'].endswith('ResNet'):
-        # Without weights, zeroed residual branches would leave little of the network to score.
-        config['zero_init_residual'] = False
-    torch.manual_seed(seed)
-    backbone = MODELS.build(config)
-    if checkpoint is None:
-        # The engine lists the initialisation of every tensor.
-        logger = MMLogger.get_current_instance()
-        level = logger.level
-        logger.setLevel('WARNING')
-        backbone.init_weights()
-        logger.setLevel(level)
-    else:
-        line = load_weights(backbone, checkpoint, args.prefix, bands=args.bands)
+    preprocessor = MultiBandPreprocessor(args.bands, args.stats or DATA[args.dataset][3])
+    extract, line = build_extractor(
+        known or backbone_config(args), preprocessor, seed, checkpoint, args.prefix, args.device
+    )
+    if line:
         print(line, file=sys.stderr)
-    return NetworkFeatures(backbone, MultiBandPreprocessor(args.bands, stats), args.device)
+    return extract
 
 
 def evaluate(row: Row, bank: FeatureBank, parts: Parts, args: argparse.Namespace) -> None:
     """Score one set of features on one seed's parts."""
-    data = {name: (bank(part), targets_of(part)) for name, part in parts.items()}
-    num_classes = len(parts['train'].metainfo['classes'])
-    _, score = choose_score(several=data['train'][1].ndim == 2)
-    train, val, test = data['train'], data['val'], data['test']
-
-    def knn(scaler: Callable[[Tensor], Tensor], part: tuple[Tensor, Tensor]) -> float:
-        scores = knn_scores(
-            scaler(train[0]), train[1], scaler(part[0]), num_classes, args.k, args.temperature
-        )
-        return score(scores, part[1])
-
-    scalers = {scaling: Scaler.fit(train[0], scaling) for scaling in (False, True)}
-    by_val = {scaling: knn(scaler, val) for scaling, scaler in scalers.items()}
-    standardise = by_val[True] > by_val[False]
-    probe, chosen = search_linear(train, val, num_classes, score)
-    row.dim = train[0].shape[1]
-    row.knn.append(knn(scalers[standardise], test))
-    row.linear.append(score(probe(test[0]), test[1]))
-    row.chosen.append(
-        dict(linear=chosen, knn=dict(standardise=standardise, val=by_val[standardise]))
-    )
+    scores = score_features(bank, parts, args.k, args.temperature)
+    row.dim = scores.dim
+    row.knn.append(scores.knn)
+    row.linear.append(scores.linear)
+    row.chosen.append(scores.chosen)
 
 
 def sources(args: argparse.Namespace) -> list[tuple[str, str | None, bool]]:
@@ -217,7 +170,9 @@ def sources(args: argparse.Namespace) -> list[tuple[str, str | None, bool]]:
 def run(args: argparse.Namespace) -> tuple[list[Row], Parts]:
     """Score every source on every seed."""
     subset = args.limit is not None
-    parts = {seed: build_parts(args, seed) for seed in (args.seeds if subset else args.seeds[:1])}
+    parts = {
+        seed: build_dataset_parts(args, seed) for seed in (args.seeds if subset else args.seeds[:1])
+    }
     rows = []
     for title, path, random in sources(args):
         row = Row(title)

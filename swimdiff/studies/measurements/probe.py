@@ -1,0 +1,103 @@
+"""Weighted kNN and a linear probe on a labelled set."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.dataset import BaseDataset
+
+from swimdiff.errors import ConfigError
+from swimdiff.evaluation.features import FeatureBank
+from swimdiff.evaluation.probe import build_parts, score_features
+from swimdiff.registry import MEASUREMENTS
+from swimdiff.studies.measurements.base import Measurement, Subject, add_resize
+
+__all__ = ['ProbeMeasurement']
+
+
+@MEASUREMENTS.register_module()
+class ProbeMeasurement(Measurement):
+    """Scores ``knn`` and ``linear`` of the frozen backbone, in per cent, as tools/probe.py does.
+
+    Scaling and penalty are chosen on the validation part, the test part is scored with the choice.
+    Floors: image statistics without a network, and the backbone with random weights.
+
+    .. code:: python
+
+        dict(
+            type='ProbeMeasurement',
+            name='eurosat',
+            dataset=dict(
+                type='EuroSAT',
+                data_root='data/eurosat',
+                pipeline=[dict(type='LoadEuroSAT'), dict(type='mmpretrain.PackInputs')],
+            ),
+            limit=6000,
+        )
+
+    Args:
+        dataset (dict): A labelled data set without ``split``, whose pipeline ends in
+            ``mmpretrain.PackInputs``.
+        size (int, optional): Height and width that images are resized to, in pixels. Defaults to
+            None, as they are.
+        limit (int, optional): Images of all parts together, a stratified subset. Defaults to None,
+            all.
+        draws (Sequence[int]): Seeds of such subsets; scores are means over them. They are the same
+            for all cells, so that cells can be compared. Defaults to ``(0,)``.
+        k (int): Neighbours. Defaults to 20.
+        temperature (float): Of the votes, above 0. Defaults to 0.07.
+        bands (Sequence[str], optional): Bands of the images. Defaults to None, those that the cell
+            was trained on.
+        stats (str, optional): Name of the statistics to standardise with. Defaults to None, those
+            that the cell was trained with.
+        batch_size (int): Images at once. Defaults to 256.
+        workers (int): Loading processes. Defaults to 0, the process of the study.
+
+    Raises:
+        ConfigError: An option is out of range.
+    """
+
+    kinds = ('trained', 'random', 'statistics')
+
+    def __init__(
+        self,
+        dataset: dict[str, Any],
+        size: int | None = None,
+        limit: int | None = None,
+        draws: Sequence[int] = (0,),
+        k: int = 20,
+        temperature: float = 0.07,
+        bands: Sequence[str] | None = None,
+        stats: str | None = None,
+        batch_size: int = 256,
+        workers: int = 0,
+    ) -> None:
+        if k < 1 or temperature <= 0 or not draws or batch_size < 1:
+            raise ConfigError(
+                f'ProbeMeasurement: k={k}, temperature={temperature}, draws={draws}, '
+                f'batch_size={batch_size}: expected 1 neighbour and image or more, a temperature '
+                'above 0 and at least one draw.'
+            )
+        self.dataset = add_resize(dataset, size)
+        self.limit = limit
+        # All images are one set, however often they are drawn.
+        self.draws = tuple(draws) if limit is not None else (0,)
+        self.k, self.temperature = k, temperature
+        self.bands, self.stats = bands, stats
+        self.batch_size, self.workers = batch_size, workers
+        self._parts: dict[tuple, dict[str, BaseDataset]] = {}
+
+    def measure(self, subject: Subject) -> dict[str, float]:
+        """Score the features of a cell, see :class:`Measurement`."""
+        bands = tuple(self.bands or subject.bands)
+        extract = subject.build_features(bands, self.stats)
+        bank = FeatureBank(extract, subject.title, None, self.batch_size, self.workers, quiet=True)
+        found = []
+        for draw in self.draws:
+            if (bands, draw) not in self._parts:  # data sets are opened once for all cells
+                dataset = {'bands': bands, **self.dataset}
+                self._parts[bands, draw] = build_parts(dataset, self.limit, draw)
+            found.append(score_features(bank, self._parts[bands, draw], self.k, self.temperature))
+        return dict(
+            knn=sum(scores.knn for scores in found) / len(found),
+            linear=sum(scores.linear for scores in found) / len(found),
+        )

@@ -1,0 +1,128 @@
+"""The results of a study: one JSON line per cell, in a file that several processes add to."""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+__all__ = ['Record', 'ResultsFile', 'hold_lock']
+
+FINISHED, DIVERGED, FAILED = 'finished', 'diverged', 'failed'
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of the results.
+
+    Args:
+        plan: Name of the plan.
+        variant: Name of the variant, or of the floor.
+        seed: Of the cell.
+        status: ``finished``, ``diverged`` or ``failed``.
+        config_hash: Of what decides the result; the same hash is the same cell.
+        scores: Numbers of each measurement by name.
+        measured: Hash of the config of each measurement in ``scores``.
+        message: Why it is not finished.
+        images: Images seen.
+        iterations: Iterations of the training; 0 for a floor.
+        data: Digest of each data set, see :func:`swimdiff.studies.provenance.digest_data`.
+        commit: Of the code.
+        stack: Versions of packages.
+        hardware: CPU model, cores, threads, GPU.
+        seconds: Of training and of each measurement.
+        written: When, ISO 8601 in UTC.
+    """
+
+    plan: str
+    variant: str
+    seed: int
+    status: str
+    config_hash: str
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)
+    measured: dict[str, str] = field(default_factory=dict)
+    message: str = ''
+    images: int = 0
+    iterations: int = 0
+    data: dict[str, str] = field(default_factory=dict)
+    commit: str = ''
+    stack: dict[str, str] = field(default_factory=dict)
+    hardware: dict[str, Any] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    written: str = ''
+
+    def find_scores(self, measurement_hash: str) -> dict[str, float] | None:
+        """Return the numbers of a measurement, whatever name it had; None where there are none."""
+        for name, known in self.measured.items():
+            if known == measurement_hash:
+                return self.scores[name]
+        return None
+
+
+@contextlib.contextmanager
+def hold_lock(path: Path, wait: bool = True) -> Iterator[IO[str] | None]:
+    """Hold a file's lock; a process that dies gives it up.
+
+    Args:
+        path (Path): The file, made where it is missing.
+        wait (bool): Whether to wait for who holds it. Defaults to True.
+
+    Yields:
+        The open file, which a child process may inherit to hold the lock, too; None where another
+        process has it and ``wait`` is False.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open('a+') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield None
+            return
+        yield file
+
+
+class ResultsFile:
+    """Lines that are only ever added; the newest of a cell counts.
+
+    Args:
+        path (Path): The file; it need not be there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> dict[str, Record]:
+        """Return the newest line of each cell by its config hash."""
+        return {record.config_hash: record for record in self.read_lines()}
+
+    def read_lines(self) -> list[Record]:
+        """Return all lines that are whole, in order."""
+        if not self.path.is_file():
+            return []
+        known = set(Record.__dataclass_fields__)
+        records = []
+        for line in self.path.read_text().splitlines():
+            try:
+                fields = json.loads(line)
+                records.append(Record(**{k: v for k, v in fields.items() if k in known}))
+            except (ValueError, TypeError, AttributeError):
+                continue  # of a process that was killed while it wrote, or no line of ours
+        return records
+
+    def add(self, record: Record) -> None:
+        """Add a line; it is on the disk when this returns."""
+        line = json.dumps(asdict(record))
+        with hold_lock(self.path) as file:
+            assert file is not None
+            end = file.seek(0, os.SEEK_END)
+            if end:
+                with self.path.open('rb') as raw:
+                    raw.seek(end - 1)
+                    # A line that a kill has cut must not swallow this one.
+                    line = line if raw.read(1) == b'\n' else f'\n{line}'
+            file.write(f'{line}\n')
+            file.flush()
+            os.fsync(file.fileno())

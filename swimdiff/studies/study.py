@@ -1,0 +1,286 @@
+"""Running a plan: cell after cell, by any number of processes, from where it was stopped."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import IO
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from swimdiff.errors import StoppedError, SwiMDiffError
+from swimdiff.studies.cell_config import build_cell_config, find_roots
+from swimdiff.studies.cells import Cell, build_measurements, list_cells, read_backbone
+from swimdiff.studies.child import run_tool
+from swimdiff.studies.measurements import Subject
+from swimdiff.studies.plan import Plan
+from swimdiff.studies.provenance import (
+    describe_commit,
+    describe_hardware,
+    describe_stack,
+    digest_data,
+)
+from swimdiff.studies.results import DIVERGED, FAILED, FINISHED, Record, ResultsFile, hold_lock
+from swimdiff.studies.training import CellFolder
+from swimdiff.utils.diagnosis import first_line
+from swimdiff.visualization.report.record import read_run
+
+__all__ = ['Study']
+
+
+class Study:
+    """A plan, the folder it works in and the file of its results.
+
+    Args:
+        plan (Plan): What to do.
+        work_dir (Path): Folder of the cells.
+        results (Path, optional): File of the results. Defaults to None, ``results.jsonl`` in the
+            work dir.
+        threads (int): Computing threads of a cell. Defaults to 1.
+        say (Callable): Takes a line for each event. Defaults to ``print``.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        work_dir: Path,
+        results: Path | None = None,
+        threads: int = 1,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        init_default_scope('swimdiff')
+        self.plan, self.work_dir, self.threads, self.say = plan, work_dir, threads, say
+        self.results = ResultsFile(results or work_dir / 'results.jsonl')
+        self.measurements = build_measurements(plan)
+        self.cells = list_cells(plan, self.measurements)
+
+    # -------------------------------------------------------------------------------- states
+
+    def describe_state(self, cell: Cell, records: dict[str, Record]) -> str:
+        """Return the state of a cell in words; '' where there is nothing left to do.
+
+        Args:
+            cell (Cell): The cell.
+            records (dict): What the file of results holds.
+        """
+        record = records.get(cell.config_hash)
+        if record is not None and record.status == DIVERGED:
+            return ''
+        missing = [
+            name
+            for name, digest in cell.measurements.items()
+            if record is None or record.find_scores(digest) is None
+        ]
+        if record is not None and record.status == FINISHED and not missing:
+            return ''
+        what = f'measure {", ".join(missing)}' if missing else 'write the result'
+        if cell.kind != 'trained':
+            return what
+        folder = self._folder(cell)
+        iterations = self._build_config(cell).train_cfg.max_iters
+        if folder.find_trained(iterations) is None:
+            begun = any(folder.run_dir.glob('*.pth'))
+            what = 'go on with the training' if begun else 'train'
+        if record is not None and record.status == FAILED:
+            what += f' (failed before: {record.message})'
+        return what
+
+    def _folder(self, cell: Cell) -> CellFolder:
+        return CellFolder(self.work_dir / cell.folder, cell)
+
+    def _build_config(self, cell: Cell) -> Config:
+        return build_cell_config(
+            self.plan, cell.variant, cell.seed, on_gpu=torch.cuda.is_available()
+        )
+
+    def list_open(self, cells: Sequence[Cell] | None = None) -> list[Cell]:
+        """List the cells that something is left to do for, in order."""
+        records = self.results.read()
+        return [cell for cell in cells or self.cells if self._is_open(cell, records)]
+
+    def _is_open(self, cell: Cell, records: dict[str, Record]) -> bool:
+        record = records.get(cell.config_hash)
+        if record is None or record.status == FAILED:
+            return True
+        lacks = any(record.find_scores(digest) is None for digest in cell.measurements.values())
+        return record.status == FINISHED and lacks
+
+    # ------------------------------------------------------------------------------- running
+
+    def run(self, shard: tuple[int, int] = (0, 1), patience: float = 60.0) -> int:
+        """Run what is open, each cell by one process.
+
+        Args:
+            shard (tuple[int, int]): Which of how many shares of the open cells to take. Defaults to
+                ``(0, 1)``, all.
+            patience (float): Seconds to wait for cells that other processes hold, in case one of
+                them is about to be given up. Defaults to 60.
+
+        Returns:
+            Number of cells that failed here.
+
+        Raises:
+            StoppedError: A signal has ended a training, with its state saved.
+            KeyboardInterrupt: The same for a signal to this process.
+        """
+        mine = self.cells[shard[0] :: shard[1]]
+        tried: set[str] = set()
+        failures, waited = 0, time.monotonic()
+        while left := [cell for cell in self.list_open(mine) if cell.config_hash not in tried]:
+            for cell in left:
+                record = self._claim(cell)
+                if record is not None:
+                    tried.add(cell.config_hash)
+                    failures += record.status == FAILED
+                    self._report(cell, record)
+                    waited = time.monotonic()
+                    break
+            else:
+                if time.monotonic() - waited > patience:
+                    self.say(f'{len(left)} cells are being run by other processes')
+                    break
+                time.sleep(0.5)
+        return failures
+
+    def _claim(self, cell: Cell) -> Record | None:
+        """Run a cell unless another process has it, or has just done it."""
+        name = f'{cell.folder.parent}_{cell.folder.name}.lock'
+        with hold_lock(self.work_dir / 'locks' / name, wait=False) as lock:
+            if lock is None or not self._is_open(cell, self.results.read()):
+                return None
+            record = self._run_cell(cell, lock)
+            self.results.add(record)
+            return record
+
+    def _report(self, cell: Cell, record: Record) -> None:
+        records = self.results.read()
+        done = [one for one in self.cells if not self._is_open(one, records)]
+        spent = [
+            sum(records[one.config_hash].seconds.values()) for one in done if one.kind == 'trained'
+        ]
+        left = sum(self._is_open(one, records) for one in self.cells if one.kind == 'trained')
+        line = f'[{len(done)}/{len(self.cells)}] {cell}: {record.status}'
+        if record.message:
+            line += f', {record.message}'
+        for name, scores in record.scores.items():
+            shown = ' '.join(f'{key} {value:.4g}' for key, value in list(scores.items())[:4])
+            line += f'; {name}: {shown}'
+        if spent and left:
+            minutes = left * sum(spent) / len(spent) / 60
+            line += f'; {minutes:.0f} min of one process left'
+        self.say(line)
+
+    def _run_cell(self, cell: Cell, lock: IO[str]) -> Record:
+        folder = self._folder(cell)
+        moved = folder.prepare()
+        if moved:
+            self.say(f'{cell}: {moved}')
+        cfg = self._build_config(cell)
+        record = self._describe(cell, cfg)
+        checkpoint = None
+        if cell.kind == 'trained':
+            checkpoint = folder.find_trained(cfg.train_cfg.max_iters)
+            if checkpoint is None:
+                self.say(
+                    f'{cell}: training, {record.images} images, log in {folder.path}/train.log'
+                )
+                outcome = folder.train(cfg, self.threads, lock)
+                if outcome.stopped:
+                    raise StoppedError(f'a signal to the training of {cell}; its state is saved')
+                checkpoint = folder.find_trained(cfg.train_cfg.max_iters)
+                if outcome.code or checkpoint is None:
+                    diverged = outcome.error == 'DivergedError'
+                    status = DIVERGED if diverged else FAILED
+                    return dataclasses.replace(record, status=status, message=str(outcome))
+            record.seconds['training'] = read_run(folder.run_dir).seconds
+        return self._measure(cell, record, folder, cfg, checkpoint, lock)
+
+    def _describe(self, cell: Cell, cfg: Config) -> Record:
+        """Return the line of a cell that has no scores yet."""
+        trained = cell.kind == 'trained'
+        iterations = cfg.train_cfg.max_iters if trained else 0
+        roots = [('pre-training', cfg.train_dataloader.to_dict())] if trained else []
+        roots += [(name, self.plan.measurements[name]) for name in cell.measurements]
+        return Record(
+            plan=self.plan.name,
+            variant=cell.label,
+            seed=cell.seed,
+            status=FINISHED,
+            config_hash=cell.config_hash,
+            images=iterations * (cfg.train_dataloader.get('batch_size') or 0),
+            iterations=iterations,
+            data={
+                name: '+'.join(dict.fromkeys(digest_data(root) for root in find_roots(options)))
+                for name, options in roots
+            },
+            commit=describe_commit(),
+            stack=describe_stack(),
+            hardware=describe_hardware(self.threads),
+            written=datetime.now(timezone.utc).isoformat(timespec='seconds'),
+        )
+
+    def _measure(
+        self,
+        cell: Cell,
+        record: Record,
+        folder: CellFolder,
+        cfg: Config,
+        checkpoint: Path | None,
+        lock: IO[str],
+    ) -> Record:
+        """Take every measurement that is not there yet."""
+        earlier = self.results.read().get(cell.config_hash)
+        failed = []
+        for name, digest in cell.measurements.items():
+            scores = earlier.find_scores(digest) if earlier else None
+            scores = scores or folder.read_measured(name, digest)
+            if scores is None:
+                start = time.perf_counter()
+                subject = self._make_subject(
+                    cell, folder, cfg, checkpoint, f'{name}-{digest}', lock
+                )
+                try:
+                    scores = self.measurements[name].measure(subject)
+                except (StoppedError, KeyboardInterrupt):
+                    raise
+                except Exception as error:  # the other measurements are worth having
+                    failed.append(f'{name}: {first_line(error)}')
+                    continue
+                folder.keep_measured(name, digest, scores)
+                record.seconds[name] = time.perf_counter() - start
+            record.scores[name], record.measured[name] = scores, digest
+        if failed:
+            record = dataclasses.replace(record, status=FAILED, message='; '.join(failed))
+        written = datetime.now(timezone.utc).isoformat(timespec='seconds')
+        return dataclasses.replace(record, written=written)
+
+    def _make_subject(
+        self,
+        cell: Cell,
+        folder: CellFolder,
+        cfg: Config,
+        checkpoint: Path | None,
+        place: str,
+        lock: IO[str],
+    ) -> Subject:
+        def run(tool: str, arguments: Sequence[str], log: Path) -> None:
+            outcome = run_tool(tool, arguments, log, self.threads, lock)
+            if outcome.stopped:
+                raise StoppedError(f'a signal to tools/{tool}.py for {cell}')
+            if outcome.code:
+                raise SwiMDiffError(f'tools/{tool}.py: {outcome} (see {log})')
+
+        return Subject(
+            title=str(cell),
+            kind=cell.kind,
+            seed=cell.seed,
+            config=cfg,
+            backbone=read_backbone(cfg, cell.variant),
+            checkpoint=checkpoint,
+            run_dir=folder.run_dir,
+            folder=folder.path / 'measurements' / place,
+            run_tool=run,
+        )

@@ -1,0 +1,154 @@
+"""Means over seeds, and differences of pairs that share a seed."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean, stdev
+
+from scipy import stats
+
+from swimdiff.studies.cells import Cell
+from swimdiff.studies.results import FINISHED, Record
+
+__all__ = ['Interval', 'Scores', 'collect_scores', 'compare_pairs', 'summarise']
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Mean and spread of some numbers.
+
+    Args:
+        count: How many.
+        mean: Their mean.
+        deviation: Sample standard deviation; NaN for one number.
+        low: Lower end of the interval of the mean, NaN for one number.
+        high: Upper end.
+    """
+
+    count: int
+    mean: float
+    deviation: float
+    low: float
+    high: float
+
+
+def summarise(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
+    """Return mean, deviation and the t-interval of the mean; None of no numbers.
+
+    Args:
+        values (Sequence[float]): Taken as independent and about normal.
+        confidence (float): Of the interval, 0 to 1. Defaults to 0.95.
+    """
+    if not values:
+        return None
+    mean, count = fmean(values), len(values)
+    if count == 1:
+        return Interval(1, mean, math.nan, math.nan, math.nan)
+    deviation = stdev(values)
+    half = float(stats.t.ppf((1 + confidence) / 2, count - 1)) * deviation / math.sqrt(count)
+    return Interval(count, mean, deviation, mean - half, mean + half)
+
+
+def compare_pairs(
+    values: Mapping[int, float], baseline: Mapping[int, float], confidence: float = 0.95
+) -> Interval | None:
+    """Return the paired difference to a baseline over the seeds that both have.
+
+    Args:
+        values (Mapping): Score by seed.
+        baseline (Mapping): Score of the baseline by seed.
+        confidence (float): Of the interval, 0 to 1. Defaults to 0.95.
+    """
+    common = [seed for seed in values if seed in baseline]
+    return summarise([values[seed] - baseline[seed] for seed in common], confidence)
+
+
+@dataclass
+class Scores:
+    """What a plan's results hold, for a table or a picture.
+
+    Args:
+        rows: Labels of floors and variants, in order.
+        columns: Names of scores by measurement, in order.
+        values: By row, measurement and score, the value of each seed.
+        seeds: Seeds wanted by row.
+        remarks: Cells that are missing, diverged or failed, and what does not fit together.
+    """
+
+    rows: list[str]
+    columns: dict[str, list[str]] = field(default_factory=dict)
+    values: dict[tuple[str, str, str], dict[int, float]] = field(default_factory=dict)
+    seeds: dict[str, list[int]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+    def get(self, row: str, measurement: str, score: str) -> dict[int, float]:
+        """Return the values by seed, {} where there are none."""
+        return self.values.get((row, measurement, score), {})
+
+
+def collect_scores(cells: Sequence[Cell], lines: Sequence[Record]) -> Scores:
+    """Gather what the results hold of the cells of a plan.
+
+    Args:
+        cells (Sequence[Cell]): Of the plan.
+        lines (Sequence[Record]): Of the file of results.
+    """
+    records = {record.config_hash: record for record in lines}
+    floors = dict.fromkeys(cell.label for cell in cells if cell.kind != 'trained')
+    trained = dict.fromkeys(cell.label for cell in cells if cell.kind == 'trained')
+    scores = Scores([*floors, *trained])
+    used = []
+    for cell in cells:
+        scores.seeds.setdefault(cell.label, []).append(cell.seed)
+        record = records.get(cell.config_hash)
+        if record is None:
+            scores.remarks.append(f'{cell}: missing')
+            continue
+        used.append((cell, record))
+        if record.status != FINISHED:
+            scores.remarks.append(f'{cell}: {record.status}, {record.message}')
+        for name, digest in cell.measurements.items():
+            found = record.find_scores(digest)
+            if found is None and record.status == FINISHED:
+                scores.remarks.append(f'{cell}: {name} has not been measured yet')
+            for score, value in (found or {}).items():
+                columns = scores.columns.setdefault(name, [])
+                if score not in columns:
+                    columns.append(score)
+                scores.values.setdefault((cell.label, name, score), {})[cell.seed] = value
+    scores.remarks += _find_differences(used) + _find_stale(cells, lines)
+    return scores
+
+
+def _find_differences(used: Sequence[tuple[Cell, Record]]) -> list[str]:
+    """Say what should be the same for all cells and is not."""
+    remarks = []
+    for what in ('commit', 'gpu', 'data'):
+        kinds: dict[str, None] = {}
+        for cell, record in used:
+            if what == 'data':
+                for name, digest in record.data.items():
+                    kinds.setdefault(f'{name} {digest}')
+            elif what == 'gpu':
+                if cell.kind == 'trained':
+                    kinds.setdefault(str(record.hardware.get('gpu') or 'CPU'))
+            else:
+                kinds.setdefault(record.commit or 'unknown')
+        names = {kind.split(' ')[0] for kind in kinds}
+        if len(kinds) > (len(names) if what == 'data' else 1):
+            remarks.append(f'cells differ in {what}: {", ".join(kinds)}')
+    return remarks
+
+
+def _find_stale(cells: Sequence[Cell], lines: Sequence[Record]) -> list[str]:
+    """Say how many results are of the same names but of another config."""
+    names = {(cell.label, cell.seed): cell.config_hash for cell in cells}
+    hashes = {cell.config_hash for cell in cells}
+    stale = {
+        (line.variant, line.seed)
+        for line in lines
+        if line.config_hash not in hashes and (line.variant, line.seed) in names
+    }
+    done = {line.config_hash for line in lines}
+    stale = {key for key in stale if names[key] not in done}
+    return [f'{label} seed {seed}: the result there is of another config' for label, seed in stale]
