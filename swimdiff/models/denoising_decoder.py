@@ -75,9 +75,11 @@ class DenoisingDecoder(BaseModule):
         strides (Sequence[int]): Strides of the levels in input pixels, same order.
         image_channels (int): C, the number of bands. The three are filled in by SwiMDiff from the
             backbone that is built.
-        levels (Sequence[int]): Which levels feed the decoder, in ascending order. Defaults to
-            (0, 1, 2, 3).
-        channels (Sequence[int]): Width at each chosen level. Defaults to (32, 48, 64, 96).
+        levels (Sequence[int]): Which levels feed the decoder, in ascending order. What the finest
+            hold never has to pass the deeper ones. Defaults to (0, 1, 2, 3).
+        channels (Sequence[int]): Width on the grid of each level from the finest of the pyramid to
+            the deepest that feeds, whether or not the level itself feeds. Defaults to
+            (32, 48, 64, 96).
         time_channels (int): Even length of the time embedding. Defaults to 128.
         skip_noised (bool): Whether x_t itself reaches the last stage, as its input and, scaled by
             a learned gain of the step and band, as part of its output. Without the second, noise
@@ -106,10 +108,11 @@ class DenoisingDecoder(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         levels = tuple(levels)
-        if not levels or list(levels) != sorted(set(levels)) or len(levels) != len(channels):
+        if not levels or list(levels) != sorted(set(levels)) or levels[-1] + 1 != len(channels):
             raise ConfigError(
-                'DenoisingDecoder: levels must ascend and channels give one width a level, got '
-                f'levels={levels} and channels={tuple(channels)}'
+                'DenoisingDecoder: levels must ascend, and channels give one width per level from '
+                f'the finest, 0, to the deepest that feeds, got levels={levels} and '
+                f'channels={tuple(channels)}'
             )
         if levels[0] < 0 or levels[-1] >= len(in_channels):
             raise ConfigError(
@@ -123,20 +126,21 @@ class DenoisingDecoder(BaseModule):
             raise ConfigError(f'DenoisingDecoder: drop_levels must be in [0, 1), got {drop_levels}')
         self.levels = levels
         self.drop_levels = drop_levels
-        self.stride = strides[levels[0]]
+        self.strides = list(strides[: len(channels)])
+        self.stride = strides[0]
         self.time_channels = time_channels
         self.skip_noised = skip_noised
         self.time = nn.Sequential(nn.Linear(time_channels, time_channels), nn.SiLU())
-        self.laterals = nn.ModuleList(
-            nn.Conv2d(in_channels[level], width, 1)
-            for level, width in zip(levels, channels, strict=True)
+        self.laterals = nn.ModuleDict(
+            {str(level): nn.Conv2d(in_channels[level], channels[level], 1) for level in levels}
         )
         folded = image_channels * self.stride**2  # one pixel of the finest level, unfolded
         blocks = []
         for i, width in enumerate(channels):
-            extra = channels[i + 1] if i + 1 < len(channels) else 0
-            extra += folded if i == 0 and skip_noised else 0
-            blocks.append(_ResidualBlock(width + extra, width, time_channels))
+            entering = width if i in levels else 0
+            entering += channels[i + 1] if i + 1 < len(channels) else 0
+            entering += folded if i == 0 and skip_noised else 0
+            blocks.append(_ResidualBlock(entering, width, time_channels))
         self.blocks = nn.ModuleList(blocks)
         self.out_norm = _group_norm(channels[0])
         self.out_conv = nn.Conv2d(channels[0], folded, 3, padding=1)
@@ -169,34 +173,44 @@ class DenoisingDecoder(BaseModule):
         """
         time = self.time(time_embedding(t, self.time_channels).to(x_t.dtype))
         height, width = x_t.shape[-2:]
-        grid = (math.ceil(height / self.stride), math.ceil(width / self.stride))
         out = None
         kept = self._draw_kept(len(x_t), x_t.device)
-        for i in reversed(range(len(self.levels))):
-            lateral = self.laterals[i](feats[self.levels[i]])
-            if kept is not None:
-                lateral = lateral * kept[:, i].view(-1, 1, 1, 1).to(lateral.dtype)
-            if i == 0 and lateral.shape[-2:] != grid:  # a stem that drops the last rows
-                lateral = F.interpolate(lateral, size=grid, mode='nearest')
-            parts = [lateral]
+        for i in reversed(range(len(self.blocks))):
+            parts: list[Tensor] = []
+            if i in self.levels:
+                parts.append(self.laterals[str(i)](feats[i]))
+                if kept is not None:
+                    parts[0] = parts[0] * kept[:, i].view(-1, 1, 1, 1).to(parts[0].dtype)
+            grid = self._choose_grid(i, parts, (height, width))
+            if i == 0 and parts and parts[0].shape[-2:] != grid:  # a stem that drops the last rows
+                parts[0] = F.interpolate(parts[0], size=grid, mode='nearest')
             if out is not None:
-                parts.append(F.interpolate(out, size=lateral.shape[-2:], mode='nearest'))
+                parts.append(F.interpolate(out, size=grid, mode='nearest'))
             if i == 0 and self.skip_noised:
-                parts.append(_in_format_of(lateral, self._fold(x_t, grid)))
+                parts.append(_in_format_of(parts[0], self._fold(x_t, grid)))
             out = self.blocks[i](torch.cat(parts, dim=1), time)
         assert out is not None
         out = F.pixel_shuffle(self.out_conv(F.silu(self.out_norm(out))), self.stride)
         out = out[..., :height, :width]
         return out if self.gain is None else out + self.gain(time)[:, :, None, None] * x_t
 
+    def _choose_grid(
+        self, level: int, lateral: Sequence[Tensor], size: tuple[int, int]
+    ) -> tuple[int, int]:
+        """Return height and width on which a level is decoded: the feature map's own, if any."""
+        if level > 0 and lateral:
+            return lateral[0].shape[-2], lateral[0].shape[-1]
+        stride = self.strides[level]
+        return math.ceil(size[0] / stride), math.ceil(size[1] / stride)
+
     def _draw_kept(self, rows: int, device: torch.device) -> Tensor | None:
-        """Draw which levels each image's decoder sees, N x L bool; None for all."""
-        count = len(self.levels)
-        if not self.training or self.drop_levels == 0 or count < 2:
+        """Draw which levels each image's decoder sees, N x (deepest + 1) bool; None for all."""
+        if not self.training or self.drop_levels == 0 or len(self.levels) < 2:
             return None
-        finest = torch.randint(1, count, (rows,), device=device)
+        feeding = torch.tensor(self.levels, device=device)
+        finest = feeding[torch.randint(1, len(feeding), (rows,), device=device)]
         finest = finest * (torch.rand(rows, device=device) < self.drop_levels)
-        return torch.arange(count, device=device) >= finest[:, None]
+        return torch.arange(len(self.blocks), device=device) >= finest[:, None]
 
     def _fold(self, x_t: Tensor, grid: tuple[int, int]) -> Tensor:
         """Space to depth at the finest stride, padding the image where it does not divide."""

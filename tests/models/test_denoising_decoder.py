@@ -60,7 +60,7 @@ def test_starts_from_a_zero_guess():
 
 def test_depends_on_time_on_every_chosen_level_and_on_x_t_as_asked():
     feats, x, t = pyramid_feats(), torch.randn(2, 3, 32, 32), torch.tensor([10, 700])
-    made = decoder(levels=(0, 2), channels=(16, 24))
+    made = decoder(levels=(0, 2), channels=(16, 20, 24))
     out = made(feats, x, t)
     assert not torch.allclose(out, made(feats, x, t + 50))
     for level, used in enumerate((True, False, True, False)):
@@ -69,6 +69,18 @@ def test_depends_on_time_on_every_chosen_level_and_on_x_t_as_asked():
     assert not torch.allclose(out, made(feats, x + 1, t))
     blind = decoder(skip_noised=False)
     assert torch.equal(blind(feats, x, t), blind(feats, x + 1, t))
+
+
+@pytest.mark.parametrize('size', [(32, 32), (40, 27)])
+def test_the_deepest_level_alone_is_decoded_at_full_size(size):
+    feats = [torch.randn(2, 6 * 2**i, *(math.ceil(s / 4 / 2**i) for s in size)) for i in range(4)]
+    made = decoder(levels=(3,), channels=(8, 8, 16, 16), skip_noised=False)
+    x, t = torch.randn(2, 3, *size), torch.tensor([10, 700])
+    out = made(feats, x, t)
+    assert out.shape == x.shape
+    shallow = [torch.randn_like(feat) for feat in feats[:3]]
+    assert torch.equal(out, made([*shallow, feats[3]], x, t))
+    assert not torch.allclose(out, made([*feats[:3], feats[3] + 1], x, t))
 
 
 def test_noise_passes_at_full_rank_however_narrow_the_decoder():
@@ -122,6 +134,7 @@ def test_time_embedding_by_hand():
         dict(levels=(0, 4), channels=(8, 8)),
         dict(levels=(1, 0), channels=(8, 8)),
         dict(levels=(0,), channels=(8, 8)),
+        dict(levels=(0, 2), channels=(8, 8)),
         dict(time_channels=7),
         dict(drop_levels=1.0),
     ],

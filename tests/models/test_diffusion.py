@@ -97,7 +97,7 @@ def test_the_decoder_s_own_initialisation_is_heeded_and_it_starts_from_zero(back
     constant = dict(type='Constant', layer='Conv2d', val=0.125, bias=0.25)
     made = branch(backbone, decoder=dict(init_cfg=constant))
     made.init_weights()
-    assert (made.decoder.laterals[0].weight == 0.125).all()
+    assert (made.decoder.laterals['0'].weight == 0.125).all()
     assert not any(p.any() for p in made.decoder.out_conv.parameters())
 
 

@@ -145,7 +145,7 @@ def test_any_neck_that_returns_vectors_will_do():
 def test_every_parameter_that_asks_for_a_gradient_gets_one(backbone, levels):
     """Distributed training stops at one that does not."""
     diffusion = levels and dict(
-        type='DiffusionBranch', decoder=dict(levels=levels, channels=(8, 8))
+        type='DiffusionBranch', decoder=dict(levels=levels, channels=(8, 8, 8))
     )
     model = build(
         backbone={**backbone, 'out_indices': (0, 1, 2, 3)},
