@@ -23,7 +23,8 @@ def root(tmp_path, scope):
 
 
 def build(root, **options):
-    options = dict(pipeline=PIPELINE, **options)
+    # The engine collects garbage of the whole process when it serialises, for each data set.
+    options = dict(pipeline=PIPELINE, serialize_data=False, **options)
     return DATASETS.build(dict(type='LabelledPictures', data_root=str(root), **options))
 
 
