@@ -120,7 +120,7 @@ class PictureSource(PatchSource):
 
     def key(self) -> dict[str, Any]:
         """Return the options that decide which patches there are."""
-        chosen = dict(part=self.part, shares=None, split_seed=None)
+        chosen: dict[str, Any] = dict(part=self.part, shares=None, split_seed=None)
         if self.part is not None:
             chosen.update(shares=self.shares, split_seed=self.split_seed)
         options = dict(chosen, patch=self.patch, stride=self.stride)
@@ -343,7 +343,8 @@ class PictureScenes(ScenePatches):
         }
         super().__init__(data_root, source, bands=bands, **options)
         if isinstance(self.source, PackSource):
-            given = dict(patch=patch, stride=patch if stride is None else stride, part=part)
+            wanted = patch if stride is None else stride
+            given: dict[str, Any] = dict(patch=patch, stride=wanted, part=part)
             if part is not None:
                 given.update(shares=dict(shares or {}), split_seed=split_seed)
             self.source.check_options(given)

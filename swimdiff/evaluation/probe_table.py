@@ -51,8 +51,9 @@ def table(options: Mapping[str, Any], rows: list[Row], parts: Mapping[str, BaseD
     score, _ = choose_score(several=targets_of(parts['test']).ndim == 2)
     counts = ', '.join(f'{name} {len(part)}' for name, part in parts.items())
     drawn = ', a subset drawn for each seed' if options['limit'] is not None else ''
+    size = f'{options["size"]} px' if options['size'] else 'size as on disk'
     lines = [
-        f'{meta["dataset_type"]}, bands {" ".join(options["bands"])}, {options["size"]} px, '
+        f'{meta["dataset_type"]}, bands {" ".join(options["bands"])}, {size}, '
         f'split {meta["split"].rsplit("/", 1)[0]}',
         f'images: {counts}{drawn}; seeds {" ".join(map(str, options["seeds"]))}',
         f'test {score} in %, mean +- deviation over seeds where anything is '

@@ -4,6 +4,7 @@ import pytest
 import torch
 from fixtures.bigearthnet import write_tree
 from fixtures.eurosat import write_rgb
+from fixtures.pictures import write_classes
 from fixtures.tools import load_tool
 from mmengine.registry import DefaultScope
 
@@ -111,3 +112,17 @@ def test_imagenet_weights_in_the_layout_of_torchvision(eurosat, tmp_path, capsys
         same['linear'],
         same['knn'],
     )
+
+
+def test_pictures_with_the_division_of_pre_training(tmp_path):
+    root, out = write_classes(tmp_path / 'pictures', per_class=20), tmp_path / 'o.json'
+    shares = ('--shares', 'pretrain=0.5', 'train=0.25', 'val=0.15', 'test=0.1')
+    run(
+        '--dataset', 'pictures', '--data-root', root, *shares, '--seeds', 0, '--k', 3, '--json', out
+    )
+    record = json.loads(out.read_text())
+    assert record['samples'] == dict(train=15, val=9, test=6)
+    assert record['rows'][0]['linear'] == [100.0]  # one colour a class
+    assert record['split'].startswith('pictures_pretrain50-test10-train25-val15_seed0@')
+    with pytest.raises(SystemExit, match='--shares divides a folder of pictures'):
+        run('--data-root', root, *shares)

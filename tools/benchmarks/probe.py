@@ -9,6 +9,7 @@ Examples:
     python tools/benchmarks/probe.py --data-root data/eurosat work_dirs/RUN/epoch_200.pth
     python tools/benchmarks/probe.py --data-root data/eurosat --imagenet resnet18.pth --json o.json
     python tools/benchmarks/probe.py --dataset bigearthnet --data-root data/BigEarthNet-v1.0
+    python tools/benchmarks/probe.py --dataset pictures --data-root data/RSSCN7 --size 96
 """
 
 import argparse
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
 
@@ -41,10 +42,12 @@ BACKBONES = {
     'swin-t': 'swimdiff_swin-t_seco',
     'convnext-t': 'swimdiff_convnext-t_seco',
 }
-#: Data set, reader, size in pixels, and the statistics that its reader stretches with.
-DATA = {
+#: Data set, reader, size in pixels (None: as the files have it), and the statistics that its reader
+#: stretches with.
+DATA: dict[str, tuple[str, str, int | None, str]] = {
     'eurosat': ('EuroSAT', 'LoadEuroSAT', 64, 'oscd'),
     'bigearthnet': ('BigEarthNet', 'LoadBigEarthNet', 120, 'seco'),
+    'pictures': ('LabelledPictures', 'LoadPicture', None, 'pictures'),
 }
 Parts = dict[str, BaseDataset]
 
@@ -60,6 +63,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--data-root', required=True, help='folder of the data set')
     add(
         '--split-dir', help='folder with train, val and test lists, or where to write the drawn one'
+    )
+    add(
+        '--shares',
+        nargs='+',
+        action=DictAction,
+        metavar='PART=SHARE',
+        help='with --dataset pictures: the division that pre-training took its part from',
     )
     add('--bands', nargs='+', default=list(RGB), help='bands by name (default: %(default)s)')
     add('--stats', help='statistics to standardise with (default: those the data is stretched by)')
@@ -92,6 +102,8 @@ def build_dataset_parts(args: argparse.Namespace, seed: int) -> Parts:
         pipeline.append(dict(type='mmcv.Resize', scale=(args.size, args.size)))
     pipeline.append(dict(type='mmpretrain.PackInputs'))
     place = dict(data_root=args.data_root, split_dir=args.split_dir)
+    if args.shares:
+        place['shares'] = args.shares
     return build_parts(
         dict(place, type=kind, bands=args.bands, pipeline=pipeline), args.limit, seed
     )
@@ -199,6 +211,11 @@ def main(argv: list[str] | None = None) -> None:
     init_default_scope('swimdiff')
     start = time.perf_counter()
     try:
+        if args.shares and args.dataset != 'pictures':
+            raise ConfigError(
+                f'--shares divides a folder of pictures, and --dataset is {args.dataset}. Leave '
+                '--shares out, or name your lists with --split-dir.'
+            )
         args.bands = canonical_bands(args.bands)
         rows, parts = run(args)
     except SwiMDiffError as error:

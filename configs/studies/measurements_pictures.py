@@ -1,0 +1,42 @@
+# How the studies on pictures score a backbone: kNN and linear probe on the pictures of RSSCN7 that no
+# pre-training saw, and on EuroSAT, a foreign domain; the rank of the features; what the log says.
+measurements = [
+    dict(
+        type='ProbeMeasurement',
+        name='rsscn7',
+        dataset=dict(
+            type='LabelledPictures',
+            data_root='{{$RSSCN7_ROOT:data/RSSCN7}}',
+            shares=dict(pretrain=0.5, train=0.3, val=0.05, test=0.15),
+            pipeline=[dict(type='LoadPicture'), dict(type='mmpretrain.PackInputs')],
+        ),
+    ),
+    dict(
+        type='ProbeMeasurement',
+        name='eurosat',
+        dataset=dict(
+            type='EuroSAT',
+            data_root='{{$EUROSAT_ROOT:data/eurosat}}',
+            pipeline=[dict(type='LoadEuroSAT'), dict(type='mmpretrain.PackInputs')],
+        ),
+        stats='oscd',
+        limit=6000,
+    ),
+    dict(
+        type='LogMeasurement',
+        name='log',
+        keys=[
+            'loss_contrast',
+            'loss_diffusion',
+            'diffusion_relative_error',
+            'scene_mates',
+            'mates_mass',
+            'positive_similarity',
+            'key_rank',
+            'feature_reliance',
+            'feature_reliance_deepest',
+            'gradient_share',
+            'gradient_share_layer4',
+        ],
+    ),
+]
