@@ -149,8 +149,11 @@ def network(args: argparse.Namespace, seed: int, path: str | None) -> NetworkFea
     """
     checkpoint = read_checkpoint(path) if path else None
     known = checkpoint.backbone if checkpoint else None
-    config = {**(known or backbone_config(args)), 'in_channels': len(args.bands)}
+    config = dict(known or backbone_config(args))
     config.pop('init_cfg', None)
+    stem = config.get('patch_cfg') or config  # the engine's masked ViT has its bands there
+    if stem.get('in_channels', 3) != len(args.bands):
+        config['in_channels'] = len(args.bands)
     stats = args.stats or DATA[args.dataset][3]
     if config['type'].endswith('ResNet'):
         # Without weights, zeroed residual branches would leave little of the network to score.
