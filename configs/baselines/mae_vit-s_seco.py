@@ -1,4 +1,4 @@
-# MAE (arXiv 2111.06377) as mmpretrain has it, with a ViT-S and a decoder of a quarter of the blocks.
+# MAE (arXiv 2111.06377) as mmpretrain has it, with a ViT-S and a decoder of 3 blocks of width 256.
 # It takes one view and the augmentation of the paper, crop and flips (here quarter turns as well),
 # instead of two. `out_type` is what the probe reads; it has no effect on training.
 _base_ = [

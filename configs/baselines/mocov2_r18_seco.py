@@ -11,9 +11,7 @@ model = dict(
     feat_dim=128,
     momentum=0.001,
     backbone=dict(type='mmpretrain.ResNet', depth=18, in_channels=3, norm_cfg=dict(type='BN')),
-    neck=dict(
-        type='mmpretrain.MoCoV2Neck', in_channels=512, hid_channels=512, out_channels=128
-    ),
+    neck=dict(type='mmpretrain.MoCoV2Neck', in_channels=512, hid_channels=512, out_channels=128),
     head=dict(
         type='mmpretrain.ContrastiveHead',
         loss=dict(type='mmpretrain.CrossEntropyLoss'),

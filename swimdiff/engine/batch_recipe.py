@@ -196,9 +196,7 @@ def scale_recipe(cfg: Config, processes: int, rate_alone: bool = False) -> str:
     return said
 
 
-def describe_mismatch(
-    cfg: Config, processes: int, samples: int, factor: float = 2.0
-) -> str | None:
+def describe_mismatch(cfg: Config, processes: int, samples: int, factor: float = 2.0) -> str | None:
     """Say what does not fit where the batch that runs is not the one of the recipe.
 
     Args:
