@@ -133,3 +133,23 @@ def test_an_ablation_changes_one_thing(name):
     assert changed.to_dict() != parent.to_dict()
     parent.merge_from_dict({key: value})
     assert changed.to_dict() == parent.to_dict()
+
+
+def test_a_run_of_another_batch_warns_unless_its_recipe_is_scaled(
+    train, shared_seco_root, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(ROOT)
+    warning = 'are for batch 256; 3 runs'
+    thin = {'model.backbone.base_channels': 16, 'model.backbone.stem_channels': 16}
+    more = options(shared_seco_root, **thin)
+    for name, option in (('plain', []), ('scaled', ['--scale-recipe'])):
+        work_dir = tmp_path / name
+        train(['configs/swimdiff_r18_seco.py', '--work-dir', str(work_dir), *option, *more])
+        (log,) = work_dir.glob('*/*.log')
+        assert (warning in log.read_text()) is (name == 'plain')
+        state = torch.load(work_dir / 'epoch_1.pth', weights_only=False)
+        # 8 slots as asked; scaled, half of the 6 samples in whole batches
+        assert len(state['state_dict']['queue.keys']) == (8 if name == 'plain' else 3)
+        rate = state['optimizer']['param_groups'][0]['initial_lr']
+        assert rate == pytest.approx(0.03 if name == 'plain' else 0.03 * 3 / 256)
+    assert 'Scaled to the global batch: batch 256 -> 3' in capsys.readouterr().out
