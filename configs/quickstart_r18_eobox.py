@@ -34,6 +34,7 @@ data_preprocessor = dict(bands=bands)
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='AdamW', lr=1e-3, weight_decay=0.05),
 )
+auto_scale_lr = dict(base_batch_size=16)  # the values above are meant for it
 train_cfg = dict(_delete_=True, type='ResumableIterLoop', max_iters=240)
 param_scheduler = [dict(type='CosineAnnealingLR', by_epoch=False)]
 default_hooks = dict(

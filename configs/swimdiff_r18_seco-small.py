@@ -25,5 +25,6 @@ train_dataloader = dict(
     ),
 )
 optim_wrapper = dict(optimizer=dict(_delete_=True, type='AdamW', lr=1e-3, weight_decay=0.05))
+auto_scale_lr = dict(base_batch_size=32)  # the values above are meant for it
 train_cfg = dict(max_epochs=100)
 default_hooks = dict(logger=dict(interval=5))

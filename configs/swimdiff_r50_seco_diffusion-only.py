@@ -1,4 +1,4 @@
-# Ablation: the diffusion constraint on plain momentum contrast, no scene-wide matching.
+# Ablation: the diffusion constraint without scene matching. One thing differs from the parent: the
+# rule; the sampler draws the same images in the same order, and mates are negatives.
 _base_ = './swimdiff_r50_seco.py'
 model = dict(head=dict(rule='none'))
-train_dataloader = dict(sampler=dict(mates=None))  # a plain shuffle: mates are negatives here

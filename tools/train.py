@@ -11,17 +11,20 @@ Exit codes: 0 finished; 75 stopped by SIGTERM or SIGUSR1 with the state saved, g
 """
 
 import argparse
+import os
 import sys
 
 from mmengine.config import Config
 from mmengine.runner import FlexibleRunner, Runner
 
+from swimdiff.engine.batch_recipe import scale_recipe
 from swimdiff.errors import StoppedError, SwiMDiffError
 from swimdiff.utils.elastic import EXIT_STOPPED, current_launch
 from swimdiff.utils.launch import (
     adapt_to_device,
     add_run_arguments,
     build_runner,
+    count_processes,
     make_restartable,
     match_accumulation,
     read_config,
@@ -51,10 +54,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         choices=['float16', 'bfloat16'],
         help='mixed precision (float16, which needs a GPU, unless bfloat16 is named)',
     )
-    parser.add_argument(
+    batch = parser.add_mutually_exclusive_group()
+    batch.add_argument(
         '--auto-scale-lr',
         action='store_true',
-        help='scale the learning rate by the global batch over auto_scale_lr.base_batch_size',
+        help='scale the learning rate, and nothing else, by the global batch over '
+        'auto_scale_lr.base_batch_size',
+    )
+    batch.add_argument(
+        '--scale-recipe',
+        action='store_true',
+        help='scale learning rate, momentum of the key encoder and queue to the global batch '
+        '(docs/scaling.md); give it again with --resume',
     )
     add_run_arguments(parser)
     return parser.parse_args(argv)
@@ -65,14 +76,17 @@ def build_config(args: argparse.Namespace) -> Config:
     cfg = read_config(args)
     if args.amp:
         set_precision(cfg, args.amp)
-    if args.auto_scale_lr:
-        cfg.auto_scale_lr.enable = True
     if args.resume == 'auto':
         cfg.resume = 'auto'  # weights named by load_from start the run where there is no checkpoint
     elif args.resume:
         cfg.resume, cfg.load_from = True, args.resume
     match_accumulation(cfg)
     make_restartable(cfg)
+    if args.auto_scale_lr or args.scale_recipe:
+        processes = count_processes(cfg.launcher)
+        said = scale_recipe(cfg, processes, rate_alone=args.auto_scale_lr)
+        if os.environ.get('RANK', '0') == '0':
+            print(f'Scaled to the global batch: {said}', flush=True)
     return cfg
 
 

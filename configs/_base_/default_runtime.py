@@ -8,6 +8,7 @@ default_hooks = dict(
     runtime_info=dict(type='LazyRuntimeInfoHook'),
     timer=dict(type='IterTimerHook'),
     throughput=dict(type='ThroughputHook'),
+    batch_recipe=dict(type='BatchRecipeHook'),
     # The guards: docs/monitoring.md says what each measures and what to do when it speaks.
     finite_loss=dict(type='FiniteLossHook', interval=50),
     collapse=dict(type='CollapseHook', interval=50),

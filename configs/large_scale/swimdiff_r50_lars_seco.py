@@ -12,3 +12,5 @@ model = dict(
     queue=dict(length=65536),
 )
 train_dataloader = dict(batch_size=128)
+optim_wrapper = dict(optimizer=dict(lr=4.8))  # 0.3 at batch 256
+auto_scale_lr = dict(base_batch_size=4096)

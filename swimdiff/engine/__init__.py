@@ -1,5 +1,6 @@
 """Hooks, loops, optimisers and samplers."""
 
+from swimdiff.engine.batch_recipe import BatchRecipeHook
 from swimdiff.engine.change_picture_hook import ChangePictureHook
 from swimdiff.engine.checkpoint_hook import AtomicCheckpointHook
 from swimdiff.engine.collapse_hook import CollapseHook
@@ -25,6 +26,7 @@ __all__ = [
     'LARS',
     'AtomicCheckpointHook',
     'AutocastOptimWrapper',
+    'BatchRecipeHook',
     'ChangePictureHook',
     'CollapseHook',
     'FeatureRelianceHook',

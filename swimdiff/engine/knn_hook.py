@@ -19,6 +19,7 @@ from swimdiff.evaluation.labelled_images import LabelledImages
 from swimdiff.evaluation.linear_probe import fit_linear
 from swimdiff.models.data_preprocessor import MultiBandPreprocessor
 from swimdiff.models.projection_neck import global_features
+from swimdiff.models.utils import run_unmasked
 from swimdiff.registry import HOOKS
 from swimdiff.utils.undisturbed import undisturbed
 
@@ -228,7 +229,7 @@ class _EpochDone:
 
 
 def _features(backbone: nn.Module, preprocessor: MultiBandPreprocessor, images: Tensor) -> Tensor:
-    return global_features(backbone(preprocessor.standardise(images))).float()
+    return global_features(run_unmasked(backbone, preprocessor.standardise(images))).float()
 
 
 def _query_features(model: Any, images: Tensor) -> Tensor:

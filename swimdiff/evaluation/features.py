@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from swimdiff.models.data_preprocessor import MultiBandPreprocessor
+from swimdiff.models.utils import run_unmasked
 
 __all__ = ['FeatureBank', 'NetworkFeatures', 'image_statistics', 'targets_of']
 
@@ -68,7 +69,8 @@ class NetworkFeatures:
     def __call__(self, images: Tensor) -> Tensor:
         """N x C x H x W uint8 to N x D float32."""
         inputs = self.preprocessor.standardise(images)
-        feats = self.backbone(inputs.contiguous(memory_format=torch.channels_last))
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        feats = run_unmasked(self.backbone, inputs)
         last = feats if isinstance(feats, Tensor) else feats[-1]
         return last.float().mean(dim=(2, 3)) if last.ndim == 4 else last.float()
 

@@ -85,7 +85,11 @@ def build_extractor(
     Raises:
         CheckpointError: The weights do not fit the backbone or the bands.
     """
-    network = random_backbone({**backbone, 'in_channels': len(preprocessor.bands)}, seed)
+    config = dict(backbone)
+    stem = config.get('patch_cfg') or config  # the engine's masked ViT has its bands there
+    if stem.get('in_channels', 3) != len(preprocessor.bands):
+        config['in_channels'] = len(preprocessor.bands)
+    network = random_backbone(config, seed)
     line = ''
     if checkpoint is not None:
         line = load_weights(network, checkpoint, prefix, bands=preprocessor.bands)

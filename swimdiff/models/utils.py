@@ -1,5 +1,7 @@
 """Small helpers of the self-supervisor that are not the method."""
 
+import inspect
+
 import torch
 from mmengine.dist import all_gather, get_rank, get_world_size
 from mmpretrain.structures import DataSample
@@ -12,6 +14,7 @@ __all__ = [
     'freeze_unused',
     'gather_keys',
     'probe_pyramid',
+    'run_unmasked',
     'scene_ids',
 ]
 
@@ -98,6 +101,24 @@ def probe_pyramid(backbone: nn.Module, image_channels: int, size: int = 224) -> 
         'strides': [size // level.shape[-1] if level.dim() == 4 else 0 for level in levels],
         'image_channels': image_channels,
     }
+
+
+def run_unmasked(backbone: nn.Module, images: Tensor) -> Tensor | tuple[Tensor, ...]:
+    """Run a backbone on whole images, also one that hides patches by itself.
+
+    Backbones of masked image modelling in ``mmpretrain`` (``MAEViT``, ``SimMIMSwinTransformer``)
+    mask their input unless they are given ``mask=None``, and return other things then.
+
+    Args:
+        backbone (nn.Module): Any backbone.
+        images (Tensor): N x C x H x W, standardised.
+
+    Returns:
+        Tensor | tuple[Tensor, ...]: One feature map or vector, or one for each level.
+    """
+    if 'mask' in inspect.signature(backbone.forward).parameters:
+        return backbone(images, mask=None)
+    return backbone(images)
 
 
 @torch.no_grad()

@@ -18,6 +18,7 @@ __all__ = [
     'adapt_to_device',
     'add_run_arguments',
     'build_runner',
+    'count_processes',
     'make_restartable',
     'match_accumulation',
     'read_config',
@@ -111,6 +112,16 @@ def adapt_to_device(cfg: Config) -> None:
         broadcast_buffers=False,
         find_unused_parameters=cfg.get('find_unused_parameters', False),
     )
+
+
+def count_processes(launcher: str) -> int:
+    """Return how many processes a launcher has started, before they are joined.
+
+    Args:
+        launcher (str): 'none', 'pytorch', 'slurm' or 'mpi', as the engine knows them.
+    """
+    names = dict(pytorch='WORLD_SIZE', slurm='SLURM_NTASKS', mpi='OMPI_COMM_WORLD_SIZE')
+    return int(os.environ.get(names.get(launcher, ''), 1))
 
 
 def build_runner(cfg: Config) -> Runner | FlexibleRunner:

@@ -61,6 +61,10 @@ def test_the_momentum_of_a_large_batch_keeps_its_pace_in_epochs():
     """The rule of docs/scaling.md, from the reference run to 32 processes."""
     reference = Config.fromfile(ROOT / 'configs/swimdiff_r50_seco.py')
     large = Config.fromfile(FOLDER / 'swimdiff_r50_lars_seco.py')
-    growth = 32 * large.train_dataloader.batch_size / large.auto_scale_lr.base_batch_size
+    growth = large.auto_scale_lr.base_batch_size / reference.auto_scale_lr.base_batch_size
+    assert (
+        growth == 16
+        and large.auto_scale_lr.base_batch_size == 32 * large.train_dataloader.batch_size
+    )
     expected = reference.model.momentum_encoder.momentum**growth
     assert large.model.momentum_encoder.momentum == pytest.approx(expected, abs=5e-4)

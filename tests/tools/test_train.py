@@ -6,6 +6,7 @@ import runpy
 import pytest
 import torch
 from fixtures.runs import ROOT, TRAIN, WORKERS, options, scalars, start
+from mmengine.config import Config
 
 CONFIGS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / 'configs').glob('*_seco*.py'))
 
@@ -20,19 +21,21 @@ def train():
 def test_two_iterations(config, train, shared_seco_root, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     views = 'data_preprocessor' if 'device-views' in config else WORKERS
-    train([config, '--work-dir', str(tmp_path), *options(shared_seco_root, views=views)])
+    # What an ablation changes is not the backbone: a thin one will do.
+    thin = {'model.backbone.depth': 18} if 'r50_seco_' in config or 'moco' in config else {}
+    more = options(shared_seco_root, views=views, **thin)
+    train([config, '--work-dir', str(tmp_path), *more])
     rows = scalars(tmp_path)
     assert len(rows) == 2
-    moco, matching = 'mocov2' in config, 'matching-only' in config
+    cfg = Config.fromfile(ROOT / config)
+    matches, denoises = cfg.model.head.rule not in ('none', 'ignore'), cfg.model.lambda_d > 0
     for row in rows:
         assert math.isfinite(row['loss'])
-        assert ('loss_diffusion' in row) is not (moco or matching)
+        assert ('loss_diffusion' in row) is denoises
         assert row['images_per_s'] > 0
     # the second batch of three meets the first: two dates a location, three locations
     assert rows[0]['scene_mates'] == 0
-    assert (rows[1]['mates_mass'] > 0) is (
-        rows[1]['scene_mates'] > 0 and not moco and 'diffusion-only' not in config
-    )
+    assert (rows[1]['mates_mass'] > 0) is (rows[1]['scene_mates'] > 0 and matches)
     state = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)['state_dict']
     assert state['queue.pointer'] == 6
     assert any(key.startswith('backbone.') for key in state)
@@ -110,3 +113,43 @@ def test_errors_are_one_message_without_a_traceback(tmp_path):
     unknown = start('configs/swimdif_r18_seco.py')
     output = unknown.communicate()[0]
     assert unknown.returncode != 0 and 'swimdiff_r18_seco' in output
+
+
+#: Each ablation, the config it is held against, and the one value that differs.
+ABLATIONS = {
+    'swimdiff_r50_seco_matching-only': ('swimdiff_r50_seco', 'model.lambda_d', 0),
+    'swimdiff_r50_seco_diffusion-only': ('swimdiff_r50_seco', 'model.head.rule', 'none'),
+    'swimdiff_r50_seco_ignore': ('swimdiff_r50_seco', 'model.head.rule', 'ignore'),
+    'swimdiff_r50_seco_positive': ('swimdiff_r50_seco', 'model.head.rule', 'positive'),
+    'swimdiff_r50_seco_none': ('swimdiff_r50_seco_diffusion-only', 'model.lambda_d', 0),
+    'moco_r50_seco': ('swimdiff_r50_seco_none', 'train_dataloader.sampler.mates', None),
+}
+
+
+@pytest.mark.parametrize('name', ABLATIONS)
+def test_an_ablation_changes_one_thing(name):
+    other, key, value = ABLATIONS[name]
+    changed, parent = (Config.fromfile(ROOT / f'configs/{stem}.py') for stem in (name, other))
+    assert changed.to_dict() != parent.to_dict()
+    parent.merge_from_dict({key: value})
+    assert changed.to_dict() == parent.to_dict()
+
+
+def test_a_run_of_another_batch_warns_unless_its_recipe_is_scaled(
+    train, shared_seco_root, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(ROOT)
+    warning = 'are for batch 256; 3 runs'
+    thin = {'model.backbone.base_channels': 16, 'model.backbone.stem_channels': 16}
+    more = options(shared_seco_root, **thin)
+    for name, option in (('plain', []), ('scaled', ['--scale-recipe'])):
+        work_dir = tmp_path / name
+        train(['configs/swimdiff_r18_seco.py', '--work-dir', str(work_dir), *option, *more])
+        (log,) = work_dir.glob('*/*.log')
+        assert (warning in log.read_text()) is (name == 'plain')
+        state = torch.load(work_dir / 'epoch_1.pth', weights_only=False)
+        # 8 slots as asked; scaled, half of the 6 samples in whole batches
+        assert len(state['state_dict']['queue.keys']) == (8 if name == 'plain' else 3)
+        rate = state['optimizer']['param_groups'][0]['initial_lr']
+        assert rate == pytest.approx(0.03 if name == 'plain' else 0.03 * 3 / 256)
+    assert 'Scaled to the global batch: batch 256 -> 3' in capsys.readouterr().out

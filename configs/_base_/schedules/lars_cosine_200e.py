@@ -1,5 +1,5 @@
 # Batches of thousands: LARS with the rates of MoCo v3's ResNet-50 (arXiv 2104.02057): lr 0.3 at
-# batch 256, which `tools/train.py --auto-scale-lr` scales, and a cosine. The warm-up is counted in
+# batch 256, linear in the batch, and a cosine. The warm-up is counted in
 # iterations: 1000 are about ten epochs of 400,000 images at batch 4096.
 optim_wrapper = dict(
     type='OptimWrapper',

@@ -6,9 +6,10 @@ from html import escape
 from pathlib import Path
 
 from mmengine.dataset import BaseDataset
+from mmpretrain.models.selfsup.base import BaseSelfSupervisor
 from torch import nn
 
-from swimdiff.models.swimdiff import SwiMDiff
+from swimdiff.models.data_preprocessor import MultiBandPreprocessor
 from swimdiff.utils.diagnosis import first_line
 from swimdiff.utils.undisturbed import undisturbed
 from swimdiff.version import __version__
@@ -99,7 +100,9 @@ def _head(record: RunRecord) -> str:
 
 def _pictures(record: RunRecord, model: nn.Module | None, dataset: BaseDataset | None) -> str:
     """Views and denoising, of a self-supervisor that the caller has at hand."""
-    if not isinstance(model, SwiMDiff) or dataset is None:
+    if not isinstance(model, BaseSelfSupervisor) or dataset is None:
+        return ''
+    if not isinstance(model.data_preprocessor, MultiBandPreprocessor):
         return ''
     bands = model.data_preprocessor.bands
     with undisturbed(model):

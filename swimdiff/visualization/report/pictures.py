@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from mmengine.dataset import BaseDataset, default_collate
+from mmpretrain.models.selfsup.base import BaseSelfSupervisor
 from PIL import Image
 from torch import Tensor
 
@@ -52,7 +53,9 @@ class _Stretch:
         return f'data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}'
 
 
-def _views(model: SwiMDiff, dataset: BaseDataset, count: int) -> tuple[list[Tensor], list]:
+def _views(
+    model: BaseSelfSupervisor, dataset: BaseDataset, count: int
+) -> tuple[list[Tensor], list]:
     """Views as the model gets them (uint8, each N x C x H x W), and their data samples.
 
     They go through the model's preprocessor, which may be what makes them.
@@ -61,17 +64,19 @@ def _views(model: SwiMDiff, dataset: BaseDataset, count: int) -> tuple[list[Tens
     batch = default_collate([dataset[i] for i in chosen.tolist()])
     made = model.data_preprocessor(batch, True)
     back = model.data_preprocessor.destandardise
-    return [back(view).cpu() for view in made['inputs']], made['data_samples']
+    # One view is a batch, not a list of one, where the model takes no pair (MAE).
+    views = [made['inputs']] if isinstance(made['inputs'], Tensor) else made['inputs']
+    return [back(view).cpu() for view in views], made['data_samples']
 
 
 @torch.no_grad()
 def view_pictures(
-    model: SwiMDiff, dataset: BaseDataset, bands: Sequence[str], count: int = 8
+    model: BaseSelfSupervisor, dataset: BaseDataset, bands: Sequence[str], count: int = 8
 ) -> list[list[Picture]]:
     """Query and key view of some samples, evenly spaced.
 
     Args:
-        model (SwiMDiff): A self-supervisor.
+        model (BaseSelfSupervisor): Any self-supervisor, with a preprocessor of ours.
         dataset (BaseDataset): What it is trained on.
         bands (Sequence[str]): Names of the channels.
         count (int): Samples. Defaults to 8.

@@ -116,7 +116,10 @@ def charts_section(record: RunRecord) -> str:
     """Losses, learning rate, mates, spread of the keys."""
     train = record.train
     option = hook_option
+    # Ours logs its two losses, the engine's self-supervisors one that has no other name.
+    parts = {'loss_contrast', 'loss_diffusion'} & set(train)
     charts = [
+        Chart('Loss', {} if parts else _some(train, loss='loss'), smooth=True),
         Chart(
             'Contrastive loss',
             _some(train, loss='loss_contrast'),
