@@ -11,7 +11,10 @@ default_hooks = dict(
     # The guards: docs/monitoring.md says what each measures and what to do when it speaks.
     finite_loss=dict(type='FiniteLossHook', interval=50),
     collapse=dict(type='CollapseHook', interval=50),
+    trend=dict(type='TrendHook', interval=25),
     scene_mates=dict(type='SceneMatesHook', interval=500),
+    # With `compile = True`: without it, every new learning rate would compile the step again.
+    compiled_step=dict(type='CompiledStepHook'),
     progress_bar=dict(type='ProgressBarHook'),
     report=dict(type='ReportHook'),
     logger=dict(type='LoggerHook', interval=50),

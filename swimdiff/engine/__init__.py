@@ -3,6 +3,7 @@
 from swimdiff.engine.change_picture_hook import ChangePictureHook
 from swimdiff.engine.checkpoint_hook import AtomicCheckpointHook
 from swimdiff.engine.collapse_hook import CollapseHook
+from swimdiff.engine.compiled_step_hook import CompiledStepHook
 from swimdiff.engine.finite_loss_hook import FiniteLossHook
 from swimdiff.engine.knn_hook import OnlineKNNHook
 from swimdiff.engine.lazy_info_hook import LazyRuntimeInfoHook
@@ -17,6 +18,7 @@ from swimdiff.engine.sharding import ShardedStrategy, encoder_units
 from swimdiff.engine.starvation_hook import LoaderStarvationHook
 from swimdiff.engine.stop_hook import StopSignalHook
 from swimdiff.engine.throughput_hook import ThroughputHook
+from swimdiff.engine.trend_hook import TrendHook
 from swimdiff.utils.engine_loading import guard_engine
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     'AutocastOptimWrapper',
     'ChangePictureHook',
     'CollapseHook',
+    'CompiledStepHook',
     'FiniteLossHook',
     'LazyRuntimeInfoHook',
     'LoaderStarvationHook',
@@ -39,6 +42,7 @@ __all__ = [
     'ShardedStrategy',
     'StopSignalHook',
     'ThroughputHook',
+    'TrendHook',
     'ZeroOptimizer',
     'encoder_units',
 ]
