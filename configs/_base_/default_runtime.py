@@ -12,9 +12,12 @@ default_hooks = dict(
     # The guards: docs/monitoring.md says what each measures and what to do when it speaks.
     finite_loss=dict(type='FiniteLossHook', interval=50),
     collapse=dict(type='CollapseHook', interval=50),
+    trend=dict(type='TrendHook', interval=25),
     scene_mates=dict(type='SceneMatesHook', interval=500),
     feature_reliance=dict(type='FeatureRelianceHook', interval=200),
     gradient_share=dict(type='GradientShareHook', interval=500),
+    # With `compile = True`: without it, every new learning rate would compile the step again.
+    compiled_step=dict(type='CompiledStepHook'),
     progress_bar=dict(type='ProgressBarHook'),
     report=dict(type='ReportHook'),
     logger=dict(type='LoggerHook', interval=50),

@@ -4,6 +4,7 @@ from swimdiff.engine.batch_recipe import BatchRecipeHook
 from swimdiff.engine.change_picture_hook import ChangePictureHook
 from swimdiff.engine.checkpoint_hook import AtomicCheckpointHook
 from swimdiff.engine.collapse_hook import CollapseHook
+from swimdiff.engine.compiled_step_hook import CompiledStepHook
 from swimdiff.engine.feature_reliance_hook import FeatureRelianceHook
 from swimdiff.engine.finite_loss_hook import FiniteLossHook
 from swimdiff.engine.gradient_share_hook import GradientShareHook
@@ -20,6 +21,7 @@ from swimdiff.engine.sharding import ShardedStrategy, encoder_units
 from swimdiff.engine.starvation_hook import LoaderStarvationHook
 from swimdiff.engine.stop_hook import StopSignalHook
 from swimdiff.engine.throughput_hook import ThroughputHook
+from swimdiff.engine.trend_hook import TrendHook
 from swimdiff.utils.engine_loading import guard_engine
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     'BatchRecipeHook',
     'ChangePictureHook',
     'CollapseHook',
+    'CompiledStepHook',
     'FeatureRelianceHook',
     'FiniteLossHook',
     'GradientShareHook',
@@ -45,6 +48,7 @@ __all__ = [
     'ShardedStrategy',
     'StopSignalHook',
     'ThroughputHook',
+    'TrendHook',
     'ZeroOptimizer',
     'encoder_units',
 ]

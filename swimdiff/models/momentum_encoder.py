@@ -88,6 +88,7 @@ class MomentumEncoder(nn.Module):
         self.backbone.load_state_dict(backbone.state_dict())
         self.neck.load_state_dict(neck.state_dict())
 
+    @torch.compiler.disable  # the momentum and the position are new numbers in every step
     @torch.no_grad()
     def update(self, backbone: nn.Module, neck: nn.Module) -> None:
         """Move every parameter a step towards the query's, in one fused call a device and dtype.

@@ -15,6 +15,7 @@ from torch import Tensor, distributed
 __all__ = ['key_order', 'shuffle_images']
 
 
+@torch.compiler.disable  # the position is a new number in every step
 def key_order(rows: int) -> Tensor:
     """The permutation of this step, from the runner's position: a resumed run repeats it.
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from mmengine.dist import get_world_size
 from mmpretrain.models.selfsup.base import BaseSelfSupervisor
 from mmpretrain.structures import DataSample
-from torch import Tensor, nn
+from torch import Tensor
 
 from swimdiff.errors import ConfigError
 from swimdiff.models.batch_norm import convert_batch_norm
@@ -120,7 +120,7 @@ class SwiMDiff(BaseSelfSupervisor):
         used = {len(pyramid['strides']) - 1}
         used |= set(self.diffusion.decoder.levels) if self.diffusion is not None else set()
         freeze_unused(encoder, sorted(used), pyramid['image_channels'])
-        self.register_load_state_dict_pre_hook(_start_keys_from_queries)
+        self.register_load_state_dict_pre_hook(_start_from_queries)
         self.lambda_c = lambda_c
         self.lambda_d = lambda_d
         self.batch_keys = batch_keys
@@ -131,9 +131,11 @@ class SwiMDiff(BaseSelfSupervisor):
         self.to(memory_format=self.memory_format)
 
     def init_weights(self) -> None:
-        """Initialise the query side, then start the key encoder from it."""
+        """Initialise the query side, then start from it what copies it."""
         super().init_weights()
         self.momentum_encoder.copy_from(self.backbone, self.neck)
+        if self.diffusion is not None:
+            self.diffusion.statistics.copy_from(self.backbone)
 
     def loss(self, inputs: list[Tensor], data_samples: list[DataSample]) -> dict[str, Tensor]:
         """Compute the losses of a batch (paper, figure 2) and push its keys into the queue.
@@ -212,10 +214,13 @@ class SwiMDiff(BaseSelfSupervisor):
         return self.diffusion.denoise(self.backbone, x_0, t, eps, features_of)
 
 
-def _start_keys_from_queries(
-    model: nn.Module, state: dict[str, Tensor], prefix: str, *_: object
+def _start_from_queries(
+    model: 'SwiMDiff', state: dict[str, Tensor], prefix: str, *_: object
 ) -> None:
-    """Weights of a query encoder alone (``load_from`` a backbone) start the key encoder, too."""
+    """Let weights of a query encoder alone (``load_from`` a backbone) start what copies it."""
+    query = f'{prefix}backbone.'
+    if model.diffusion is not None and any(name.startswith(query) for name in state):
+        model.diffusion.statistics.complete(state, f'{prefix}diffusion.statistics.', query)
     key = f'{prefix}momentum_encoder.'
     if any(name.startswith(key) for name in state):
         return

@@ -1,6 +1,7 @@
 """Small helpers of the self-supervisor that are not the method."""
 
 import inspect
+from collections.abc import Sequence
 
 import torch
 from mmengine.dist import all_gather, get_rank, get_world_size
@@ -164,7 +165,9 @@ def freeze_unused(
     backbone.train(training)
     pyramid = [feats] if isinstance(feats, Tensor) else feats
     total = torch.stack([pyramid[level].sum() for level in levels]).sum()
-    gradients = torch.autograd.grad(total, [p for _, p in named], allow_unused=True)
+    gradients: Sequence[Tensor | None] = [None] * len(named)
+    if total.requires_grad:  # not where all that these levels depend on is frozen by its config
+        gradients = torch.autograd.grad(total, [p for _, p in named], allow_unused=True)
     unused = [(n, p) for (n, p), g in zip(named, gradients, strict=True) if g is None]
     for _, parameter in unused:
         parameter.requires_grad_(False)

@@ -11,6 +11,7 @@ from _step_setting import Setting
 from torch import Tensor, nn
 
 from swimdiff.engine import LazyRuntimeInfoHook
+from swimdiff.engine.compiled_step_hook import exclude_optimizer
 from swimdiff.models.scene_matching_head import SceneMatchingHead
 from swimdiff.models.step_random import draw_noise
 from swimdiff.registry import MODELS
@@ -38,6 +39,7 @@ def ours(setting: Setting, options: dict, compiled: bool = False) -> tuple[Step,
     model = setting.model(**options)
     wrapper, data = setting.wrapper(model), setting.batch_of(setting.views)
     if compiled:
+        exclude_optimizer(wrapper)
         model.train_step = torch.compile(model.train_step)
     return lambda: model.train_step(data, wrapper), model
 

@@ -123,7 +123,7 @@ def charts_section(record: RunRecord) -> str:
         Chart(
             'Contrastive loss',
             _some(train, loss='loss_contrast'),
-            note='Rises while the queue fills with keys, then falls.',
+            note='Healthy: rises while the queue fills with keys, then falls and levels off.',
             smooth=True,
         ),
         Chart(
@@ -174,6 +174,13 @@ def charts_section(record: RunRecord) -> str:
                 'most': option(record, 'CollapseHook', 'max_cosine', 0.98),
             },
             note='Deviation and mean cosine. Collapsed: 0 and 1. Even: 1 and 0.',
+        ),
+        Chart(
+            'Spread of the queries',
+            _some(train, deviation='feature_spread'),
+            {'least': option(record, 'TrendHook', 'least_spread', 0.1)},
+            note='Healthy: falls to about half in the first steps, then stays or rises.',
+            bottom=0,
         ),
         Chart(
             'Effective rank of the keys',

@@ -80,6 +80,35 @@ def _collapse(record: RunRecord) -> Verdict:
     return Verdict(what, 'warn' if poor else 'good', found)
 
 
+def _spread(record: RunRecord) -> Verdict:
+    what = 'Queries keep their spread'
+    if 'feature_spread' not in record.train:
+        return Verdict(what, 'none', 'not measured: no TrendHook, or a model without a queue')
+    curve, limit = (
+        record.train['feature_spread'],
+        hook_option(record, 'TrendHook', 'least_spread', 0.1),
+    )
+    found = (
+        f'standard deviation {curve.last:.2f} of an even spread at the end, lowest '
+        f'{curve.values.min():.2f}, {curve.values[0]:.2f} at the first log (at least {limit})'
+    )
+    return Verdict(what, 'warn' if curve.values.min() < limit else 'good', found)
+
+
+def _trend(record: RunRecord) -> Verdict:
+    what = 'The contrastive loss falls'
+    if 'contrast_rise' not in record.train:
+        return Verdict(what, 'none', 'not measured: the queue was not full long enough')
+    curve, limit = record.train['contrast_rise'], hook_option(record, 'TrendHook', 'most_rise', 0.2)
+    highest = curve.values.max()
+    found = (
+        f'at the end {curve.last:.2f} above its lowest since the queue was full, at most '
+        f'{highest:.2f} (limit {limit}). Healthy: it rises while the queue fills, then falls and '
+        'levels off'
+    )
+    return Verdict(what, 'warn' if highest > limit else 'good', found)
+
+
 def _loader(record: RunRecord) -> Verdict:
     what = 'The loader keeps up'
     if 'loader_share' not in record.train:
@@ -132,4 +161,5 @@ def _probe(record: RunRecord) -> Verdict:
 
 def verdicts(record: RunRecord) -> list[Verdict]:
     """One line a guard."""
-    return [check(record) for check in (_finite, _collapse, _loader, _mates, _reliance, _probe)]
+    checks = (_finite, _trend, _spread, _collapse, _loader, _mates, _reliance, _probe)
+    return [check(record) for check in checks]
