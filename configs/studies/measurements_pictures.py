@@ -1,5 +1,5 @@
-# How the studies on pictures score a backbone: kNN and linear probe on the pictures of RSSCN7 that no
-# pre-training saw, and on EuroSAT, a foreign domain; the rank of the features; what the log says.
+# How the studies on pictures score a backbone: kNN and linear probe on the pictures of RSSCN7 that
+# were not pre-trained on, and on EuroSAT, a foreign domain; and what the log says.
 measurements = [
     dict(
         type='ProbeMeasurement',
@@ -7,7 +7,7 @@ measurements = [
         dataset=dict(
             type='LabelledPictures',
             data_root='{{$RSSCN7_ROOT:data/RSSCN7}}',
-            shares=dict(pretrain=0.5, train=0.3, val=0.05, test=0.15),
+            shares=dict(pretrain=0.5, train=0.2, val=0.05, test=0.25),
             pipeline=[dict(type='LoadPicture'), dict(type='mmpretrain.PackInputs')],
         ),
     ),
@@ -20,7 +20,7 @@ measurements = [
             pipeline=[dict(type='LoadEuroSAT'), dict(type='mmpretrain.PackInputs')],
         ),
         stats='oscd',
-        limit=6000,
+        limit=12_000,
     ),
     dict(
         type='LogMeasurement',

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from swimdiff.engine.guard import Nag, bare_model
 from swimdiff.errors import ConfigError
-from swimdiff.models.scene_queue import EMPTY
+from swimdiff.models.scene_queue import EMPTY, SceneQueue
 from swimdiff.registry import HOOKS
 
 __all__ = ['TrendHook']
@@ -101,7 +101,7 @@ class TrendHook(Hook):
 
     def _look_at_spread(self, runner: Runner, deviation: Tensor | float | None) -> None:
         queue = getattr(bare_model(runner), 'queue', None)
-        if deviation is None or not hasattr(queue, 'keys'):
+        if deviation is None or not isinstance(queue, SceneQueue):
             return
         spread = float(deviation) * math.sqrt(queue.keys.shape[1])
         runner.message_hub.update_scalar('train/feature_spread', spread)

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from mmengine.model import BaseDataPreprocessor
 
-from swimdiff.bands import canonical, canonical_bands, get_stats
+from swimdiff.bands import ProductStats, canonical, canonical_bands, get_stats
 from swimdiff.errors import BandError, ConfigError
 from swimdiff.registry import MODELS
 
@@ -22,7 +22,7 @@ class MultiBandPreprocessor(BaseDataPreprocessor):
 
     Args:
         bands: Bands by name, in the order of the channels.
-        stats: Name of the statistics (:func:`swimdiff.bands.get_stats`).
+        stats: The statistics, by name or as :func:`swimdiff.bands.get_stats` takes them.
         mean: Mean by band name on the 0..255 scale, instead of that of ``stats``.
         std: Standard deviation by band name, likewise.
         non_blocking: Copy to the device without waiting, which is safe in this direction.
@@ -35,7 +35,7 @@ class MultiBandPreprocessor(BaseDataPreprocessor):
     def __init__(
         self,
         bands: Sequence[str],
-        stats: str = 'seco',
+        stats: str | Mapping[str, Any] | ProductStats = 'seco',
         mean: Mapping[str, float] | None = None,
         std: Mapping[str, float] | None = None,
         non_blocking: bool = True,
