@@ -1,6 +1,6 @@
-# What the studies on pictures start from: a half-width ResNet-18 on patches of half of RSSCN7 (1,400
-# pictures, each a scene of nine patches), 64 px views, for two CPU cores. One SwiMDiff model for all
-# variants; a plan turns parts of it off.
+# What the studies on pictures start from: a half-width ResNet-18 on patches of half of RSSCN7
+# (1,400 pictures, each a scene of nine patches), 64 px views, for two CPU cores. One SwiMDiff model
+# for all variants; a plan turns parts of it off.
 _base_ = ['../_base_/models/swimdiff_r50.py', '../_base_/default_runtime.py']
 
 bands = ('B04', 'B03', 'B02')

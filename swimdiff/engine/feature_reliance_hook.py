@@ -67,7 +67,7 @@ class FeatureRelianceHook(Hook):
             return
         with undisturbed(model):
             views = model.data_preprocessor(data_batch, training=True)['inputs']
-            x_0 = branch.choose_images(*(view[: self.images] for view in views))
+            x_0 = branch.choose_images([view[: self.images] for view in views])
             if len(x_0) < 2:
                 return
             x_0 = x_0.contiguous(memory_format=model.memory_format)

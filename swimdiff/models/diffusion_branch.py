@@ -18,6 +18,9 @@ from swimdiff.registry import MODELS
 
 __all__ = ['DiffusionBranch']
 
+#: In the order in which the data gives them.
+VIEWS = ('query', 'key', 'plain')
+
 
 @MODELS.register_module()
 class DiffusionBranch(BaseModule):
@@ -30,7 +33,8 @@ class DiffusionBranch(BaseModule):
         schedule (dict): Noise schedule. Defaults to :class:`NoiseSchedule`'s defaults.
         decoder (dict): Denoising decoder. Defaults to :class:`DenoisingDecoder`'s defaults.
         loss (dict): Diffusion loss. Defaults to :class:`DiffusionLoss`'s defaults.
-        view (str): Which view is noised, 'query' or 'key'. Defaults to 'query'.
+        view (str): Which view is noised: 'query', 'key', or 'plain', a crop without changes of
+            colour that ``TwoViews(plain=[...])`` adds. Defaults to 'query'.
         encoder_input (str): 'noised': the encoder sees x_t, in a pass of its own. 'clean': the
             decoder is fed the features of the contrastive pass, which costs no second pass; needs
             ``view='query'`` and a decoder with ``skip_noised``. Defaults to 'noised'.
@@ -60,8 +64,8 @@ class DiffusionBranch(BaseModule):
         norm_statistics: str = 'own',
     ) -> None:
         super().__init__()
-        if view not in ('query', 'key'):
-            raise ConfigError(f"DiffusionBranch: view must be 'query' or 'key', got {view!r}")
+        if view not in VIEWS:
+            raise ConfigError(f'DiffusionBranch: view must be one of {VIEWS}, got {view!r}')
         if encoder_input not in ('noised', 'clean'):
             raise ConfigError(
                 f"DiffusionBranch: encoder_input must be 'noised' or 'clean', got {encoder_input!r}"
@@ -81,30 +85,31 @@ class DiffusionBranch(BaseModule):
         self.encoder_input = encoder_input
         self.share = share
         self.shrink = shrink
-        if encoder_input == 'clean' and (view == 'key' or not self.decoder.skip_noised):
+        if encoder_input == 'clean' and (view != 'query' or not self.decoder.skip_noised):
             raise ConfigError(
                 "DiffusionBranch: encoder_input='clean' needs view='query' (its features are the "
                 'ones at hand) and a decoder with skip_noised=True (else it never sees the noise)'
             )
 
     def forward(
-        self, backbone: nn.Module, x_q: Tensor, x_k: Tensor, feats_q: Sequence[Tensor]
+        self, backbone: nn.Module, views: Sequence[Tensor], feats_q: Sequence[Tensor]
     ) -> dict[str, Tensor]:
         """Compute the diffusion loss L_D of a batch.
 
         Args:
             backbone (nn.Module): The query backbone.
-            x_q (Tensor): N x C x H x W standardised query views.
-            x_k (Tensor): N x C x H x W standardised key views.
+            views (Sequence[Tensor]): Query and key views and, where the data gives them, plain
+                ones, each N x C x H x W, standardised.
             feats_q (Sequence[Tensor]): The backbone's pyramid of the query views.
 
         Returns:
             dict[str, Tensor]: Scalars ``loss`` and ``relative_error``: the squared error over that
             of the best estimate without a network, a multiple of x_t; above 1 nothing was learned.
         """
-        used, factor = part_of_batch(self.share, len(x_q))
-        x_0 = self.choose_images(x_q, x_k)[:used]
-        t, eps = draw_noise(x_0, len(x_q), self.schedule)  # M, MxCxHxW
+        rows = len(views[0])
+        used, factor = part_of_batch(self.share, rows)
+        x_0 = self.choose_images(views)[:used]
+        t, eps = draw_noise(x_0, rows, self.schedule)  # M, MxCxHxW
         x_t = self.schedule.add_noise(x_0, eps, t)
         feats: Sequence[Tensor] = [feat[:used] for feat in feats_q]
         if self.encoder_input == 'noised':
@@ -117,9 +122,19 @@ class DiffusionBranch(BaseModule):
             known = self.schedule.scalar_gain_error(t, self.loss.prediction, power)
         return {'loss': loss, 'relative_error': error.mean() / known.mean()}
 
-    def choose_images(self, x_q: Tensor, x_k: Tensor) -> Tensor:
-        """Return the views that are noised, as small as the branch sees them."""
-        x_0 = x_q if self.view == 'query' else x_k
+    def choose_images(self, views: Sequence[Tensor]) -> Tensor:
+        """Return the views that are noised, as small as the branch sees them.
+
+        Raises:
+            ConfigError: Plain views are asked for and the data gives none.
+        """
+        place = VIEWS.index(self.view)
+        if place >= len(views):
+            raise ConfigError(
+                f"DiffusionBranch: view='plain' needs a third view, the data gives {len(views)}; add "
+                "plain=[...] to TwoViews in the pipeline, or choose view='query'"
+            )
+        x_0 = views[place]
         return F.avg_pool2d(x_0, self.shrink) if self.shrink > 1 else x_0
 
     def _squared_error(self, output: Tensor, x_0: Tensor, eps: Tensor, t: Tensor) -> Tensor:

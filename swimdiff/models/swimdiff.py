@@ -141,14 +141,16 @@ class SwiMDiff(BaseSelfSupervisor):
         """Compute the losses of a batch (paper, figure 2) and push its keys into the queue.
 
         Args:
-            inputs (list[Tensor]): Query and key views, each N x C x H x W, standardised.
+            inputs (list[Tensor]): Query and key views, each N x C x H x W, standardised; and plain
+                ones, where the diffusion branch is to see those.
             data_samples (list[DataSample]): N samples with ``scene_id``.
 
         Returns:
             dict[str, Tensor]: ``loss_contrast`` = lambda_C L_C, ``loss_diffusion`` = lambda_D L_D
             where the branch is on, and the scalars that head and branch log.
         """
-        x_q, x_k = (x.contiguous(memory_format=self.memory_format) for x in inputs)
+        views = [x.contiguous(memory_format=self.memory_format) for x in inputs]
+        x_q, x_k = views[:2]
         scenes = scene_ids(data_samples, x_q.device)  # N
 
         # query, key
@@ -171,7 +173,7 @@ class SwiMDiff(BaseSelfSupervisor):
 
         # noised view -> denoise
         if self.diffusion is not None:
-            denoised = self.diffusion(self.backbone, x_q, x_k, feats_q)
+            denoised = self.diffusion(self.backbone, views, feats_q)
             losses['loss_diffusion'] = self.lambda_d * denoised.pop('loss')
             losses.update({f'diffusion_{name}': value for name, value in denoised.items()})
         return losses

@@ -207,6 +207,17 @@ def test_one_list_a_view_and_two_dates():
         TwoViews([*lists, lists[0]])
 
 
+def test_a_plain_view_starts_from_the_image_of_the_query():
+    def brighten(results):
+        results['img'] += 50
+        return results
+
+    first, second = image(), image() + 10
+    views = TwoViews([brighten], plain=[])(dict(img=[first.copy(), second.copy()]))['img']
+    expected = [first + 50, second + 50, first]
+    assert all(np.array_equal(a, b) for a, b in zip(views, expected, strict=True))
+
+
 def test_pack():
     views = [np.rot90(image(5)), image(5)[::-1]]
     packed = PackViews()(dict(img=views, scene_id=3, sample_idx=7, band_names=FIVE, other=1))

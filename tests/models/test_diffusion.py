@@ -41,7 +41,7 @@ def test_loss_is_the_weighted_squared_error(prediction, weighting):
 
 def test_an_untrained_decoder_starts_at_the_variance_of_the_noise(backbone):
     x = torch.randn(8, 3, 64, 64)
-    out = branch(backbone, loss=dict(prediction='eps'))(backbone, x, x, backbone(x))
+    out = branch(backbone, loss=dict(prediction='eps'))(backbone, (x, x), backbone(x))
     assert out['loss'].item() == pytest.approx(1.0, abs=0.02)
 
 
@@ -72,7 +72,7 @@ def test_every_part_is_given_what_it_should_see(backbone, encoder_input, view, p
     x_q, x_k = torch.randn(3, 3, 64, 64), torch.randn(3, 3, 64, 64)
     feats_q = backbone(x_q)
     seen['encoded'].clear()
-    loss = made(backbone, x_q, x_k, feats_q)['loss']
+    loss = made(backbone, (x_q, x_k), feats_q)['loss']
 
     x_0 = x_q if view == 'query' else x_k
     assert torch.equal(seen['x_0'], x_0)
@@ -113,7 +113,7 @@ def test_noise_never_reaches_the_statistics_downstream_tasks_use(backbone, polic
     before = [s.clone() for s in statistics(backbone)]
     own = [b.clone() for b in made.statistics.buffers()]
     backbone.train()
-    made(backbone, x, x, ())['loss'].backward()
+    made(backbone, (x, x), ())['loss'].backward()
     moved = any(not torch.equal(a, b) for a, b in zip(before, statistics(backbone), strict=True))
     assert moved is (policy == 'shared')
     assert all(m.training for m in backbone.modules() if isinstance(m, nn.BatchNorm2d))
@@ -130,14 +130,14 @@ def test_a_failing_pass_gives_the_statistics_back(backbone):
     made = branch(backbone)
     clean = {k: v.data_ptr() for k, v in backbone.named_buffers()}
     with pytest.raises(RuntimeError):
-        made(backbone, torch.randn(2, 7, 64, 64), None, ())
+        made(backbone, (torch.randn(2, 7, 64, 64),), ())
     assert clean == {k: v.data_ptr() for k, v in backbone.named_buffers()}
 
 
 def test_the_encoder_learns_from_the_pixels(backbone):
     made = branch(backbone)
     nn.init.normal_(made.decoder.out_conv.weight)
-    made(backbone, torch.randn(2, 3, 64, 64), None, ())['loss'].backward()
+    made(backbone, (torch.randn(2, 3, 64, 64),), ())['loss'].backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in backbone.parameters())
 
 
@@ -146,12 +146,12 @@ def test_share_and_view_and_clean_input(backbone):
     made = branch(backbone, share=0.5, view='key')
     x_q, x_k = torch.zeros(5, 3, 64, 64), torch.ones(5, 3, 64, 64)
     made.schedule.add_noise = lambda x_0, eps, t: seen.append(x_0) or x_0
-    made(backbone, x_q, x_k, ())
+    made(backbone, (x_q, x_k), ())
     assert torch.equal(seen[0], x_k[:3])
     clean = branch(backbone, encoder_input='clean')
     feats = backbone(x_q)
     backbone.forward = None  # no second pass
-    assert clean(backbone, x_q, x_k, feats)['loss'].item() == pytest.approx(1.0, abs=0.05)
+    assert clean(backbone, (x_q, x_k), feats)['loss'].item() == pytest.approx(1.0, abs=0.05)
 
 
 @pytest.mark.parametrize('memory_format', [torch.contiguous_format, torch.channels_last])
@@ -160,7 +160,7 @@ def test_shrunk_images_are_means_of_blocks(backbone, memory_format):
     made = branch(backbone, shrink=2)
     x = torch.randn(2, 3, 64, 64).contiguous(memory_format=memory_format)
     made.schedule.add_noise = lambda x_0, eps, t: seen.extend([x_0, eps]) or x_0
-    loss = made(backbone, x, x, ())['loss']
+    loss = made(backbone, (x, x), ())['loss']
     blocks = x.contiguous().view(2, 3, 32, 2, 32, 2)
     assert torch.allclose(seen[0], blocks.mean(dim=(3, 5)), atol=1e-6)
     assert seen[1].shape == seen[0].shape and seen[1].stride() == seen[0].stride()
@@ -229,6 +229,16 @@ def test_reliance_is_zero_for_a_decoder_that_does_not_look_at_features():
     assert set(found.values()) == {0.0}
 
 
+def test_a_plain_view_is_the_third_and_has_to_be_there(backbone):
+    made, seen = branch(backbone, view='plain'), []
+    made.schedule.add_noise = lambda x_0, eps, t: seen.append(x_0) or x_0
+    views = [torch.full((2, 3, 32, 32), float(i)) for i in range(3)]
+    made(backbone, views, ())
+    assert torch.equal(seen[0], views[2])
+    with pytest.raises(ConfigError, match=r'plain=\[\.\.\.\] to TwoViews'):
+        made(backbone, views[:2], ())
+
+
 @pytest.mark.parametrize('prediction', ['eps', 'x0', 'v'])
 def test_relative_error_is_one_for_the_best_gain(prediction):
     """The scalar gain that fits a large sample best, found by least squares."""
@@ -246,10 +256,10 @@ def test_a_decoder_that_answers_zero_is_no_better_than_its_known_error():
     made, backbone = exact_branch('x0', schedule=dict(betas=[0.999, 0.9999])), Lookup()
     x = torch.randn(16, 3, 32, 32)
     made.decoder.forward = lambda feats, x_t, t: torch.zeros_like(x_t)
-    out = made(backbone, x, x, ())
+    out = made(backbone, (x, x), ())
     assert out['relative_error'].item() == pytest.approx(1.0, abs=0.01)
     made.decoder.forward = lambda feats, x_t, t: x
-    assert made(backbone, x, x, ())['relative_error'].item() == 0
+    assert made(backbone, (x, x), ())['relative_error'].item() == 0
 
 
 @pytest.mark.parametrize(

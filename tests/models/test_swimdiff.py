@@ -115,7 +115,7 @@ def test_the_diffusion_branch_gets_query_and_key_views():
     model.diffusion.forward = lambda *inputs: seen.append(inputs) or dict(loss=torch.zeros(()))
     x_q, x_k = views()
     model.loss([x_q, x_k], samples(0, 1, 2, 3))
-    backbone, first, second, feats = seen[0]
+    backbone, (first, second), feats = seen[0]
     assert backbone is model.backbone and first is x_q and second is x_k
     assert [feat.shape[1] for feat in feats] == [64, 128, 256, 512]
 

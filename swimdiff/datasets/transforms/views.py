@@ -25,15 +25,21 @@ class TwoViews(BaseTransform):
 
     ``img`` is one image, or two (two dates): then the first becomes the query.
 
-    Required key: ``img``. Changed: ``img`` becomes a list of two images. Added: ``views_made``, so
+    Required key: ``img``. Changed: ``img`` becomes a list of the views. Added: ``views_made``, so
     that none are made of them again on the device.
 
     Args:
         transforms: Transforms applied to each view with its own random draws; or two lists, one
             for the query and one for the key.
+        plain: Transforms of a third view of the query's image, for
+            ``DiffusionBranch(view='plain')``; none by default.
     """
 
-    def __init__(self, transforms: Sequence[Step] | Sequence[Sequence[Step]]) -> None:
+    def __init__(
+        self,
+        transforms: Sequence[Step] | Sequence[Sequence[Step]],
+        plain: Sequence[Step] | None = None,
+    ) -> None:
         nested = [isinstance(item, list | tuple) for item in transforms]
         if any(nested) and not (all(nested) and len(nested) == 2):
             raise ConfigError(
@@ -45,12 +51,16 @@ class TwoViews(BaseTransform):
         else:
             chain = _chain(transforms)  # type: ignore[arg-type]
             self.chains = [chain, chain]
+        if plain is not None:
+            self.chains.append(_chain(plain))
 
     def transform(self, results: dict) -> dict:
         """Make both views from ``results['img']``."""
         image = results['img']
         # A copy for the query: a transform that writes in place must not change the key.
-        pair = image if isinstance(image, list) else [image.copy(), image]
+        pair = list(image) if isinstance(image, list) else [image.copy(), image]
+        if len(self.chains) > 2:
+            pair.append(pair[0].copy())
         views = []
         for source, chain in zip(pair, self.chains, strict=True):
             view: dict = dict(results, img=source)
@@ -67,7 +77,9 @@ class TwoViews(BaseTransform):
         return results
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(query={self.chains[0]}, key={self.chains[1]})'
+        names = ('query', 'key', 'plain')
+        chains = ', '.join(f'{n}={c}' for n, c in zip(names, self.chains, strict=False))
+        return f'{type(self).__name__}({chains})'
 
 
 @TRANSFORMS.register_module()
