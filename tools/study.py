@@ -117,7 +117,7 @@ def list_states(study: Study) -> None:
         record = records.get(cell.config_hash)
         status = record.status if record else ''
         state = study.describe_state(cell, records) or status
-        print(f'{str(cell):<{width}}  {cell.config_hash}  {state}')
+        print(f'{cell!s:<{width}}  {cell.config_hash}  {state}')
     print(f'{len(study.list_open())} of {len(study.cells)} cells are open')
 
 
