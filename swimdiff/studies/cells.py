@@ -93,13 +93,14 @@ def list_cells(plan: Plan, measurements: Mapping[str, Measurement]) -> list[Cell
 
 def read_bands(cfg: Config) -> Any:
     """Return the bands that a config pre-trains on, None where it does not say."""
-    preprocessor = cfg.get('data_preprocessor') or cfg.model.get('data_preprocessor') or {}
+    model = cfg.get('model') or {}
+    preprocessor = cfg.get('data_preprocessor') or model.get('data_preprocessor') or {}
     return preprocessor.get('bands')
 
 
 def read_backbone(cfg: Config, variant: Variant) -> dict[str, Any]:
     """Return the config of the backbone that is measured, without weights it starts from."""
-    backbone = {**cfg.model.backbone.to_dict(), **variant.backbone}
+    backbone = {**(cfg.model.get('backbone') or {}), **variant.backbone}
     backbone.pop('init_cfg', None)
     return backbone
 

@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,14 @@ import torch
 
 from swimdiff.version import __version__
 
-__all__ = ['count_cores', 'describe_commit', 'describe_hardware', 'describe_stack', 'digest_data']
+__all__ = [
+    'count_cores',
+    'describe_commit',
+    'describe_hardware',
+    'describe_now',
+    'describe_stack',
+    'digest_data',
+]
 
 _PACKAGES = ('torch', 'torchvision', 'numpy', 'scipy')
 #: The engine's distributions, maintained or as first published.
@@ -30,6 +38,11 @@ def describe_commit() -> str:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
         return done.stdout.strip()
     return ''
+
+
+def describe_now() -> str:
+    """Return the time, ISO 8601 in UTC to the second."""
+    return datetime.now(timezone.utc).isoformat(timespec='seconds')
 
 
 def describe_stack() -> dict[str, str]:

@@ -1,9 +1,9 @@
 """Running a plan: cell after cell, by any number of processes, from where it was stopped."""
 
 import dataclasses
+import os
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +20,7 @@ from swimdiff.studies.plan import Plan
 from swimdiff.studies.provenance import (
     describe_commit,
     describe_hardware,
+    describe_now,
     describe_stack,
     digest_data,
 )
@@ -28,7 +29,10 @@ from swimdiff.studies.training import CellFolder
 from swimdiff.utils.diagnosis import first_line
 from swimdiff.visualization.report.record import read_run
 
-__all__ = ['Study']
+__all__ = ['STARTED', 'Study']
+
+#: Variable by which several processes of one start know when that was.
+STARTED = 'SWIMDIFF_STUDY_STARTED'
 
 
 class Study:
@@ -56,6 +60,7 @@ class Study:
         self.results = ResultsFile(results or work_dir / 'results.jsonl')
         self.measurements = build_measurements(plan)
         self.cells = list_cells(plan, self.measurements)
+        self._started = ''
 
     # -------------------------------------------------------------------------------- states
 
@@ -103,8 +108,10 @@ class Study:
 
     def _is_open(self, cell: Cell, records: dict[str, Record]) -> bool:
         record = records.get(cell.config_hash)
-        if record is None or record.status == FAILED:
+        if record is None:
             return True
+        if record.status == FAILED:  # tried again, but once a start, by whichever process
+            return not self._started or record.written < self._started
         lacks = any(record.find_scores(digest) is None for digest in cell.measurements.values())
         return record.status == FINISHED and lacks
 
@@ -127,13 +134,13 @@ class Study:
             KeyboardInterrupt: The same for a signal to this process.
         """
         mine = self.cells[shard[0] :: shard[1]]
-        tried: set[str] = set()
+        # One start may have several processes.
+        self._started = os.environ.get(STARTED) or describe_now()
         failures, waited = 0, time.monotonic()
-        while left := [cell for cell in self.list_open(mine) if cell.config_hash not in tried]:
+        while mine and (left := self.list_open(mine)):
             for cell in left:
                 record = self._claim(cell)
                 if record is not None:
-                    tried.add(cell.config_hash)
                     failures += record.status == FAILED
                     self._report(cell, record)
                     waited = time.monotonic()
@@ -219,7 +226,7 @@ class Study:
             commit=describe_commit(),
             stack=describe_stack(),
             hardware=describe_hardware(self.threads),
-            written=datetime.now(timezone.utc).isoformat(timespec='seconds'),
+            written=describe_now(),
         )
 
     def _measure(
@@ -254,8 +261,7 @@ class Study:
             record.scores[name], record.measured[name] = scores, digest
         if failed:
             record = dataclasses.replace(record, status=FAILED, message='; '.join(failed))
-        written = datetime.now(timezone.utc).isoformat(timespec='seconds')
-        return dataclasses.replace(record, written=written)
+        return dataclasses.replace(record, written=describe_now())
 
     def _make_subject(
         self,

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 
 from swimdiff.studies.child import make_environment, start_child, stop_children
+from swimdiff.studies.provenance import describe_now
+from swimdiff.studies.study import STARTED
 from swimdiff.utils.elastic import EXIT_STOPPED
 from swimdiff.utils.paths import find_tool
 
@@ -32,10 +34,10 @@ def run_workers(arguments: Sequence[str], processes: int, threads: int) -> int:
     command = [sys.executable, str(find_tool('study')), *arguments, '--threads', str(threads)]
     visible = os.environ.get('CUDA_VISIBLE_DEVICES')
     gpus = visible.split(',') if visible else [str(i) for i in range(torch.cuda.device_count())]
-    children = []
+    children, started = [], describe_now()
     try:
         for number in range(processes):
-            environment = make_environment(threads)
+            environment = {STARTED: started, **make_environment(threads)}
             if gpus:
                 environment['CUDA_VISIBLE_DEVICES'] = gpus[number % len(gpus)]
             children.append(start_child(command, environment))
