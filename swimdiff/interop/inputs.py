@@ -118,7 +118,10 @@ class CheckpointInputs(nn.Module):
         super().__init__()
         self.num_channels = len(channels)
         self.where = where
-        self.preprocessor = MultiBandPreprocessor(bands, stats)
+        mean, std = (
+            dict(zip(bands, stats.select(table, bands), strict=True)) for table in ('mean', 'std')
+        )
+        self.preprocessor = MultiBandPreprocessor(bands, mean=mean, std=std)
         self.unit, self.stats_unit = unit, stats.unit
         if unit in UNITS and stats.unit not in UNITS:
             raise ConfigError(
