@@ -131,8 +131,8 @@ class DiffusionBranch(BaseModule):
         place = VIEWS.index(self.view)
         if place >= len(views):
             raise ConfigError(
-                f"DiffusionBranch: view='plain' needs a third view, the data gives {len(views)}; add "
-                "plain=[...] to TwoViews in the pipeline, or choose view='query'"
+                f"DiffusionBranch: view='plain' needs a third view, the data gives {len(views)}; "
+                "add plain=[...] to TwoViews in the pipeline, or choose view='query'"
             )
         x_0 = views[place]
         return F.avg_pool2d(x_0, self.shrink) if self.shrink > 1 else x_0

@@ -169,7 +169,7 @@ def pretraining_figure(
     """
     patches, origin = cut_patches(images, size)
     features = embed(model, patches)
-    show = _Shower(patches, bands)
+    show = Shower(patches, bands)
     # Queries that differ most in brightness and texture, so that the rows are not all alike.
     order = patches.float().std(dim=(1, 2, 3)).argsort()
     queries = order[torch.linspace(0, len(order) - 1, rows + 2).long()[1:-1]].tolist()
@@ -219,7 +219,7 @@ def _draw_strip(
     model: SwiMDiff,
     pair: tuple[Tensor, Tensor],
     steps: Sequence[int],
-    show: '_Shower',
+    show: 'Shower',
 ) -> None:
     """Draw a patch, noised and estimated, and the estimates from the features of another patch."""
     rows = denoising_strip(model, pair[0], steps, other=pair[1])
@@ -238,7 +238,7 @@ def _draw_strip(
             show(grid[row, column], image, f't = {step}' if row == 0 else '')
 
 
-class _Shower:
+class Shower:
     """Shows patches with one stretch for all, so that dark imagery can be seen and compared."""
 
     def __init__(self, patches: Tensor, bands: Sequence[str]) -> None:

@@ -1,0 +1,56 @@
+"""Noised images with their restorations (paper, figure 3)."""
+
+from collections.abc import Sequence
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from swimdiff.models.swimdiff import SwiMDiff
+from swimdiff.visualization.pretraining import Shower, denoising_strip
+
+__all__ = ['restoration_figure', 'spread_steps']
+
+
+def spread_steps(model: SwiMDiff, count: int = 4) -> list[int]:
+    """Spread steps over those that the model was trained on, from little noise to much."""
+    last = model.diffusion.schedule.drawn_steps
+    return [round((place + 1) / count * last) - 1 for place in range(count)]
+
+
+def restoration_figure(
+    model: SwiMDiff,
+    images: Tensor,
+    bands: Sequence[str],
+    steps: Sequence[int] | None = None,
+    seed: int = 0,
+) -> tuple[Figure, dict[int, float]]:
+    """Draw images, noised at several steps, each with the restoration in one step.
+
+    Args:
+        model (SwiMDiff): In evaluation mode, with a diffusion branch.
+        images (Tensor): N x C x H x W uint8.
+        bands (Sequence[str]): Names of the channels.
+        steps (Sequence[int], optional): The t to show. Defaults to None, four spread over those of
+            the training.
+        seed (int): Of the noise. Defaults to 0.
+
+    Returns:
+        tuple[Figure, dict[int, float]]: The picture, not yet saved, and by step the mean absolute
+        error of the restorations, of 255 grey levels.
+    """
+    steps = list(steps or spread_steps(model))
+    show = Shower(images, bands)
+    figure = Figure(figsize=(1.5 * (1 + 2 * len(steps)), 1.65 * len(images)), layout='constrained')
+    grid = figure.subplots(len(images), 1 + 2 * len(steps), squeeze=False)
+    errors = torch.zeros(len(steps))
+    for row, image in enumerate(images):
+        show(grid[row, 0], image, 'image' if row == 0 else '')
+        noised, restored = denoising_strip(model, image, steps, seed + row)
+        errors += (restored.float() - image.float()).abs().mean(dim=(1, 2, 3)) / len(images)
+        for place, step in enumerate(steps):
+            kept = float(model.diffusion.schedule.signal[step] ** 2)
+            title = f't = {step}: {kept:.0%} of\nthe variance left' if row == 0 else ''
+            show(grid[row, 1 + 2 * place], noised[place], title)
+            show(grid[row, 2 + 2 * place], restored[place], 'restored' if row == 0 else '')
+    return figure, dict(zip(steps, errors.tolist(), strict=True))
