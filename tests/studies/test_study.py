@@ -80,10 +80,13 @@ def test_cells_come_seed_by_seed_with_their_floors(tmp_path):
         *('image statistics seed 0', 'random seed 0', 'a seed 0', 'b seed 0'),
         *('random seed 1', 'a seed 1', 'b seed 1'),
     ]
-    backbones = {name: {'model.backbone': dict(depth=depth)} for name, depth in zip('ab', (1, 2))}
+    backbones = {
+        name: {'model.backbone': dict(depth=depth)}
+        for name, depth in zip('ab', (1, 2), strict=True)
+    }
     study = open_study(tmp_path, variants=backbones, baseline='b', seeds=(0,))
     assert [str(cell) for cell in study.cells][1:3] == ['random seed 0', 'random a seed 0']
-    with pytest.raises(ConfigError, match='measurement s: .*depth'):
+    with pytest.raises(ConfigError, match=r'measurement s: .*depth'):
         open_study(tmp_path, measurements=[dict(type='SeedMeasurement', name='s', depth=1)])
 
 
@@ -95,7 +98,7 @@ def test_what_is_finished_is_not_done_again(tmp_path, trained):
     assert again.list_open() == []
     assert again.run() == 0
     # One more seed, and a second measurement of what is there.
-    more = [dict(type='SeedMeasurement', name=name, add=add) for name, add in (('s', 0), ('t', 5))]
+    more = [dict(type='SeedMeasurement', name='s'), dict(type='SeedMeasurement', name='t', add=5)]
     study = open_study(tmp_path, seeds=(0, 1, 2), measurements=more)
     states = [study.describe_state(cell, study.results.read()) for cell in study.cells]
     assert states.count('measure t') == 5

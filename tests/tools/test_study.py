@@ -95,7 +95,7 @@ def test_killed_and_gone_on_with(study, capsys):
 
 
 def test_mistakes_on_the_command_line(study, capsys):
-    with pytest.raises(SystemExit, match='ConfigError: .*no variant cold; there are plain, hot'):
+    with pytest.raises(SystemExit, match=r'ConfigError: .*no variant cold; there are plain, hot'):
         call(study, '--variants', 'cold')
     with pytest.raises(SystemExit, match='2'):
         call(study, '--shard', '2/2')
