@@ -136,7 +136,7 @@ def test_without_a_key_encoder_it_is_the_rate_alone():
 
 def test_a_config_that_states_no_batch_is_left_alone():
     cfg = config(batch=8)
-    del cfg['auto_scale_lr']
+    cfg.pop('auto_scale_lr')
     assert read_recipe(cfg) is None and describe_mismatch(cfg, 1, 138) is None
     with pytest.raises(ConfigError, match=r'auto_scale_lr\.base_batch_size=256'):
         scale_recipe(cfg, 1)
