@@ -5,7 +5,14 @@ bands = ('B04', 'B03', 'B02')
 
 view = [
     dict(type='mmpretrain.RandomResizedCrop', scale=64, crop_ratio_range=(0.2, 1.0)),
-    dict(type='MultiBandColorJitter', brightness=0.2, contrast=0.2, saturation=0.2, prob=0.8),
+    dict(
+        type='MultiBandColorJitter',
+        brightness=0.2,
+        contrast=0.2,
+        saturation=0.2,
+        hue=0.02,  # the default of 0.1 turns soil pink and forest blue
+        prob=0.8,
+    ),
     # Seen from above there is no upright direction.
     dict(type='mmcv.RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='mmcv.RandomFlip', prob=0.5, direction='vertical'),
