@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from swimdiff.errors import ConfigError
-from swimdiff.studies.summary import Scores, compare_pairs
+from swimdiff.studies.summary import Scores, summarise
 from swimdiff.studies.table import list_columns
 
 __all__ = ['draw_plot']
@@ -84,15 +84,13 @@ def _draw_values(axis: Axes, scores: Scores, rows: Sequence[str], name: str, sco
 def _draw_differences(
     axis: Axes, scores: Scores, rows: Sequence[str], name: str, score: str, baseline: str
 ) -> None:
-    against = scores.get(baseline, name, score)
     _dress(axis, rows, f'{name}: {score}, difference to {baseline}')
     axis.axvline(0, color=_INK, linewidth=1)
     for place, row in enumerate(rows):
-        values = scores.get(row, name, score)
-        pair = compare_pairs(values, against)
+        each = list(scores.subtract(row, baseline, name, score).values())
+        pair = summarise(each)
         if row == baseline or pair is None:
             continue
-        each = [values[seed] - against[seed] for seed in values if seed in against]
         axis.plot(each, place + _spread(len(each)), 'o', color=_POINT, markersize=4, alpha=0.8)
         axis.plot([pair.mean] * 2, [place - 0.3, place + 0.3], color=_MEAN, linewidth=2)
         if pair.count > 1:

@@ -1,7 +1,7 @@
 """Means over seeds, and differences of pairs that share a seed."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
@@ -10,7 +10,7 @@ from scipy import stats
 from swimdiff.studies.cells import Cell
 from swimdiff.studies.results import FINISHED, Record
 
-__all__ = ['Interval', 'Scores', 'collect_scores', 'compare_pairs', 'summarise']
+__all__ = ['Interval', 'Scores', 'collect_scores', 'summarise']
 
 
 @dataclass(frozen=True)
@@ -49,20 +49,6 @@ def summarise(values: Sequence[float], confidence: float = 0.95) -> Interval | N
     return Interval(count, mean, deviation, mean - half, mean + half)
 
 
-def compare_pairs(
-    values: Mapping[int, float], baseline: Mapping[int, float], confidence: float = 0.95
-) -> Interval | None:
-    """Return the paired difference to a baseline over the seeds that both have.
-
-    Args:
-        values (Mapping): Score by seed.
-        baseline (Mapping): Score of the baseline by seed.
-        confidence (float): Of the interval, 0 to 1. Defaults to 0.95.
-    """
-    common = [seed for seed in values if seed in baseline]
-    return summarise([values[seed] - baseline[seed] for seed in common], confidence)
-
-
 @dataclass
 class Scores:
     """What a plan's results hold, for a table or a picture.
@@ -72,6 +58,7 @@ class Scores:
         columns: Names of scores by measurement, in order.
         values: By row, measurement and score, the value of each seed.
         seeds: Seeds wanted by row.
+        fixed: Rows of which nothing is random: their one value is that of every seed.
         remarks: Cells that are missing, diverged or failed, and what does not fit together.
     """
 
@@ -79,11 +66,19 @@ class Scores:
     columns: dict[str, list[str]] = field(default_factory=dict)
     values: dict[tuple[str, str, str], dict[int, float]] = field(default_factory=dict)
     seeds: dict[str, list[int]] = field(default_factory=dict)
+    fixed: set[str] = field(default_factory=set)
     remarks: list[str] = field(default_factory=list)
 
     def get(self, row: str, measurement: str, score: str) -> dict[int, float]:
         """Return the values by seed, {} where there are none."""
         return self.values.get((row, measurement, score), {})
+
+    def subtract(self, row: str, baseline: str, measurement: str, score: str) -> dict[int, float]:
+        """Return the difference of a row to the baseline, of each seed that both have."""
+        values, against = (self.get(one, measurement, score) for one in (row, baseline))
+        if row in self.fixed and values:
+            values = dict.fromkeys(against, next(iter(values.values())))
+        return {seed: values[seed] - against[seed] for seed in values if seed in against}
 
 
 def collect_scores(cells: Sequence[Cell], lines: Sequence[Record]) -> Scores:
@@ -97,6 +92,7 @@ def collect_scores(cells: Sequence[Cell], lines: Sequence[Record]) -> Scores:
     floors = dict.fromkeys(cell.label for cell in cells if cell.kind != 'trained')
     trained = dict.fromkeys(cell.label for cell in cells if cell.kind == 'trained')
     scores = Scores([*floors, *trained])
+    scores.fixed = {cell.label for cell in cells if cell.kind == 'statistics'}
     used = []
     for cell in cells:
         scores.seeds.setdefault(cell.label, []).append(cell.seed)

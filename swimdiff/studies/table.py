@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 
-from swimdiff.studies.summary import Interval, Scores, compare_pairs, summarise
+from swimdiff.studies.summary import Interval, Scores, summarise
 
 __all__ = ['choose_digits', 'list_columns', 'write_table']
 
@@ -88,9 +88,10 @@ def _list_rows(
             most = max(most, len(values))
             cells.append(_show(summarise(list(values.values())), digits[score]))
             if baseline is not None:
-                against = None if row == baseline else scores.get(baseline, name, score)
-                pair = compare_pairs(values, against) if against else None
-                cells.append(_show_difference(pair, digits[score], len(values)))
+                each = {} if row == baseline else scores.subtract(row, baseline, name, score)
+                pair = summarise(list(each.values()))
+                count = len(each) if row in scores.fixed else len(values)
+                cells.append(_show_difference(pair, digits[score], count))
         if most:
             wanted = len(scores.seeds[row])
             rows.append([row, str(most) if most == wanted else f'{most} of {wanted}', *cells])

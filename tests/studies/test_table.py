@@ -6,7 +6,7 @@ import pytest
 
 from swimdiff.studies.cells import Cell
 from swimdiff.studies.results import Record
-from swimdiff.studies.summary import collect_scores, compare_pairs, summarise
+from swimdiff.studies.summary import Scores, collect_scores, summarise
 from swimdiff.studies.table import choose_digits, write_table
 
 #: Score by seed. Pairs of seeds 0 and 1: 3 and 5, thus mean 4, deviation sqrt(2); half of the
@@ -27,14 +27,18 @@ def record(label, seed, score=None, status='finished', digest='x', **more):
 
 
 def test_pairs_by_hand():
-    pair = compare_pairs(OURS, BASE)
+    values = {('ours', 'm', 's'): OURS, ('base', 'm', 's'): BASE, ('floor', 'm', 's'): {0: 12.0}}
+    scores = Scores(['floor', 'base', 'ours'], values=values, fixed={'floor'})
+    pair = summarise(list(scores.subtract('ours', 'base', 'm', 's').values()))
     assert (pair.count, pair.mean) == (2, 4.0)
     assert pair.deviation == pytest.approx(math.sqrt(2))
     assert (pair.low, pair.high) == pytest.approx((4 - 12.7062, 4 + 12.7062), abs=1e-4)
     one = summarise([7.0])
     assert (one.count, one.mean) == (1, 7.0)
     assert math.isnan(one.low)
-    assert compare_pairs({5: 1.0}, BASE) is None
+    # Nothing of the floor is random: it is held against every seed.
+    assert scores.subtract('floor', 'base', 'm', 's') == {0: 2.0, 1: -8.0, 3: -18.0}
+    assert summarise([]) is None
 
 
 def test_interval_of_four_numbers_against_a_published_quantile():
