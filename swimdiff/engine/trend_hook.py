@@ -9,7 +9,7 @@ from torch import Tensor
 
 from swimdiff.engine.guard import Nag, bare_model
 from swimdiff.errors import ConfigError
-from swimdiff.models.scene_queue import EMPTY
+from swimdiff.models.scene_queue import EMPTY, SceneQueue
 from swimdiff.registry import HOOKS
 
 __all__ = ['TrendHook']
@@ -101,7 +101,7 @@ class TrendHook(Hook):
 
     def _look_at_spread(self, runner: Runner, deviation: Tensor | float | None) -> None:
         queue = getattr(bare_model(runner), 'queue', None)
-        if deviation is None or not hasattr(queue, 'keys'):
+        if deviation is None or not isinstance(queue, SceneQueue):
             return
         spread = float(deviation) * math.sqrt(queue.keys.shape[1])
         runner.message_hub.update_scalar('train/feature_spread', spread)
@@ -121,10 +121,9 @@ class TrendHook(Hook):
     def _look_at_loss(self, runner: Runner, mean: float) -> None:
         model, done = bare_model(runner), runner.iter + 1
         mean /= getattr(model, 'lambda_c', 1.0) or 1.0
-        queue = getattr(model, 'queue', None)
         if not self._full:  # this interval began with a queue that was not; the next one counts
-            scenes = getattr(queue, 'scenes', None)
-            self._full = scenes is None or not bool((scenes == EMPTY).any())
+            queue = getattr(model, 'queue', None)
+            self._full = not (isinstance(queue, SceneQueue) and bool((queue.scenes == EMPTY).any()))
             return
         if not mean >= self._lowest:  # the first one, too: the lowest is NaN then
             self._lowest = mean
