@@ -121,10 +121,9 @@ class TrendHook(Hook):
     def _look_at_loss(self, runner: Runner, mean: float) -> None:
         model, done = bare_model(runner), runner.iter + 1
         mean /= getattr(model, 'lambda_c', 1.0) or 1.0
-        queue = getattr(model, 'queue', None)
         if not self._full:  # this interval began with a queue that was not; the next one counts
-            scenes = getattr(queue, 'scenes', None)
-            self._full = scenes is None or not bool((scenes == EMPTY).any())
+            queue = getattr(model, 'queue', None)
+            self._full = not (isinstance(queue, SceneQueue) and bool((queue.scenes == EMPTY).any()))
             return
         if not mean >= self._lowest:  # the first one, too: the lowest is NaN then
             self._lowest = mean
