@@ -85,7 +85,7 @@ def build_config(args: argparse.Namespace) -> Config:
     if args.auto_scale_lr or args.scale_recipe:
         processes = count_processes(cfg.launcher)
         said = scale_recipe(cfg, processes, rate_alone=args.auto_scale_lr)
-        if os.environ.get('RANK', '0') == '0':
+        if os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) == '0':
             print(f'Scaled to the global batch: {said}', flush=True)
     return cfg
 
