@@ -70,6 +70,10 @@ class _ResidualBlock(nn.Module):
 class DenoisingDecoder(BaseModule):
     """U-Net decoder that adapts to the channels and strides of any feature pyramid.
 
+    Example::
+
+        decoder = dict(type='DenoisingDecoder', channels=(32, 48, 64, 96), drop_levels=0.5)
+
     Args:
         in_channels (Sequence[int]): Channels of every pyramid level, finest first.
         strides (Sequence[int]): Strides of the levels in input pixels, same order.
@@ -82,9 +86,10 @@ class DenoisingDecoder(BaseModule):
             (32, 48, 64, 96).
         time_channels (int): Even length of the time embedding. Defaults to 128.
         skip_noised (bool): Whether x_t itself reaches the last stage, as its input and, scaled by
-            a learned gain of the step and band, as part of its output. Without the second, noise
-            of 16 pixels a band would have to pass through the few channels of the finest level.
-            Defaults to True.
+            a learned gain of the step and band, as part of its output. The decoder can then denoise
+            without the encoder (docs/evidence.md); to predict the noise it is needed, as noise of
+            16 pixels per band would have to pass through the few channels of the finest level.
+            Defaults to False.
         drop_levels (float): Probability, for each image while training, that the decoder is left
             without all levels finer than a random one, so that the deep stages have to hold the
             image, too (reconstruction). In [0, 1). Defaults to 0.
@@ -102,7 +107,7 @@ class DenoisingDecoder(BaseModule):
         levels: Sequence[int] = (0, 1, 2, 3),
         channels: Sequence[int] = (32, 48, 64, 96),
         time_channels: int = 128,
-        skip_noised: bool = True,
+        skip_noised: bool = False,
         drop_levels: float = 0.0,
         init_cfg: dict | None = None,
     ) -> None:

@@ -15,10 +15,15 @@ __all__ = ['DiffusionLoss']
 
 @MODELS.register_module()
 class DiffusionLoss(nn.Module):
-    """Mean squared error against the noise, the image or the velocity.
+    """Mean squared error against the image, the noise or the velocity.
+
+    Example::
+
+        loss = dict(type='DiffusionLoss', prediction='x0', weighting='uniform')
 
     Args:
-        prediction (str): What the decoder predicts: 'eps' (DDPM), 'x0' or 'v'. Defaults to 'eps'.
+        prediction (str): What the decoder predicts: the image, 'x0', the noise, 'eps' (DDPM), or
+            'v'. Noise is no target to learn features from (docs/evidence.md). Defaults to 'x0'.
         weighting (str): 'uniform' over t, or 'min_snr'. Defaults to 'uniform'.
         gamma (float): Ceiling of the signal-to-noise ratio for 'min_snr'. Defaults to 5.
 
@@ -27,7 +32,7 @@ class DiffusionLoss(nn.Module):
     """
 
     def __init__(
-        self, prediction: str = 'eps', weighting: str = 'uniform', gamma: float = 5.0
+        self, prediction: str = 'x0', weighting: str = 'uniform', gamma: float = 5.0
     ) -> None:
         super().__init__()
         if prediction not in PREDICTIONS:

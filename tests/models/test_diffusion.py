@@ -53,7 +53,11 @@ def test_every_part_is_given_what_it_should_see(backbone, encoder_input, view, p
     if (encoder_input, view) == ('clean', 'key'):
         return  # refused, see test_bad_options
     made = branch(
-        backbone, encoder_input=encoder_input, view=view, loss=dict(prediction=prediction)
+        backbone,
+        encoder_input=encoder_input,
+        view=view,
+        loss=dict(prediction=prediction),
+        decoder=dict(skip_noised=True),
     )
     nn.init.normal_(made.decoder.out_conv.weight, std=0.1)
     seen = {'encoded': []}
@@ -148,7 +152,12 @@ def test_share_and_view_and_clean_input(backbone):
     made.schedule.add_noise = lambda x_0, eps, t: seen.append(x_0) or x_0
     made(backbone, (x_q, x_k), ())
     assert torch.equal(seen[0], x_k[:3])
-    clean = branch(backbone, encoder_input='clean')
+    clean = branch(
+        backbone,
+        encoder_input='clean',
+        decoder=dict(skip_noised=True),
+        loss=dict(prediction='eps'),
+    )
     feats = backbone(x_q)
     backbone.forward = None  # no second pass
     assert clean(backbone, (x_q, x_k), feats)['loss'].item() == pytest.approx(1.0, abs=0.05)
@@ -157,7 +166,7 @@ def test_share_and_view_and_clean_input(backbone):
 @pytest.mark.parametrize('memory_format', [torch.contiguous_format, torch.channels_last])
 def test_shrunk_images_are_means_of_blocks(backbone, memory_format):
     seen = []
-    made = branch(backbone, shrink=2)
+    made = branch(backbone, shrink=2, loss=dict(prediction='eps'))
     x = torch.randn(2, 3, 64, 64).contiguous(memory_format=memory_format)
     made.schedule.add_noise = lambda x_0, eps, t: seen.extend([x_0, eps]) or x_0
     loss = made(backbone, (x, x), ())['loss']

@@ -28,7 +28,10 @@ OURS: dict[str, dict[str, Any]] = {
     'swimdiff, half of the batch': {'diffusion.share': 0.5},
     'swimdiff, quarter of the batch': {'diffusion.share': 0.25},
     'swimdiff, half resolution': {'diffusion.shrink': 2},
-    'swimdiff, shared features': {'diffusion.encoder_input': 'clean'},
+    'swimdiff, shared features': {
+        'diffusion.encoder_input': 'clean',
+        'diffusion.decoder.skip_noised': True,
+    },
     'swimdiff, decoder half as wide': {'diffusion.decoder.channels': (16, 24, 32, 48)},
     'swimdiff, decoder twice as wide': {'diffusion.decoder.channels': (64, 96, 128, 192)},
 }
