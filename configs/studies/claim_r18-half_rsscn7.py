@@ -4,12 +4,21 @@
 _base_ = ['./measurements_pictures.py']
 
 base = 'base_r18-half_rsscn7.py'
-images = 48_000
+images = 24_000
 seeds = [0, 1, 2]
 baseline = 'moco'
+
+_diffusion = {
+    'model.lambda_d': 3,
+    'model.diffusion.loss.prediction': 'x0',
+    'model.diffusion.decoder.skip_noised': False,
+    'model.diffusion.decoder.drop_levels': 0.5,
+    'model.diffusion.decoder.channels': (16, 24, 32, 48),
+    'model.diffusion.schedule.least_signal': 0.2,
+}
 variants = {
     'moco': {'model.head.rule': 'none', 'model.lambda_d': 0},
     'matching': {'model.lambda_d': 0},
-    'diffusion': {'model.head.rule': 'none'},
-    'swimdiff': {},
+    'diffusion': {**_diffusion, 'model.head.rule': 'none'},
+    'swimdiff': _diffusion,
 }
