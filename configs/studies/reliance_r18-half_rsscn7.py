@@ -18,7 +18,7 @@ _drop = {'model.diffusion.decoder.drop_levels': 0.5}
 overrides = _watch
 baseline = 'eps'
 variants = {
-    'eps': {},
+    'eps': {'model.diffusion.decoder.skip_noised': True},  # the first default
     'x0': _x0,
     'x0-drop': {**_x0, **_drop},
     'x0-deepest': {**_x0, 'model.diffusion.decoder.levels': (3,)},

@@ -18,7 +18,8 @@ _jitter = 'train_dataloader.dataset.pipeline.1.transforms.1'
 variants = {
     'moco': _plain,
     'relative': {'model.lambda_d': 0},
-    'eps': {'model.head.rule': 'none'},  # the first default: noise is predicted, x_t is a skip
+    # the first default: noise is predicted, x_t is a skip
+    'eps': {'model.head.rule': 'none', 'model.diffusion.decoder.skip_noised': True},
     'x0-deepest': {**_x0, 'model.head.rule': 'none', 'model.diffusion.decoder.levels': (3,)},
     'x0-drop': {**_x0, 'model.head.rule': 'none', 'model.diffusion.decoder.drop_levels': 0.5},
     'relative-x0-drop': {**_x0, 'model.diffusion.decoder.drop_levels': 0.5},
