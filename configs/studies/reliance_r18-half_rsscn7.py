@@ -1,6 +1,6 @@
 # What does the diffusion branch ask of the encoder? Short runs: reliance and gradient share settle
-# within some hundred steps, and no probe is needed to see them. The gradient share is proportional to
-# lambda_d, which is 1 here.
+# within some hundred steps, and no probe is needed to see them. The gradient share is proportional
+# to lambda_d, which is 1 here.
 base = 'base_r18-half_rsscn7.py'
 images = 9_600
 seeds = [0]

@@ -1,0 +1,31 @@
+"""The plans that come with the toolkit: each can be read, and each variant is a model."""
+
+from pathlib import Path
+
+import pytest
+
+from swimdiff.registry import MODELS
+from swimdiff.studies.cell_config import build_cell_config
+from swimdiff.studies.plan import read_plan
+
+ROOT = Path(__file__).resolve().parents[2]
+PLANS = sorted(
+    path
+    for path in (ROOT / 'configs' / 'studies').rglob('*.py')
+    if '\nvariants = ' in path.read_text()
+)
+
+
+def test_there_are_plans():
+    assert len(PLANS) >= 10
+
+
+@pytest.mark.parametrize('path', PLANS, ids=lambda path: path.stem)
+def test_every_variant_is_a_model_of_its_own(path):
+    plan = read_plan(path)
+    built = set()
+    for variant in plan.variants.values():
+        cfg = build_cell_config(plan, variant, seed=0)
+        MODELS.build({'data_preprocessor': cfg.data_preprocessor, **cfg.model})
+        built.add(repr((cfg.model, cfg.train_dataloader)))
+    assert len(built) == len(plan.variants), 'two variants do not differ'
