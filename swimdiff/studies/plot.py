@@ -25,8 +25,9 @@ def draw_plot(
 ) -> None:
     """Draw a row of two charts for each score.
 
-    Left: a point for each seed and a bar for the mean. Right, where there is a baseline: the paired
-    difference to it, a point for each seed, with the 95 % interval of the mean.
+    Left: a point for each seed and a bar for the mean, floors included. Right, where there is a
+    baseline: the paired difference of each other variant to it, a point for each seed, with the
+    95 % interval of the mean.
 
     Args:
         scores (Scores): Of a plan.
@@ -53,7 +54,9 @@ def draw_plot(
         rows = [row for row in scores.rows if scores.get(row, name, score)]
         _draw_values(line[0], scores, rows, name, score)
         if baseline is not None:
-            _draw_differences(line[1], scores, rows, name, score, baseline)
+            # Beside a floor, the differences that matter would be a hair's breadth.
+            others = [row for row in rows if row not in {baseline, *scores.floors}]
+            _draw_differences(line[1], scores, others, name, score, baseline)
     figure.savefig(path, dpi=130)
 
 
@@ -89,7 +92,7 @@ def _draw_differences(
     for place, row in enumerate(rows):
         each = list(scores.subtract(row, baseline, name, score).values())
         pair = summarise(each)
-        if row == baseline or pair is None:
+        if pair is None:
             continue
         axis.plot(each, place + _spread(len(each)), 'o', color=_POINT, markersize=4, alpha=0.8)
         axis.plot([pair.mean] * 2, [place - 0.3, place + 0.3], color=_MEAN, linewidth=2)

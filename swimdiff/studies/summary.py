@@ -58,6 +58,7 @@ class Scores:
         columns: Names of scores by measurement, in order.
         values: By row, measurement and score, the value of each seed.
         seeds: Seeds wanted by row.
+        floors: Rows that no training stands behind.
         fixed: Rows of which nothing is random: their one value is that of every seed.
         remarks: Cells that are missing, diverged or failed, and what does not fit together.
     """
@@ -66,6 +67,7 @@ class Scores:
     columns: dict[str, list[str]] = field(default_factory=dict)
     values: dict[tuple[str, str, str], dict[int, float]] = field(default_factory=dict)
     seeds: dict[str, list[int]] = field(default_factory=dict)
+    floors: set[str] = field(default_factory=set)
     fixed: set[str] = field(default_factory=set)
     remarks: list[str] = field(default_factory=list)
 
@@ -91,7 +93,7 @@ def collect_scores(cells: Sequence[Cell], lines: Sequence[Record]) -> Scores:
     records = {record.config_hash: record for record in lines}
     floors = dict.fromkeys(cell.label for cell in cells if cell.kind != 'trained')
     trained = dict.fromkeys(cell.label for cell in cells if cell.kind == 'trained')
-    scores = Scores([*floors, *trained])
+    scores = Scores([*floors, *trained], floors=set(floors))
     scores.fixed = {cell.label for cell in cells if cell.kind == 'statistics'}
     used = []
     for cell in cells:
