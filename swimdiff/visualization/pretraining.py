@@ -26,6 +26,7 @@ __all__ = [
     'nearest',
     'pretraining_figure',
     'read_losses',
+    'spread_steps',
 ]
 
 
@@ -140,6 +141,17 @@ def denoising_strip(
     return [model.data_preprocessor.destandardise(row).cpu() for row in rows]
 
 
+def spread_steps(model: SwiMDiff, count: int = 4) -> list[int]:
+    """Spread steps over those that the model was trained on, from little noise to much.
+
+    Args:
+        model (SwiMDiff): With a diffusion branch.
+        count (int): Steps; fewer where the schedule has fewer. Defaults to 4.
+    """
+    last = model.diffusion.schedule.drawn_steps
+    return sorted({max(1, round((place + 1) / count * last)) - 1 for place in range(count)})
+
+
 def pretraining_figure(
     losses: dict[str, np.ndarray],
     model: SwiMDiff,
@@ -147,7 +159,7 @@ def pretraining_figure(
     bands: Sequence[str],
     filling: int = 0,
     size: int = 64,
-    steps: Sequence[int] = (50, 100, 200, 300, 500),
+    steps: Sequence[int] | None = None,
     rows: int = 5,
     neighbours: int = 5,
 ) -> Figure:
@@ -160,7 +172,8 @@ def pretraining_figure(
         bands (Sequence[str]): Names of the channels.
         filling (int): Iterations until the queue was full; the contrastive loss rises meanwhile.
         size (int): Edge of the patches, about that of the training views. Defaults to 64.
-        steps (Sequence[int]): Noise levels of the strip.
+        steps (Sequence[int], optional): Noise levels of the strip. Defaults to None, five spread
+            over those of the training.
         rows (int): Number of query patches. Defaults to 5.
         neighbours (int): Neighbours of each. Defaults to 5.
 
@@ -182,6 +195,7 @@ def pretraining_figure(
     upper.suptitle('The losses of the two branches')
     if model.diffusion is not None:
         shown, other = queries[len(queries) // 2], queries[-1]
+        steps = steps or spread_steps(model, 5)
         _draw_strip(lower, model, (patches[shown], patches[other]), steps, show)
     right.suptitle(f'Patches ({size} x {size} pixels) and their nearest neighbours by the features')
     grid = right.subplots(rows, neighbours + 1, squeeze=False)

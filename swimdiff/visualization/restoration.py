@@ -7,15 +7,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from swimdiff.models.swimdiff import SwiMDiff
-from swimdiff.visualization.pretraining import Shower, denoising_strip
+from swimdiff.visualization.pretraining import Shower, denoising_strip, spread_steps
 
-__all__ = ['restoration_figure', 'spread_steps']
-
-
-def spread_steps(model: SwiMDiff, count: int = 4) -> list[int]:
-    """Spread steps over those that the model was trained on, from little noise to much."""
-    last = model.diffusion.schedule.drawn_steps
-    return [round((place + 1) / count * last) - 1 for place in range(count)]
+__all__ = ['restoration_figure']
 
 
 def restoration_figure(

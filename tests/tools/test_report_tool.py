@@ -25,7 +25,7 @@ def start(train, root, work_dir, **more):
 def test_a_run_ends_with_its_report(train, shared_seco_root, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     page = start(train, shared_seco_root, tmp_path, **{'default_hooks.collapse.interval': 1})
-    assert page.count('src="data:image/jpeg;base64,') == 2 * 6 + 1 + 2 * 5  # views, strip
+    assert page.count('src="data:image/jpeg;base64,') == 2 * 6 + 1 + 3 * 5  # views, strip
     assert 'could not be made' not in page
     assert '>finished<' in page
     for word in ('Contrastive loss', 'Effective rank', 'Denoising', 'scene 0', 'torchvision'):
@@ -36,7 +36,7 @@ def test_a_run_ends_with_its_report(train, shared_seco_root, tmp_path, monkeypat
     tool, out = load_tool('analysis_tools/report.py'), tmp_path / 'again.html'
     tool.main([str(tmp_path), '-o', str(out)])
     again = out.read_text()
-    assert again.count('src="data:image/jpeg;base64,') == 23
+    assert again.count('src="data:image/jpeg;base64,') == 28
     gone = 'train_dataloader.dataset.data_root=' + str(tmp_path / 'gone')
     tool.main([str(tmp_path), '-o', str(out), '--cfg-options', gone])
     assert 'no pictures: DatasetNotFoundError' in capsys.readouterr().err

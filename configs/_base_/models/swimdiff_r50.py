@@ -13,13 +13,20 @@ model = dict(
     momentum_encoder=dict(type='MomentumEncoder', momentum=0.999),
     queue=dict(type='SceneQueue', length=16384),
     head=dict(type='SceneMatchingHead', rule='relative', temperature=0.07),
+    # docs/evidence.md has what stands behind each choice of the branch and behind lambda_d.
     diffusion=dict(
         type='DiffusionBranch',
-        schedule=dict(type='NoiseSchedule', num_steps=1000, schedule='linear'),
-        decoder=dict(type='DenoisingDecoder', levels=(0, 1, 2, 3), channels=(32, 48, 64, 96)),
-        loss=dict(type='DiffusionLoss', prediction='eps', weighting='uniform'),
+        schedule=dict(type='NoiseSchedule', num_steps=1000, schedule='linear', least_signal=0.2),
+        decoder=dict(
+            type='DenoisingDecoder',
+            levels=(0, 1, 2, 3),
+            channels=(32, 48, 64, 96),
+            skip_noised=False,
+            drop_levels=0.5,
+        ),
+        loss=dict(type='DiffusionLoss', prediction='x0', weighting='uniform'),
     ),
     lambda_c=1.0,
-    lambda_d=1.0,
+    lambda_d=3.0,
     channels_last=True,
 )

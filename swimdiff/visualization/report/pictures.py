@@ -13,13 +13,13 @@ from PIL import Image
 from torch import Tensor
 
 from swimdiff.models.swimdiff import SwiMDiff
-from swimdiff.visualization.pretraining import denoising_strip
+from swimdiff.visualization.pretraining import denoising_strip, spread_steps
 from swimdiff.visualization.view_sheet import as_picture
 
 __all__ = ['Picture', 'denoising_pictures', 'view_pictures']
 
-#: Noise levels of the strip.
-STEPS = (50, 100, 200, 300, 500)
+#: Noise levels in the strip.
+_LEVELS = 5
 _EDGE = 128
 
 
@@ -119,14 +119,15 @@ def denoising_pictures(
     # The one of middling contrast: neither water nor cloud.
     order = view.float().std(dim=(1, 2, 3)).argsort()
     patch, other = view[order[len(view) // 2]], view[order[-1]]
-    rows = denoising_strip(model, patch, STEPS, other=other if len(view) > 1 else None)
+    steps = spread_steps(model, _LEVELS)
+    rows = denoising_strip(model, patch, steps, other=other if len(view) > 1 else None)
     clean = as_picture(patch.numpy(), bands)
     stretch = _Stretch([clean])
     captions = ['t = {}', 'from t = {}', 't = {}, other features']
     drawn = [
         [
             Picture(stretch.uri(as_picture(image.numpy(), bands)), caption.format(step))
-            for step, image in zip(STEPS, row, strict=True)
+            for step, image in zip(steps, row, strict=True)
         ]
         for caption, row in zip(captions, rows, strict=False)
     ]
