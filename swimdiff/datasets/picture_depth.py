@@ -5,6 +5,7 @@ The header tells, without a pixel.
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,12 +79,12 @@ def _read_tiff(file: object, start: bytes) -> PictureHeader:
     )
 
 
-def explain_depth(path: str | Path, advice: str) -> str | None:
+def explain_depth(path: str | Path, advise: Callable[[PictureHeader], str]) -> str | None:
     """Return the message about a file that is whole but no picture of 8 bits; None otherwise.
 
     Args:
         path: The file.
-        advice: What to do, as whole sentences.
+        advise: Returns what to do, as whole sentences.
     """
     header = read_header(path)
     if header is None or (header.bits <= 8 and header.channels <= 4):
@@ -93,5 +94,5 @@ def explain_depth(path: str | Path, advice: str) -> str | None:
     name = 'GeoTIFF or TIFF' if os.path.splitext(path)[1].lower() in ('.tif', '.tiff') else 'file'
     return (
         f'{path} is a {name} of {header.width} x {header.height} pixels with {what}. Expected '
-        f'a picture of 8 bits per channel, grey or red, green and blue. {advice}'
+        f'a picture of 8 bits per channel, grey or red, green and blue. {advise(header)}'
     )

@@ -4,7 +4,7 @@ Pillow, because it refuses a truncated file; OpenCV returns what it could decode
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,32 +12,39 @@ import numpy as np
 from PIL import Image
 
 from swimdiff.datasets.change.mask_coding import MaskCoding, MaskLook
-from swimdiff.datasets.picture_depth import explain_depth, read_header
+from swimdiff.datasets.picture_depth import PictureHeader, explain_depth, read_header
 from swimdiff.errors import LayoutError, RasterError
 
 __all__ = ['image_size', 'look_at_mask', 'read_mask', 'read_rgb']
 
 _LOSSY = ('.jpg', '.jpeg')
-_DEPTH_ADVICE = (
-    'Convert it with a stretch of your choice, for example gdal_translate -ot Byte -b 3 -b 2 -b 1 '
-    '-scale LOW HIGH 0 255 IN OUT, with the numbers of the red, green and blue band and the same '
-    'LOW and HIGH for both dates.'
-)
-_MASK_ADVICE = (
-    'A mask needs one band of 8 bits: gdal_translate -ot Byte -b 1 IN OUT keeps values up to 255 '
-    'as they are.'
-)
+
+
+def _advise_stretch(header: PictureHeader) -> str:
+    bands = '-b 3 -b 2 -b 1 ' if header.channels >= 3 else ''
+    numbers = 'the numbers of the red, green and blue band and ' if bands else ''
+    return (
+        'Convert it with a stretch of your choice, for example gdal_translate -ot Byte '
+        f'{bands}-scale LOW HIGH 0 255 IN OUT, with {numbers}the same LOW and HIGH for both dates.'
+    )
+
+
+def _advise_mask(header: PictureHeader) -> str:
+    return (
+        'A mask needs one band of 8 bits: gdal_translate -ot Byte -b 1 IN OUT keeps values up to '
+        '255 as they are.'
+    )
 
 
 @contextmanager
-def _open(path: str | Path, advice: str) -> Iterator[Image.Image]:
+def _open(path: str | Path, advise: Callable[[PictureHeader], str]) -> Iterator[Image.Image]:
     """Open a picture of 8 bits; errors while it is open become errors of its file."""
     try:
         with Image.open(path) as image:
             header = read_header(path)
             if image.mode[0] in 'IF' or (header is not None and header.bits > 8):
                 # Pillow would cut off above 255.
-                raise RasterError(explain_depth(path, advice) or f'{path} has more than 8 bits.')
+                raise RasterError(explain_depth(path, advise) or f'{path} has more than 8 bits.')
             yield image
     except FileNotFoundError as error:
         raise LayoutError(f'{path} is missing. Unpack the archive again.') from error
@@ -46,7 +53,7 @@ def _open(path: str | Path, advice: str) -> Iterator[Image.Image]:
     # Pillow raises all three on bad bytes.
     except (OSError, SyntaxError, ValueError) as error:
         raise RasterError(
-            explain_depth(path, advice)
+            explain_depth(path, advise)
             or f'{path} cannot be read as a picture ({error}); it has {Path(path).stat().st_size} '
             'bytes. The file is damaged or only partly written: unpack or download it again.'
         ) from error
@@ -59,7 +66,7 @@ def read_rgb(path: str | Path) -> np.ndarray:
         LayoutError: The file is missing.
         RasterError: It cannot be read, or has more than 8 bits per channel.
     """
-    with _open(path, _DEPTH_ADVICE) as image:
+    with _open(path, _advise_stretch) as image:
         return np.asarray(image.convert('RGB'))
 
 
@@ -70,13 +77,13 @@ def image_size(path: str | Path) -> tuple[int, int]:
         LayoutError: The file is missing.
         RasterError: It is no picture, or has more than 8 bits per channel.
     """
-    with _open(path, _DEPTH_ADVICE) as image:
+    with _open(path, _advise_stretch) as image:
         return image.height, image.width
 
 
 def _read_grey(path: str | Path) -> tuple[np.ndarray, bool]:
     """Read the grey values of a mask, and whether each is a bit (0 and 1) already."""
-    with _open(path, _MASK_ADVICE) as image:
+    with _open(path, _advise_mask) as image:
         if image.mode == '1':
             return np.asarray(image).astype(np.uint8), True
         if image.mode == 'P':

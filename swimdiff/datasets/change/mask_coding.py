@@ -176,13 +176,17 @@ class MaskCoding:
             )
 
     def __str__(self) -> str:
-        text = f'{_shorten(self.unchanged)} for no change and {_shorten(self.changed)} for change'
-        return text + (f', {_shorten(self.ignore)} for unlabelled' if self.ignore else '')
+        text = f'{_join(self.unchanged)} for no change, {_join(self.changed)} for change'
+        return text + (f', {_join(self.ignore)} for unlabelled' if self.ignore else '')
 
 
 def _shorten(values: Sequence[int]) -> str:
     listed = list(values)
     return f'{listed[:8]} ...' if len(listed) > 8 else str(listed)
+
+
+def _join(values: Sequence[int]) -> str:
+    return ', '.join(map(str, values))
 
 
 def _hint(look: MaskLook) -> str:
@@ -193,7 +197,7 @@ def _hint(look: MaskLook) -> str:
 
 def _is_labels(look: MaskLook) -> bool:
     """Whether a mask holds class numbers: 1, and beside it nothing but 0 and 255."""
-    return not look.lossy and 1 in look.counts and set(look.counts) <= {0, 1, 255}
+    return not (look.lossy or look.bits) and 1 in look.counts and set(look.counts) <= {0, 1, 255}
 
 
 def _is_plain(look: MaskLook) -> bool:
@@ -249,7 +253,7 @@ def _refuse_two_codings(masks: Sequence[MaskLook], numbered: MaskLook) -> None:
     """Refuse a set where one mask says that change is 1 and another may say that it is 255."""
     both = any(_is_labels(look) and 255 in look.counts for look in masks)
     white = next(
-        (look for look in masks if not look.bits and not _is_labels(look) and 255 in look.counts),
+        (look for look in masks if not (look.bits or _is_labels(look)) and 255 in look.counts),
         None,
     )
     if white is None or (both and _is_plain(white)):
