@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.dataset import BaseDataset
 
 from swimdiff.bands import RGB, ProductStats, canonical_bands, get_stats
 from swimdiff.datasets.change.images import read_mask
@@ -22,8 +21,10 @@ from swimdiff.datasets.change.oscd_layout import (
     find_images,
     find_mask,
     grid_file,
+    name_split,
 )
 from swimdiff.datasets.change.tiles import IGNORE, check_tiling, cut, tile_windows
+from swimdiff.datasets.cuts import CutAwareDataset
 from swimdiff.datasets.raster import raster_size, read_bands
 from swimdiff.errors import ConfigError, LayoutError, RasterError
 from swimdiff.registry import DATASETS
@@ -71,7 +72,7 @@ def read_oscd_mask(path: Path) -> np.ndarray:
 
 
 @DATASETS.register_module()
-class OSCD(BaseDataset):
+class OSCD(CutAwareDataset):
     """Pairs, or tiles of pairs, of OSCD. The cities are read once, when the data set is built.
 
     An item before the pipeline: ``img`` (H x W x 2C uint8, the bands of the first date before
@@ -82,7 +83,7 @@ class OSCD(BaseDataset):
     Args:
         data_root: Folder that holds the images' and the labels' folders.
         split: Name of the split, printed with every score; ``train`` and ``test`` are the official
-            ones.
+            ones, and a score over other cities than theirs is printed under another name.
         cities: The cities of the split, or a file that lists them; None for the official file.
         bands: Bands by name, in the order of the channels.
         tile: Side of the tiles in pixels; None for whole cities. Tiles at the lower and right edge
@@ -132,7 +133,7 @@ class OSCD(BaseDataset):
         self.folders = ('imgs_1_rect', 'imgs_2_rect') if rect else ('imgs_1', 'imgs_2')
         self.masks = masks
         self.images = find_images(data_root)
-        self.cities = choose_cities(self.images, split, cities)
+        self.split, self.cities = split, choose_cities(self.images, split, cities)
         self._pixels: dict[str, tuple[np.ndarray, np.ndarray | None]] = {}
         super().__init__(
             data_root=str(data_root),
@@ -140,8 +141,6 @@ class OSCD(BaseDataset):
             test_mode=test_mode,
             **kwargs,
         )
-        # Not through `metainfo`: the engine takes a string there for a file to read.
-        self._metainfo.update(split=split, image_ids=self.cities, pad_label=pad_label)
 
     def _read_city(self, city: str) -> tuple[np.ndarray, np.ndarray | None]:
         """Both dates, H x W x 2C, and the mask of a city."""
@@ -180,6 +179,12 @@ class OSCD(BaseDataset):
 
     def load_data_list(self) -> list[dict]:
         """Read the cities; the tiles of one city stay together, in the order of the cities."""
+        # Not through the option `metainfo`: the engine takes a string there for a file to read.
+        self._metainfo.update(
+            split=name_split(self.images, self.split, self.cities),
+            image_ids=self.cities,
+            pad_label=self.pad_label,
+        )
         data_list = []
         for city in self.cities:
             self._pixels[city] = self._read_city(city)

@@ -5,9 +5,18 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from swimdiff.datasets.cuts import name_cut
 from swimdiff.errors import ConfigError, DatasetNotFoundError, LayoutError
 
-__all__ = ['LAYOUT', 'band_file', 'choose_cities', 'find_images', 'find_mask', 'grid_file']
+__all__ = [
+    'LAYOUT',
+    'band_file',
+    'choose_cities',
+    'find_images',
+    'find_mask',
+    'grid_file',
+    'name_split',
+]
 
 _PREFIX = 'Onera Satellite Change Detection dataset - '
 
@@ -30,7 +39,7 @@ def find_images(data_root: str | Path) -> Path:
         DatasetNotFoundError: It is not there.
         LayoutError: It holds no city.
     """
-    root = Path(data_root)
+    root = Path(data_root).expanduser()
     if not root.is_dir():
         raise DatasetNotFoundError(
             f'OSCD: no folder {root.absolute()}. Expected\n{LAYOUT}\nThen set data_root, or link '
@@ -92,6 +101,26 @@ def choose_cities(images: Path, split: str, cities: Sequence[str] | str | None) 
     return tuple(names)
 
 
+def name_split(images: Path, split: str, cities: Sequence[str]) -> str:
+    """Return the name that scores over some cities carry.
+
+    Args:
+        images: Folder with the city folders.
+        split: Name of the split in the config.
+        cities: The cities that are used.
+
+    Returns:
+        The name; ``test-cut3of10`` for some of the cities in the file of the split, and
+        ``test-own3`` where others are among them.
+    """
+    if not (images / f'{split}.txt').is_file():
+        return split
+    official = set(_split_file(images, split))
+    if set(cities) <= official:
+        return name_cut(split, len(cities), len(official))
+    return f'{split}-own{len(cities)}'
+
+
 def band_file(folder: Path, band: str) -> Path:
     """File of one band of one date.
 
@@ -132,7 +161,7 @@ def grid_file(folder: Path) -> Path:
 
 def find_mask(data_root: str | Path, city: str) -> Path | None:
     """The mask of a city, the GeoTIFF before the picture; None where there is none."""
-    root = Path(data_root)
+    root = Path(data_root).expanduser()
     for folder in (root / f'{_PREFIX}Train Labels', root / f'{_PREFIX}Test Labels', root):
         for name in (f'{city}-cm.tif', 'cm.png'):
             path = folder / city / 'cm' / name

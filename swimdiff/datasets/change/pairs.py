@@ -1,4 +1,4 @@
-"""Change sets of pictures in the common layout: a folder a date, a folder of labels, equal names.
+"""Change sets of pictures in the common layout: one folder per date, one of labels, equal names.
 
 By config alone: LEVIR-CD, WHU-CD, DSIFN, CDD, S2Looking and a user's own.
 """
@@ -9,11 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
 
 from swimdiff.bands import RGB
 from swimdiff.datasets.change.images import image_size
+from swimdiff.datasets.change.mask_coding import MaskCoding, decide_coding
+from swimdiff.datasets.change.mask_survey import survey_masks
 from swimdiff.datasets.change.tiles import IGNORE, check_tiling, tile_windows
+from swimdiff.datasets.cuts import CutAwareDataset
 from swimdiff.errors import ConfigError, DatasetNotFoundError, LayoutError, RasterError
 from swimdiff.registry import DATASETS
 
@@ -21,6 +24,10 @@ __all__ = ['ChangePairs']
 
 _SUFFIXES = ('.png', '.jpg', '.jpeg', '.tif', '.tiff', '.bmp')
 _PARTS = ('date1', 'date2', 'label')
+#: Layouts that are recognised: a folder per split, or shared folders and a list per split.
+_BY_SPLIT, _SHARED, _SHARED_LIST = '{split}/{part}', '{part}', 'list/{split}.txt'
+#: Name of the split that is meant to be everything in the folders.
+_EVERYTHING = 'all'
 
 
 def _stem(name: str) -> str:
@@ -30,31 +37,49 @@ def _stem(name: str) -> str:
 
 
 @DATASETS.register_module()
-class ChangePairs(BaseDataset):
+class ChangePairs(CutAwareDataset):
     """Pairs of pictures and their masks, matched by file name (the suffix may differ).
 
     An item before the pipeline: the paths (``img_path``, two; ``seg_map_path``), ``image_id``,
-    ``window``, ``full_shape``, ``pad_label``; ``LoadChangePair`` reads the pixels.
+    ``window``, ``full_shape``, ``pad_label``, ``mask_coding``; ``LoadChangePair`` reads the pixels.
 
     Args:
         data_root: Root of the set.
-        split: Name of the split, printed with every score, and a part of the path in ``layout``.
+        split: Name of the split, printed with every score, and a part of the path in ``layout`` or
+            ``list_file``. ``all`` is every pair in the folders.
         folders: Names of the folders of ``date1``, ``date2`` and ``label``.
-        layout: Path of a folder below the root, e.g. ``{split}/{part}`` or ``{part}``.
-        list_file: Text file below the root with a name a line, where all splits share the folders;
-            may contain ``{split}``.
+        layout: Path of a folder below the root, e.g. ``{split}/{part}`` or ``{part}``. By default
+            ``{split}/{part}``; ``{part}`` where the folders lie in the root itself beside
+            ``list/{split}.txt``, as pre-cut copies of LEVIR-CD and WHU-CD are shared.
+        list_file: Text file below the root with one name per line, where all splits share the
+            folders; contains ``{split}`` or the name of the split.
         tile: Side of the tiles in pixels; None for whole pictures.
         stride: Distance of two tiles; None for tiles side by side.
         pad_label: Mask value of what lies over the edge; 255 leaves it out.
         masks: ``required``, or ``optional`` where there are no labels (pictures, no scores).
+        mask_values: Grey values of ``unchanged``, ``changed`` and, if wanted, ``ignore`` (neither
+            trained on nor scored). By default they are decided from all masks of the set: 0 and 1
+            with 255 unlabelled, or 0 and 255; see
+            :func:`swimdiff.datasets.change.mask_coding.decide_coding`.
         pipeline: Transforms, beginning with ``LoadChangePair``.
         **kwargs: Further options of ``mmengine.dataset.BaseDataset``.
 
     Raises:
         DatasetNotFoundError: ``data_root`` is not there.
         LayoutError: A folder, or one side of a pair, is missing; or the split is empty.
-        RasterError: A file is no picture, or the sizes of a pair differ.
-        ConfigError: A wrong option.
+        RasterError: A file is no picture, the sizes of a pair differ, or a mask is none.
+        ConfigError: A wrong option, or every split would be the same pictures.
+
+    Examples:
+        >>> dataset = dict(
+        ...     type='ChangePairs',
+        ...     data_root='data/harbours',
+        ...     split='train',
+        ...     folders=dict(date1='before', date2='after', label='mask'),
+        ...     mask_values=dict(unchanged=0, changed=1, ignore=255),
+        ...     tile=256,
+        ...     pipeline=[dict(type='LoadChangePair'), dict(type='mmseg.PackSegInputs')],
+        ... )
     """
 
     METAINFO = dict(
@@ -70,12 +95,13 @@ class ChangePairs(BaseDataset):
         data_root: str,
         split: str = 'train',
         folders: Mapping[str, str] | None = None,
-        layout: str = '{split}/{part}',
+        layout: str | None = None,
         list_file: str | None = None,
         tile: int | None = None,
         stride: int | None = None,
         pad_label: int = IGNORE,
         masks: str = 'required',
+        mask_values: Mapping[str, Any] | None = None,
         pipeline: Sequence[Any] = (),
         test_mode: bool = False,
         **kwargs: Any,
@@ -87,16 +113,54 @@ class ChangePairs(BaseDataset):
                 "for date1, date2 and label, and masks='required' or 'optional'."
             )
         check_tiling(tile, stride, test_mode)
-        self.split, self.layout, self.list_file = split, layout, list_file
+        root = Path(data_root).expanduser()
+        self.split = split
+        self.layout, self.list_file = self._settle_layout(root, layout, list_file)
+        self.mask_coding = MaskCoding.from_config(mask_values) if mask_values else None
         self.tile, self.stride, self.pad_label, self.masks = tile, stride, pad_label, masks
         super().__init__(
-            data_root=str(data_root),
+            data_root=str(root),
             pipeline=list(pipeline),
             test_mode=test_mode,
             **kwargs,
         )
-        # Not through `metainfo`: the engine takes a string there for a file to read.
-        self._metainfo.update(split=split)
+
+    def _settle_layout(
+        self, root: Path, layout: str | None, list_file: str | None
+    ) -> tuple[str, str | None]:
+        """Return layout and list file: as given, or as the tree says.
+
+        Raises:
+            ConfigError: Neither depends on the split, so that all splits would be the same.
+            LayoutError: The tree is of both layouts.
+        """
+        if layout is None and list_file is None:
+            shared = all((root / name).is_dir() for name in self.folders.values())
+            listed = (root / 'list').is_dir()
+            by_split = (root / self.split).is_dir()
+            if shared and listed and by_split and self.split != _EVERYTHING:
+                raise LayoutError(
+                    f'{type(self).__name__}: {root} holds a folder {self.split} and beside it '
+                    f'{", ".join(self.folders.values())} with list. Say which is meant: '
+                    f'layout={_BY_SPLIT!r}, or layout={_SHARED!r} and '
+                    f'list_file={_SHARED_LIST!r}.'
+                )
+            if shared and (listed or not by_split):
+                layout = _SHARED
+                list_file = _SHARED_LIST if self.split != _EVERYTHING else None
+        layout = layout or (_BY_SPLIT if list_file is None else _SHARED)
+        depends = '{split}' in layout or (
+            list_file is not None and ('{split}' in list_file or self.split in list_file)
+        )
+        if not depends and self.split != _EVERYTHING:
+            raise ConfigError(
+                f'{type(self).__name__}: split={self.split!r}, layout={layout!r}, '
+                f'list_file={list_file!r}: neither depends on the split, so train, val and test '
+                f'would be the same pictures. Set list_file={_SHARED_LIST!r} to text files with '
+                f'one name per line, or layout={_BY_SPLIT!r}; split={_EVERYTHING!r} where '
+                'everything in the folders is meant.'
+            )
+        return layout, list_file
 
     def _tree(self) -> str:
         lines = [
@@ -144,7 +208,11 @@ class ChangePairs(BaseDataset):
             return sorted(names)
         path = Path(self.data_root) / self.list_file.format(split=self.split)
         if not path.is_file():
-            raise LayoutError(f'{path} is missing. Expected the names of the split, one a line.')
+            there = sorted(item.name for item in path.parent.glob('*.txt'))
+            raise LayoutError(
+                f'{path} is missing{f"; there are {there[:10]}" if there else ""}. Expected the '
+                'names of the split, one per line.'
+            )
         lines = [line.strip() for line in path.read_text().splitlines()]
         listed = [_stem(line) for line in lines if line]
         twice = next((name for name, count in Counter(listed).items() if count > 1), None)
@@ -155,7 +223,9 @@ class ChangePairs(BaseDataset):
         return listed
 
     def load_data_list(self) -> list[dict]:
-        """Match the files, check the sizes from their headers, and lay out the tiles."""
+        """Match the files, check sizes and masks, and lay out the tiles."""
+        # Not through the option `metainfo`: the engine takes a string there for a file to read.
+        self._metainfo.update(split=self.split)
         labelled = (
             self.masks == 'required'
             or (
@@ -171,9 +241,11 @@ class ChangePairs(BaseDataset):
                 f'{type(self).__name__}: the split {self.split!r} is empty: no picture in '
                 f'{self._folder("date1")}. Expected\n{self._tree()}'
             )
+        matched = {name: self._match(name, files) for name in names}
+        if labelled and self.mask_coding is None:
+            self.mask_coding = self._decide_coding([paths[2] for paths in matched.values()])
         data_list: list[dict] = []
-        for name in names:
-            paths = self._match(name, files)
+        for name, paths in matched.items():
             shape = self._check_sizes(paths)
             pair = dict(
                 image_id=name,
@@ -186,6 +258,23 @@ class ChangePairs(BaseDataset):
                 dict(pair, window=window) for window in tile_windows(shape, self.tile, self.stride)
             ]
         return data_list
+
+    def _decide_coding(self, masks: Sequence[str]) -> MaskCoding:
+        """Decide from all masks of the set, those of the other splits too."""
+        pattern = self.layout.format(split='*', part=self.folders['label'])
+        others = {
+            str(path)
+            for folder in Path(self.data_root).glob(pattern)
+            for path in folder.iterdir()
+            if path.suffix.lower() in _SUFFIXES and not path.name.startswith('.')
+        }
+        coding = decide_coding(
+            survey_masks(masks), survey_masks(sorted(others - set(masks)), skip_unreadable=True)
+        )
+        print_log(
+            f'{type(self).__name__} {self.split}: {len(masks)} masks, {coding}', logger='current'
+        )
+        return coding
 
     def _match(self, name: str, files: dict[str, dict[str, str]]) -> list[str]:
         missing = [part for part in files if name not in files[part]]
@@ -212,4 +301,5 @@ class ChangePairs(BaseDataset):
 
     def prepare_data(self, idx: int) -> Any:
         """Run the pipeline on the paths."""
-        return self.pipeline(dict(self.get_data_info(idx), band_names=RGB, seg_fields=[]))
+        info = dict(self.get_data_info(idx), band_names=RGB, seg_fields=[])
+        return self.pipeline(dict(info, mask_coding=self.mask_coding))

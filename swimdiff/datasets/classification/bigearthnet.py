@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from swimdiff.bands import RGB, SECO_BANDS, canonical_bands
 from swimdiff.datasets.classification.corine import CLASSES_19, CLASSES_43, to_19
 from swimdiff.datasets.classification.label_index import label_index
 from swimdiff.datasets.classification.layout import find_below, folders
-from swimdiff.datasets.classification.splits import get_split, read_names, stratified_subset
+from swimdiff.datasets.classification.splits import OnDisk, get_split, read_names, stratified_subset
+from swimdiff.datasets.cuts import CutAwareDataset, name_cut
 from swimdiff.errors import BandError, ConfigError, LayoutError
 from swimdiff.registry import DATASETS
 
@@ -25,9 +25,10 @@ Expected tree:
     S2A_MSIL2A_20170613T101031_0_45/
       S2A_MSIL2A_20170613T101031_0_45_B01.tif ... _B12.tif, _B8A.tif   (12 files)
       S2A_MSIL2A_20170613T101031_0_45_labels_metadata.json
-    ... (one folder a patch)
+    ... (one folder per patch)
     patches_with_seasonal_snow.csv  patches_with_cloud_and_shadow.csv   (or beside {root})
-BigEarthNet-S2 v1.0 (66 GB) is at https://bigearth.net, where the two lists are too; the split
+BigEarthNet-S2 v1.0 (66 GB) is at https://zenodo.org/records/12687186; the two lists are at
+https://bigearth.net, whose download today is v2, another data set; the split
 lists (train.csv, val.csv, test.csv) are in the folder splits of
 https://git.tu-berlin.de/rsim/BigEarthNet-S2_19-classes_models
 Name the folder: BIGEARTHNET_ROOT=DIR in the environment, data_root in the config, or
@@ -38,7 +39,11 @@ OFFICIAL_COUNTS = dict(train=269_695, val=123_723, test=125_866)
 #: Official lists of patches that are covered and left out.
 COVERED = ('patches_with_seasonal_snow.csv', 'patches_with_cloud_and_shadow.csv')
 
-_PATCH = re.compile(r'S2[AB]_MSIL2A_\w+_\d+_\d+')
+#: Patches in the released archive.
+_PUBLISHED = 590_326
+_PATCH = re.compile(r'S2[AB]_MSIL2A_\d+T\d+_\d+_\d+')
+#: Folders of v2: a product with its baseline, orbit and tile, and patches of it one level below.
+_VERSION_2 = re.compile(r'S2[AB]_MSIL2A_\d+T\d+_N\d+_R\d+_T\w{5}(_\d+_\d+)?')
 
 
 def _is_root(path: Path) -> bool:
@@ -46,9 +51,31 @@ def _is_root(path: Path) -> bool:
         return any(_PATCH.fullmatch(entry.name) and entry.is_dir() for entry in entries)
 
 
+def _refuse_version_2(data_root: str) -> None:
+    """Say that a folder holds BigEarthNet v2, which is another data set under the same name.
+
+    Raises:
+        LayoutError: It does.
+    """
+    root = Path(data_root).expanduser()
+    for folder in (root, *(root / name for name in folders(root)[:20])):
+        names = [*folders(folder)[:20], *(path.name for path in folder.glob('metadata*.parquet'))]
+        sign = next((n for n in names if _VERSION_2.fullmatch(n) or n.endswith('.parquet')), None)
+        if sign is not None:
+            raise LayoutError(
+                f'{folder / sign} belongs to BigEarthNet v2 (reBEN: one folder per product with '
+                'its patches below, labels in metadata.parquet). Expected v1, one folder per patch '
+                'with its labels in a JSON file: the patches, labels and splits of the two are '
+                'not the same and scores do not compare. Get v1 at '
+                'https://zenodo.org/records/12687186 and name its folder with data_root.'
+            )
+
+
 @DATASETS.register_module()
-class BigEarthNet(BaseDataset):
-    """BigEarthNet v1 S2 in its released layout, 12 band files a patch.
+class BigEarthNet(CutAwareDataset):
+    """BigEarthNet v1 S2 in its released layout, 12 band files per patch.
+
+    v2 (reBEN), the version on the site today, is recognised and refused: it is another data set.
 
     An item carries ``patch_dir``, ``band_names`` and ``gt_label`` (a list of class indices).
 
@@ -112,7 +139,11 @@ class BigEarthNet(BaseDataset):
         self.part, self.fraction, self.limit, self.seed = split, fraction, limit, seed
         self.split_dir = split_dir
         self.split_counts = OFFICIAL_COUNTS if isinstance(split_counts, str) else split_counts
-        self.root = find_below(data_root, _is_root, EXPECTED_TREE)
+        try:
+            self.root = find_below(data_root, _is_root, EXPECTED_TREE)
+        except LayoutError:
+            _refuse_version_2(data_root)
+            raise
         self.covered = self._covered_lists(covered, required=isinstance(split_counts, str))
         classes = CLASSES_19 if num_classes == 19 else CLASSES_43
         kwargs.setdefault('metainfo', dict(classes=classes))
@@ -153,12 +184,10 @@ class BigEarthNet(BaseDataset):
         # In a folder of its own: files beside the lists would pass for lists of the user.
         cache = kept / 'labels' / 'bigearthnet_labels.tsv'
 
+        on_disk = {name for name in folders(self.root) if _PATCH.fullmatch(name)}
+
         def strata() -> dict[str, str]:
-            clear = [
-                name
-                for name in folders(self.root)
-                if _PATCH.fullmatch(name) and name not in covered
-            ]
+            clear = sorted(on_disk - covered)
             return {name: str(found) for name, found in self._labels(clear, cache).items()}
 
         split = get_split(
@@ -167,10 +196,13 @@ class BigEarthNet(BaseDataset):
             strata,
             default,
             counts=self.split_counts,
+            on_disk=OnDisk(
+                self.root, on_disk, _PUBLISHED, 'patches', 'BigEarthNet v1', all_used=False
+            ),
         )
         listed = split.names(self.part)
         names = [name for name in listed if name not in covered]
-        labels = self._labels(self._present(names, split.folder), cache)
+        labels = self._labels(self._present(names, on_disk, split.folder), cache)
         unlabelled = len(names) - len(labels)
         wanted = round(len(labels) * self.fraction) if self.limit is None else self.limit
         chosen = sorted(labels)
@@ -184,7 +216,8 @@ class BigEarthNet(BaseDataset):
             f'{self.num_classes} classes',
             'current',
         )
-        self._metainfo.update(split=f'{split.tag}/{self.part}', samples=len(chosen))
+        cut = name_cut(self.part, len(chosen), len(labels))
+        self._metainfo.update(split=f'{split.tag}/{cut}', samples=len(chosen))
         return [
             dict(
                 patch_dir=os.path.join(self.root, name),
@@ -195,13 +228,12 @@ class BigEarthNet(BaseDataset):
             for name in chosen
         ]
 
-    def _present(self, names: Sequence[str], folder: Path) -> list[str]:
-        """The names, each checked to have a folder.
+    def _present(self, names: Sequence[str], there: set[str], folder: Path) -> list[str]:
+        """Return the names, each checked to have a folder.
 
         Raises:
             LayoutError: A listed patch is not on disk.
         """
-        there = set(folders(self.root))
         absent = [name for name in names if name not in there]
         if absent:
             raise LayoutError(

@@ -1,18 +1,16 @@
 """EuroSAT (Helber et al., 2019): 27,000 Sentinel-2 images of 64 x 64 pixels in ten classes."""
 
-import logging
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.dataset import BaseDataset
-from mmengine.logging import print_log
-
 from swimdiff.bands import RGB, canonical_bands
 from swimdiff.datasets.classification.layout import find_below, folders
-from swimdiff.datasets.classification.splits import Split, get_split, stratified_subset
+from swimdiff.datasets.classification.splits import OnDisk, Split, get_split, stratified_subset
+from swimdiff.datasets.cuts import CutAwareDataset, name_cut
+from swimdiff.datasets.picture_depth import read_header
 from swimdiff.errors import BandError, ConfigError, LayoutError
 from swimdiff.registry import DATASETS
 
@@ -41,12 +39,13 @@ Expected tree:
     AnnualCrop/AnnualCrop_1.jpg ...     (RGB; .tif in the 13-band version)
     Forest/ HerbaceousVegetation/ Highway/ Industrial/ Pasture/ PermanentCrop/ Residential/
     River/ SeaLake/
+    (EuroSATallBands.zip unpacks to {root}/ds/images/remote_sensing/.../tif: name {root}.)
 EuroSAT is at https://zenodo.org/records/7711810: EuroSAT_RGB.zip 95 MB, EuroSAT_MS.zip 2.1 GB.
 Unpack one and name the folder: EUROSAT_ROOT=DIR (13 bands: EUROSAT_MS_ROOT=DIR) in the
 environment, data_root in the config, or --data-root DIR with tools/benchmarks/probe.py."""
 
-#: Images in the released archives.
-_PUBLISHED = 27_000
+#: Images in the released archives, and their side in pixels.
+_PUBLISHED, SIDE = 27_000, 64
 _SUFFIXES = {'.jpg': 'RGB', '.tif': '13-band'}
 
 
@@ -60,7 +59,7 @@ def _is_root(path: Path) -> bool:
 
 
 @DATASETS.register_module()
-class EuroSAT(BaseDataset):
+class EuroSAT(CutAwareDataset):
     """EuroSAT in its released layout, RGB or 13 bands; the files say which.
 
     An item carries ``img_path``, ``band_names``, ``gt_label``; the pipeline reads the pixels.
@@ -110,11 +109,11 @@ class EuroSAT(BaseDataset):
         self.split: Split = get_split(
             'eurosat',
             split_dir,
-            self._strata_to_draw,
+            self._strata,
             default,
             _clean,
             split_counts,
-            len(self.files),
+            OnDisk(self.root, self.files.keys(), _PUBLISHED, 'images', 'EuroSAT'),
         )
         super().__init__(data_root=str(data_root), pipeline=list(pipeline), **kwargs)
 
@@ -155,7 +154,21 @@ class EuroSAT(BaseDataset):
                 f'{self.root} mixes the versions of EuroSAT ({counts}). Keep them in two folders.'
             )
         self._check_bands(next(iter(kinds)))
+        self._check_sizes(files)
         return files
+
+    def _check_sizes(self, files: dict[str, str]) -> None:
+        """Look at the first image of each class; the pipeline looks at every one it reads."""
+        first = {os.path.dirname(path): path for path in reversed(files.values())}
+        for path in first.values():
+            header = read_header(self.root / path)
+            if header is not None and (header.height, header.width) != (SIDE, SIDE):
+                raise LayoutError(
+                    f'{self.root / path} is {header.width} x {header.height} pixels. Expected '
+                    f'{SIDE} x {SIDE}, as all images of EuroSAT are. Use the files as released; '
+                    "tiles of your own are read by type='LabelledPictures' or "
+                    "'LabelledRasters'."
+                )
 
     def _check_bands(self, kind: str) -> None:
         have = RGB if kind == '.jpg' else EUROSAT_BANDS
@@ -169,17 +182,6 @@ class EuroSAT(BaseDataset):
 
     def _strata(self) -> dict[str, str]:
         return {name: os.path.dirname(path) for name, path in self.files.items()}
-
-    def _strata_to_draw(self) -> dict[str, str]:
-        if len(self.files) < _PUBLISHED:
-            print_log(
-                f'{self.root} holds {len(self.files)} images, EuroSAT {_PUBLISHED}: the split is '
-                'drawn from these and is not the one of the whole set; compare its scores with no '
-                'other. If that is not meant, unpack the archive again and delete the split.',
-                'current',
-                logging.WARNING,
-            )
-        return self._strata()
 
     def load_data_list(self) -> list[dict]:
         """Index one part of the split, sorted by name."""
@@ -197,7 +199,8 @@ class EuroSAT(BaseDataset):
             names = tuple(
                 stratified_subset({name: strata[name] for name in names}, max(count, 1), self.seed)
             )
-        self._metainfo.update(split=f'{self.split.tag}/{self.part}', samples=len(names))
+        cut = name_cut(self.part, len(names), len(self.split.names(self.part)))
+        self._metainfo.update(split=f'{self.split.tag}/{cut}', samples=len(names))
         return [
             dict(
                 img_path=os.path.join(self.root, self.files[name]),

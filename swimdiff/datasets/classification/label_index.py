@@ -3,17 +3,23 @@
 import json
 import logging
 import os
+import re
 import uuid
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from mmengine.logging import print_log
 
 from swimdiff.datasets.classification.corine import CLASSES_43
 from swimdiff.errors import LayoutError
+from swimdiff.utils.progress import track
 
 __all__ = ['label_index', 'read_labels']
 
+#: Looking at files waits for the disk, most of all for one behind a network.
+_THREADS = 16
 _NUMBER = {name: i for i, name in enumerate(CLASSES_43)}
 
 
@@ -45,18 +51,39 @@ def read_labels(root: Path, patch: str) -> list[int]:
     return sorted({_NUMBER[label] for label in labels})
 
 
-def _load(cache: Path) -> dict[str, list[int]]:
-    """What was kept; nothing, with a warning, where the file is damaged."""
+@dataclass(frozen=True)
+class _Entry:
+    """Labels of one patch, and the state of the file they were read from."""
+
+    labels: list[int]
+    state: str
+
+
+def _file_state(root: Path, patch: str) -> str:
+    """Return size and time of a label file: they change when the file is written again."""
+    try:
+        found = os.stat(root / patch / f'{patch}_labels_metadata.json')
+    except OSError:
+        return ''  # reading it says what is wrong
+    return f'{found.st_size}:{found.st_mtime_ns}'
+
+
+def _load(cache: Path) -> dict[str, _Entry]:
+    """Return what was kept; nothing, with a warning, where the file is damaged."""
     if not cache.is_file():
         return {}
-    index: dict[str, list[int]] = {}
+    index: dict[str, _Entry] = {}
     try:
         for line in cache.read_text().splitlines(keepends=True):
-            patch, _, labels = line.partition('\t')
-            index[patch] = [int(label) for label in labels.split(',')]
+            patch, labels, *state = line.rstrip('\n').split('\t')
+            numbers = [int(label) for label in labels.split(',')]
             # A line cut off may still look like numbers.
-            if not line.endswith('\n') or not all(0 <= i < len(_NUMBER) for i in index[patch]):
+            if not line.endswith('\n') or not all(0 <= i < len(_NUMBER) for i in numbers):
                 raise ValueError(line)
+            if state and not re.fullmatch(r'\d+:\d+', state[0]):
+                raise ValueError(line)
+            # A version that kept no state wrote two columns: such labels are read again.
+            index[patch] = _Entry(numbers, state[0] if state else '')
     except ValueError:  # includes text that is no UTF-8
         print_log(
             f'{cache} is damaged; expected lines of a patch, a tab and numbers from 0 to '
@@ -68,8 +95,11 @@ def _load(cache: Path) -> dict[str, list[int]]:
     return index
 
 
-def _save(cache: Path, index: dict[str, list[int]]) -> None:
-    lines = [f'{patch}\t{",".join(map(str, labels))}\n' for patch, labels in sorted(index.items())]
+def _save(cache: Path, index: dict[str, _Entry]) -> None:
+    lines = [
+        f'{patch}\t{",".join(map(str, entry.labels))}\t{entry.state}\n'
+        for patch, entry in sorted(index.items())
+    ]
     partial = cache.with_name(f'.{cache.name}.{uuid.uuid4().hex}')
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
@@ -81,27 +111,39 @@ def _save(cache: Path, index: dict[str, list[int]]) -> None:
 
 
 def label_index(root: Path, patches: Iterable[str], cache: Path) -> dict[str, list[int]]:
-    """Labels of patches, as indices into ``CLASSES_43``.
+    """Return the labels of patches, as indices into ``CLASSES_43``.
 
-    Hundreds of thousands of small files take minutes to read, so what was read is kept in one file.
+    Hundreds of thousands of small files take minutes to read, so what was read is kept in one file,
+    with size and time of each label file: one that was written again is read again.
 
     Args:
         root: Folder of the patch folders.
         patches: Names of the patches wanted.
-        cache: File that keeps the labels between runs; delete it after changing label files.
+        cache: File that keeps the labels between runs.
 
     Raises:
         LayoutError: A label file is missing or damaged.
     """
     wanted = list(patches)
     index = _load(cache)
-    absent = [patch for patch in wanted if patch not in index]
-    if len(absent) > 10_000:
-        print_log(f'Reading the labels of {len(absent)} patches below {root} once', 'current')
-    for done, patch in enumerate(absent, start=1):
-        index[patch] = read_labels(root, patch)
-        if done % 50_000 == 0:
-            print_log(f'  {done} of {len(absent)} label files read', 'current')
-    if absent:
+    with ThreadPoolExecutor(_THREADS) as pool:
+        states = pool.map(lambda patch: _file_state(root, patch), wanted, chunksize=256)
+        now = dict(zip(wanted, track(states, len(wanted), f'Looking at {root}'), strict=True))
+    stale = [patch for patch in wanted if patch not in index or index[patch].state != now[patch]]
+    changed = 0
+    for patch in track(stale, len(stale), f'Reading the labels below {root}'):
+        labels = read_labels(root, patch)
+        old = index.get(patch)
+        changed += old is not None and old.labels != labels
+        index[patch] = _Entry(labels, now[patch])
+    if changed:
+        print_log(
+            f'{root}: the labels of {changed} patches changed since they were read last, and are '
+            'read again. A split that was drawn from the old ones stays as it is; delete its '
+            'folder to draw it anew.',
+            'current',
+            logging.WARNING,
+        )
+    if stale:
         _save(cache, index)
-    return {patch: index[patch] for patch in wanted}
+    return {patch: index[patch].labels for patch in wanted}

@@ -8,6 +8,8 @@ from swimdiff.errors import DatasetNotFoundError, LayoutError
 
 __all__ = ['find_below', 'folders']
 
+#: Folders in a row that hold nothing but one folder; more are taken for a loop of links.
+_LONGEST_CHAIN = 8
 _ARCHIVES = ('.zip', '.tar', '.tar.gz', '.tgz')
 
 
@@ -19,6 +21,16 @@ def folders(path: Path) -> list[str]:
         )
 
 
+def _follow_chain(path: Path, is_root: Callable[[Path], bool]) -> Path:
+    """Go down through folders that hold nothing but one folder (``ds/images/.../tif``)."""
+    for _ in range(_LONGEST_CHAIN):
+        inner = folders(path)
+        if len(inner) != 1 or is_root(path):
+            break
+        path = path / inner[0]
+    return path
+
+
 def find_below(
     data_root: str | Path, is_root: Callable[[Path], bool], expected: str, depth: int = 2
 ) -> Path:
@@ -28,7 +40,8 @@ def find_below(
         data_root: The folder named in the config.
         is_root: Recognises the folder.
         expected: Tree and source, for the message; ``{root}`` is replaced.
-        depth: Levels that are looked at below ``data_root``.
+        depth: Levels that are looked at below ``data_root``; folders that hold nothing but one
+            folder are no level.
 
     Raises:
         DatasetNotFoundError: ``data_root`` is not there.
@@ -39,7 +52,7 @@ def find_below(
     if not root.is_dir():
         what = 'is a file, not a folder' if root.exists() else 'does not exist'
         raise DatasetNotFoundError(f'data_root {root.absolute()} {what}.\n{advice}')
-    level = [root]
+    level = [_follow_chain(root, is_root)]
     for _ in range(depth + 1):
         found = [path for path in level if is_root(path)]
         if len(found) == 1:
@@ -49,7 +62,7 @@ def find_below(
                 f'data_root {root} holds several data sets: {", ".join(map(str, found))}. '
                 'Set data_root to one of them.'
             )
-        level = [path / name for path in level for name in folders(path)]
+        level = [_follow_chain(path / name, is_root) for path in level for name in folders(path)]
     entries = sorted(path.name for path in root.iterdir())
     archives = [name for name in entries if name.endswith(_ARCHIVES)]
     if archives:

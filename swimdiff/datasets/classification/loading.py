@@ -15,7 +15,7 @@ from mmcv.transforms import BaseTransform
 from PIL import Image, UnidentifiedImageError
 
 from swimdiff.bands import RGB, SENTINEL2, get_stats
-from swimdiff.datasets.classification.eurosat import EUROSAT_BANDS
+from swimdiff.datasets.classification.eurosat import EUROSAT_BANDS, SIDE
 from swimdiff.datasets.raster import read_bands, read_channels
 from swimdiff.errors import RasterError
 from swimdiff.registry import TRANSFORMS
@@ -75,7 +75,9 @@ class LoadEuroSAT(BaseTransform):
         path, bands = results['img_path'], results['band_names']
         if path.lower().endswith('.tif'):
             channels = [EUROSAT_BANDS.index(band) for band in bands]
-            stack = read_channels(path, channels, count=len(EUROSAT_BANDS), dtype='uint16')
+            stack = read_channels(
+                path, channels, len(EUROSAT_BANDS), shape=(SIDE, SIDE), dtype='uint16'
+            )
             planes = [self.stretch.table(band)[stack[i]] for i, band in enumerate(bands)]
             image = np.stack(planes, axis=-1)
         else:
@@ -91,7 +93,14 @@ def _read_picture(path: str) -> np.ndarray:
     """H x W x 3 uint8, red first. Pillow refuses a JPEG that ends early; OpenCV fills it up."""
     try:
         with Image.open(path) as picture:
+            if picture.size != (SIDE, SIDE):
+                raise RasterError(
+                    f'{path} is {picture.width} x {picture.height} pixels. Expected a JPEG of '
+                    f'{SIDE} x {SIDE}, as all images of EuroSAT are. Use the files as released.'
+                )
             return np.asarray(picture.convert('RGB'))
+    except RasterError:
+        raise
     except FileNotFoundError as error:
         raise RasterError(
             f'{path} is missing. Expected a JPEG as released; unpack it again.'

@@ -12,15 +12,16 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mmengine.logging import print_log
 
 from swimdiff.errors import ConfigError, LayoutError
 
-__all__ = ['PARTS', 'Split', 'draw_split', 'get_split', 'read_names', 'stratified_subset']
+__all__ = ['PARTS', 'OnDisk', 'Split', 'draw_split', 'get_split', 'read_names', 'stratified_subset']
 
 PARTS = ('train', 'val', 'test')
 #: Shares of a split that is drawn here (method.md section 4).
@@ -67,6 +68,71 @@ class Split:
                 f'split={part!r}: {self.folder} has {", ".join(self.parts)}. Choose one of these.'
             )
         return self.parts[part]
+
+
+@dataclass(frozen=True)
+class OnDisk:
+    """The samples of an archive as they lie there, which a drawn split must go on to match.
+
+    Args:
+        root: Folder of the samples.
+        names: Names of all samples there, in any order.
+        published: Number of samples in the released archive; None where there is none.
+        what: Word for a sample, for messages.
+        archive: Name of the archive, for messages.
+        all_used: Whether every sample is in a split; without, a split of a version that kept no
+            names cannot be compared.
+    """
+
+    root: Path
+    names: Collection[str]
+    published: int | None = None
+    what: str = 'samples'
+    archive: str = 'the archive'
+    all_used: bool = True
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the names, whatever their order."""
+        return hashlib.sha256('\n'.join(sorted(self.names)).encode(errors='replace')).hexdigest()
+
+    def warn_of_parts(self) -> None:
+        """Say that a split is about to be drawn from less than the released archive."""
+        if self.published is not None and len(self.names) < self.published:
+            print_log(
+                f'{self.root} holds {len(self.names)} {self.what}, {self.archive} '
+                f'{self.published}: the split is drawn from these and is not the one of the whole '
+                'set; compare its scores with no other. If that is not meant, unpack the archive '
+                'again and delete the split.',
+                'current',
+                logging.WARNING,
+            )
+
+    def check(self, folder: Path, record: Mapping[str, Any], size: int) -> None:
+        """Refuse a split that was drawn from other samples than those that are there now.
+
+        Args:
+            folder: Folder of the split.
+            record: What was written when it was drawn.
+            size: Number of samples in it.
+
+        Raises:
+            LayoutError: Samples were added, removed or renamed since.
+        """
+        drawn = record.get('drawn_from')
+        if drawn is None:  # written before the names were kept: the number must do
+            if not self.all_used:
+                return
+            drawn = dict(samples=size, sha256=self.sha256)
+        if drawn.get('samples') == len(self.names) and drawn.get('sha256') == self.sha256:
+            return
+        raise LayoutError(
+            f'{folder} was drawn from {drawn.get("samples")} {self.what}; there are '
+            f'{len(self.names)} now in {self.root}'
+            f'{", some with other names" if drawn.get("samples") == len(self.names) else ""}. If '
+            'the data set was not complete then, delete this folder to draw the split anew; if it '
+            'is not complete now, unpack it again.'
+        )
 
 
 def _order(name: str, seed: int) -> bytes:
@@ -175,14 +241,16 @@ def _read_split(folder: Path, clean: Callable[[str], str]) -> Split:
     return Split(folder.name, parts, folder)
 
 
-def _write(split: Split) -> None:
+def _write(split: Split, on_disk: OnDisk | None) -> None:
     """Write a drawn split, whole or not at all; another process may be doing the same."""
     partial = split.folder.with_name(f'.{split.folder.name}.{uuid.uuid4().hex}')
-    record = dict(
+    record: dict[str, Any] = dict(
         name=split.name,
         sha256=split.sha256,
         counts={part: len(names) for part, names in split.parts.items()},
     )
+    if on_disk is not None:
+        record['drawn_from'] = dict(samples=len(on_disk.names), sha256=on_disk.sha256)
     try:
         partial.mkdir(parents=True)
         for part, names in split.parts.items():
@@ -203,15 +271,8 @@ def _write(split: Split) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _check(split: Split, counts: Mapping[str, int] | None, total: int | None) -> None:
+def _check(split: Split, counts: Mapping[str, int] | None, on_disk: OnDisk | None) -> None:
     record = split.folder / _RECORD
-    size = sum(map(len, split.parts.values()))
-    if record.is_file() and total is not None and size != total:
-        raise LayoutError(
-            f'{split.folder} was drawn from {size} samples; there are {total} now. If the data set '
-            'was not complete then, delete this folder to draw the split anew; if it is not '
-            'complete now, unpack it again.'
-        )
     if record.is_file():
         written = json.loads(record.read_text())
         if written.get('sha256') != split.sha256:
@@ -220,6 +281,8 @@ def _check(split: Split, counts: Mapping[str, int] | None, total: int | None) ->
                 f'{_RECORD} says {str(written.get("sha256"))[:8]}.... Delete the folder to draw '
                 f'the split anew, or delete {_RECORD} if the lists are meant to be yours.'
             )
+        if on_disk is not None:
+            on_disk.check(split.folder, written, sum(map(len, split.parts.values())))
     for part, count in (counts or {}).items():
         if part in split.parts and len(split.parts[part]) != count:
             raise LayoutError(
@@ -235,7 +298,7 @@ def get_split(
     default: Path,
     clean: Callable[[str], str] = str,
     counts: Mapping[str, int] | None = None,
-    total: int | None = None,
+    on_disk: OnDisk | None = None,
     seed: int = 0,
 ) -> Split:
     """The split to use: the user's lists, the one drawn before, or a new one.
@@ -248,22 +311,27 @@ def get_split(
         default: Folder in which drawn splits lie.
         clean: Brings a name of a list into the form that the data set uses.
         counts: Number of samples that each part must have.
-        total: Number of samples on disk; a drawn split must have as many.
+        on_disk: The samples that are there. A split is drawn with a warning where they are fewer
+            than released, and a drawn one is refused where they are others now.
         seed: Seed of the draw.
 
     Raises:
-        LayoutError: Lists that overlap, are incomplete, or were changed after they were drawn.
+        LayoutError: Lists that overlap, are incomplete, or were changed after they were drawn; or
+            a drawn split whose samples are others now.
     """
-    if split_dir is not None and Path(split_dir).is_dir() and any(Path(split_dir).glob('*.*')):
-        split = _read_split(Path(split_dir), clean)
-        _check(split, counts, total)
+    split_dir = None if split_dir is None else Path(split_dir).expanduser()
+    if split_dir is not None and split_dir.is_dir() and any(split_dir.glob('*.*')):
+        split = _read_split(split_dir, clean)
+        _check(split, counts, on_disk)
         return split
-    parent = Path(split_dir) if split_dir is not None else default
+    parent = default if split_dir is None else split_dir
     folder = parent / f'{dataset}_{"-".join(map(str, _SHARES))}_seed{seed}'
     if folder.is_dir():
         split = _read_split(folder, clean)
     else:
+        if on_disk is not None:
+            on_disk.warn_of_parts()
         split = draw_split(dataset, strata(), folder, seed)
-        _write(split)
-    _check(split, counts, total)
+        _write(split, on_disk)
+    _check(split, counts, on_disk)
     return split

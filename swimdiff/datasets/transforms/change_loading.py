@@ -18,8 +18,9 @@ class LoadChangePair(BaseTransform):
     both by the same amount; none can move one date alone.
 
     Required keys: ``img_path`` (two), ``seg_map_path`` (None for none), ``window``, ``pad_label``.
-    Added: ``img`` (H x W x 6 uint8), ``gt_seg_map`` (H x W uint8), ``seg_fields``, ``img_shape``,
-    ``ori_shape``.
+    Optional: ``mask_coding``, what the values of the mask mean; by default 0 and 255. Added:
+    ``img`` (H x W x 6 uint8), ``gt_seg_map`` (H x W uint8: 0, 1, 255 unlabelled), ``seg_fields``,
+    ``img_shape``, ``ori_shape``.
     """
 
     def transform(self, results: dict) -> dict:
@@ -28,7 +29,7 @@ class LoadChangePair(BaseTransform):
         image = cut(np.concatenate(dates, axis=2), results['window'], fill=0)
         results.update(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
         if results['seg_map_path'] is not None:
-            mask = read_mask(results['seg_map_path'])
+            mask = read_mask(results['seg_map_path'], results.get('mask_coding'))
             results['gt_seg_map'] = cut(mask, results['window'], results['pad_label'])
             results['seg_fields'] = ['gt_seg_map']
         return results

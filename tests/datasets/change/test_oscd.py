@@ -131,6 +131,15 @@ def test_split_files_and_lists_keep_cities_together(oscd_root):
     assert named.metainfo['split'] == 'mine'
 
 
+def test_some_cities_of_a_split_have_another_name(oscd_root):
+    some = build(oscd_root, split='train', cities=['saclay_e', 'beirut'])
+    assert some.metainfo['split'] == 'train-cut2of3'
+    other = build(oscd_root, split='test', cities=['beirut'])
+    assert other.metainfo['split'] == 'test-own1'
+    every = build(oscd_root, split='train', cities=LABELLED, tile=64, indices=3)
+    assert every.metainfo['split'] == f'train-cut3of{len(build(oscd_root, tile=64))}'
+
+
 def test_a_merged_tree_is_read_too(oscd_root, tmp_path):
     merged = tmp_path / 'merged' / 'beirut'
     shutil.copytree(oscd_root / f'{PREFIX}Images' / 'beirut', merged)

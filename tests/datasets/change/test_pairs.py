@@ -9,7 +9,7 @@ from PIL import Image
 
 from swimdiff.datasets.change import LEVIRCD, ChangePairs
 from swimdiff.datasets.change.tiles import tile_windows
-from swimdiff.errors import DatasetNotFoundError, LayoutError, RasterError
+from swimdiff.errors import ConfigError, DatasetNotFoundError, LayoutError, RasterError
 
 LOAD = [dict(type='LoadChangePair')]
 
@@ -79,13 +79,58 @@ def test_listed_names_with_spaces_and_dots_and_twice(tmp_path, levir_root):
     for part in ('A', 'B', 'label'):
         (flat / part / 'train_1.png').rename(flat / part / 'North field 1.png')
         (flat / part / 'train_2.png').rename(flat / part / 'v1.2.png')
-    options = dict(layout='{part}', list_file='list.txt', pipeline=LOAD)
-    (flat / 'list.txt').write_text('North field 1.png\r\n\nv1.2\n')
+    options = dict(layout='{part}', list_file='list/train.txt', pipeline=LOAD)
+    (flat / 'list').mkdir()
+    (flat / 'list/train.txt').write_text('North field 1.png\r\n\nv1.2\n')
     dataset = ChangePairs(str(flat), **options)
     assert [item['image_id'] for item in dataset] == ['North field 1', 'v1.2']
-    (flat / 'list.txt').write_text('train_3.png\nNorth field 1\ntrain_3\n')
-    with pytest.raises(LayoutError, match=r"list\.txt names 'train_3' more than once"):
+    (flat / 'list/train.txt').write_text('train_3.png\nNorth field 1\ntrain_3\n')
+    with pytest.raises(LayoutError, match=r"train\.txt names 'train_3' more than once"):
         ChangePairs(str(flat), **options)
+
+
+@pytest.mark.parametrize('options', [dict(layout='{part}'), dict(list_file='names.txt')])
+def test_splits_that_would_be_the_same_pictures_are_refused(tmp_path, levir_root, options):
+    flat = tmp_path / 'flat'
+    shutil.copytree(levir_root / 'train', flat)
+    (flat / 'names.txt').write_text('train_1\n')
+    for split in ('train', 'val', 'test'):
+        with pytest.raises(ConfigError, match='would be the same pictures') as error:
+            ChangePairs(str(flat), split=split, **options)
+    assert "list_file='list/{split}.txt'" in str(error.value)
+    # The advice, taken: lists, or everything.
+    (flat / 'list').mkdir()
+    (flat / 'list' / 'test.txt').write_text('train_2\n')
+    lists = dict(options, list_file='list/{split}.txt')
+    assert len(ChangePairs(str(flat), split='test', **lists)) == 1
+    assert len(ChangePairs(str(flat), split='all', layout='{part}')) == 3
+
+
+def test_precut_copies_read_by_their_root_alone(tmp_path, levir_root):
+    flat = tmp_path / 'LEVIR-CD256'
+    shutil.copytree(levir_root / 'train', flat)
+    with pytest.raises(ConfigError, match='would be the same pictures'):
+        LEVIRCD(str(flat))
+    (flat / 'list').mkdir()
+    (flat / 'list' / 'train.txt').write_text('train_1.png\ntrain_3.png\n')
+    (flat / 'list' / 'test.txt').write_text('train_2.png\n')
+    assert [item['image_id'] for item in LEVIRCD(str(flat))] == ['train_1', 'train_3']
+    assert [item['image_id'] for item in LEVIRCD(str(flat), split='test')] == ['train_2']
+    with pytest.raises(LayoutError, match=r"val.txt is missing; there are \['test.txt', 'train"):
+        LEVIRCD(str(flat), split='val')
+    shutil.copytree(flat / 'A', flat / 'train' / 'A')
+    with pytest.raises(LayoutError, match='Say which is meant'):
+        LEVIRCD(str(flat))
+
+
+def test_a_cut_of_a_split_has_another_name(levir_root):
+    cut = LEVIRCD(str(levir_root), split='test', indices=2)
+    assert len(cut) == 2 and cut.metainfo['split'] == 'test-cut2of3'
+    whole = LEVIRCD(str(levir_root), split='test')
+    assert whole.get_subset([0]).metainfo['split'] == 'test-cut1of3'
+    assert whole.metainfo['split'] == 'test'
+    whole.get_subset_(-1)
+    assert whole.metainfo['split'] == 'test-cut1of3'
 
 
 def test_without_labels_only_when_asked(levir_root):
@@ -136,10 +181,15 @@ def test_truncated_picture_and_wrong_label_values(levir_root):
     dataset = LEVIRCD(str(levir_root), pipeline=LOAD)
     with pytest.raises(RasterError, match=re.escape(str(path))):
         dataset[0]
+    # Replaced after the data set was built, and before.
     label = levir_root / 'train' / 'label' / 'train_2.png'
     Image.fromarray(np.full((128, 128), 3, np.uint8)).save(label)
     with pytest.raises(RasterError, match=r'train_2\.png holds the values \[3\]'):
         dataset[1]
+    with pytest.raises(RasterError, match=r'train_2\.png holds the values \[3\]'):
+        LEVIRCD(str(levir_root))
+    label.unlink()
+    shutil.copy(levir_root / 'train' / 'label' / 'train_1.png', label)
     path.write_bytes(b'')
     with pytest.raises(RasterError, match=re.escape(str(path))):
         LEVIRCD(str(levir_root))
@@ -148,7 +198,7 @@ def test_truncated_picture_and_wrong_label_values(levir_root):
 def test_pictures_of_16_bit_are_refused_and_jpeg_noise_is_no_change(levir_root):
     path = levir_root / 'train' / 'A' / 'train_1.png'
     Image.fromarray(np.full((128, 128), 3000, np.uint16)).save(path)
-    with pytest.raises(RasterError, match=r'train_1\.png holds pixels of more than 8 bit'):
+    with pytest.raises(RasterError, match=r'train_1\.png is .* 16 bits'):
         LEVIRCD(str(levir_root), pipeline=LOAD)[0]
     label = levir_root / 'train' / 'label' / 'train_2.png'
     label.unlink()

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -139,11 +140,61 @@ def test_fraction_is_drawn_without_replacement(tmp_path, scope):
     assert abs(count[1] - count[0] / 2) < 1
 
 
-def test_labels_are_read_once(root):
+def test_labels_are_read_once_and_again_when_they_change(root, monkeypatch):
+    from swimdiff.datasets.classification import label_index
+
+    asked, said = [], []
+    read = label_index.read_labels
+    monkeypatch.setattr(
+        label_index, 'read_labels', lambda root, patch: asked.append(patch) or read(root, patch)
+    )
+    monkeypatch.setattr(label_index, 'print_log', lambda line, *_: said.append(line))
     first = build(root)
-    for path in root.glob('*/*.json'):
-        path.write_text('damaged')
-    assert names(build(root)) == names(first)
+    assert len(asked) == 9
+    assert names(build(root)) == names(first) and len(asked) == 9
+    patch = names(first)[0]
+    path = root / patch / f'{patch}_labels_metadata.json'
+    path.write_text(json.dumps(dict(labels=['Sea and ocean', 'Pastures'])))
+    again = build(root)
+    assert asked[9:] == [patch] and 'the labels of 1 patches changed' in said[0]
+    assert again.get_data_info(0)['gt_label'] == [4, 18]
+    path.unlink()
+    with pytest.raises(LayoutError, match='is missing'):
+        build(root)
+
+
+def test_patches_added_or_removed_after_the_split_was_drawn(root, monkeypatch):
+    """The guard that EuroSAT has: not a patch is left out in silence."""
+    said = []
+    module = 'swimdiff.datasets.classification.splits'
+    monkeypatch.setattr(f'{module}.print_log', lambda line, *_, **__: said.append(line))
+    build(root)
+    assert 'holds 10 patches, BigEarthNet v1 590326: the split is drawn from these' in said[0]
+    write_patch(root, 10)
+    with pytest.raises(LayoutError, match='drawn from 10 patches; there are 11 now') as error:
+        build(root)
+    drawn = str(error.value).split(' was drawn')[0]
+    shutil.rmtree(drawn)  # the advice
+    assert sum(len(build(root, split=part)) for part in ('train', 'val', 'test')) == 8
+    shutil.rmtree(root / 'S2A_MSIL2A_20170613T101031_3_45')
+    write_patch(root, 11)
+    with pytest.raises(LayoutError, match=r'11 now in .*some with other names'):
+        build(root)
+
+
+@pytest.mark.parametrize('kind', ['product', 'metadata', 'patches'])
+def test_version_2_is_told_apart(tmp_path, scope, kind):
+    """Names as the archive of today has them."""
+    product = tmp_path / 'BigEarthNet-S2' / 'S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP'
+    (product / f'{product.name}_26_57').mkdir(parents=True)
+    root = dict(product=tmp_path, metadata=tmp_path / 'meta', patches=product)[kind]
+    if kind == 'metadata':
+        root.mkdir()
+        (root / 'metadata.parquet').write_bytes(b'PAR1')
+    with pytest.raises(
+        LayoutError, match=r'belongs to BigEarthNet v2.*zenodo.org/records/12687186'
+    ):
+        build(root)
 
 
 @pytest.mark.parametrize('damage', ['cut', 'word', 'range', 'binary'])

@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import numpy as np
@@ -112,14 +113,16 @@ def test_empty_class(root):
 
 def test_drawing_from_fewer_than_published_is_said_once(root, monkeypatch):
     said = []
-    module = 'swimdiff.datasets.classification.eurosat'
-    monkeypatch.setattr(f'{module}.print_log', lambda line, *_: said.append(line))
+    splits = 'swimdiff.datasets.classification.splits'
+    monkeypatch.setattr(
+        f'{splits}.print_log', lambda line, *_, **__: said.append(line) if 'holds' in line else 0
+    )
     build(root)
     build(root)
     assert len(said) == 1
     assert '2750 holds 50 images, EuroSAT 27000: the split is drawn from these' in said[0]
     shutil.rmtree(root / 'splits')
-    monkeypatch.setattr(f'{module}._PUBLISHED', 50)
+    monkeypatch.setattr('swimdiff.datasets.classification.eurosat._PUBLISHED', 50)
     build(root)
     assert len(said) == 1
 
@@ -129,8 +132,38 @@ def test_split_of_a_partial_tree(root):
     (root / '2750' / 'Forest' / 'Forest_6.jpg').write_bytes(
         (root / '2750' / 'Forest' / 'Forest_1.jpg').read_bytes()
     )
-    with pytest.raises(LayoutError, match='drawn from 50 samples'):
+    with pytest.raises(LayoutError, match='drawn from 50 images; there are 51 now'):
         build(root)
+    (root / '2750' / 'Forest' / 'Forest_1.jpg').unlink()
+    with pytest.raises(LayoutError, match=r'50 now in .*some with other names'):
+        build(root)
+    (record,) = root.rglob('split.json')  # of a version that kept the number alone
+    content = json.loads(record.read_text())
+    del content['drawn_from']
+    record.write_text(json.dumps(content))
+    with pytest.raises(LayoutError, match='names 1 of'):
+        [build(root, split=part) for part in ('train', 'val', 'test')]
+
+
+def test_archive_of_all_bands_as_it_unpacks(tmp_path, scope):
+    write_ms(tmp_path / 'all/ds/images/remote_sensing/otherDatasets/sentinel_2')
+    data = build(tmp_path / 'all', bands=('B08',))
+    assert len(data) == 18 and data[0]['inputs'].shape == (1, 64, 64)
+
+
+@pytest.mark.parametrize('which', ['first', 'later'])
+def test_tiles_of_80_pixels_are_refused(root, which):
+    folder = root / '2750' / 'Forest'
+    path = folder / ('Forest_1.jpg' if which == 'first' else 'Forest_3.jpg')
+    Image.fromarray(np.zeros((80, 80, 3), np.uint8)).save(path)
+    error = LayoutError if which == 'first' else RasterError
+    with pytest.raises(error, match=rf'{path.name} is 80 x 80 pixels. Expected .*64 x 64'):
+        [item for part in ('train', 'val', 'test') for item in build(root, split=part)]
+
+
+def test_a_cut_has_another_name(root):
+    assert build(root, split='test', limit=4).metainfo['split'].endswith('/test-cut4of10')
+    assert build(root, split='test', indices=3).metainfo['split'].endswith('/test-cut3of10')
 
 
 def test_band_that_rgb_lacks(root):
