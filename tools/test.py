@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from swimdiff.apis.statistics_transfer import transfer_statistics
 from swimdiff.errors import ConfigError, SwiMDiffError
 from swimdiff.models.pretrained import load_weights
 from swimdiff.utils.checkpoint import read_checkpoint
@@ -51,10 +52,13 @@ def main(argv: list[str] | None = None) -> None:
     try:
         cfg = build_config(args)
         adapt_to_device(cfg)
+        found = read_checkpoint(args.checkpoint, weights_only=not args.trust_checkpoint)
+        notes = transfer_statistics(cfg, found)
         runner = Runner.from_cfg(cfg)
+        for level, note in notes:
+            runner.logger.log(level, note)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         # Whole, or an error: the engine would only warn about what does not fit.
-        found = read_checkpoint(args.checkpoint, weights_only=not args.trust_checkpoint)
         runner.logger.info(load_weights(model, found, prefix=None))
         runner.test()
     except SwiMDiffError as error:

@@ -17,6 +17,7 @@ import sys
 from mmengine.config import Config
 from mmengine.runner import FlexibleRunner, Runner
 
+from swimdiff.apis.statistics_transfer import transfer_statistics
 from swimdiff.engine.batch_recipe import scale_recipe
 from swimdiff.errors import StoppedError, SwiMDiffError
 from swimdiff.utils.elastic import EXIT_STOPPED, current_launch
@@ -110,7 +111,10 @@ def main(argv: list[str] | None = None) -> None:
     try:
         cfg = build_config(parse_args(argv))
         adapt_to_device(cfg)
+        notes = transfer_statistics(cfg)
         runner = build_runner(cfg)
+        for level, note in notes:
+            runner.logger.log(level, note)
         settle_resume(runner)
         ready = True
         train(runner)

@@ -6,7 +6,9 @@ import torch
 from fixtures.tools import load_tool
 from safetensors import safe_open
 
+from swimdiff.bands import get_stats
 from swimdiff.utils.checkpoint import read_checkpoint
+from swimdiff.utils.input_statistics import read_statistics
 
 TOOL = load_tool('model_converters/publish_backbone.py')
 CONFIG = """
@@ -51,6 +53,13 @@ def test_published_file_reads_like_the_checkpoint(source):
     published = read_checkpoint(source.with_name('r18.safetensors'))
     assert published.bands == ('B04', 'B03')
     assert published.stats == 'seco'
+    # Not by name alone: whoever has the file has the numbers.
+    stats, table = read_statistics(published), get_stats('seco')
+    assert (stats.unit, tuple(stats.low)) == ('reflectance x 255', ('B04', 'B03'))
+    for column in ('low', 'high', 'mean', 'std'):
+        assert getattr(stats, column) == {
+            band: getattr(table, column)[band] for band in ('B04', 'B03')
+        }
     assert sorted(published.state_dict) == ['a', 'b']
 
 

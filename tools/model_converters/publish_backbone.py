@@ -28,9 +28,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from swimdiff import __version__
-from swimdiff.bands import canonical_bands
+from swimdiff.bands import canonical_bands, stats_to_mapping
 from swimdiff.errors import CheckpointError, SwiMDiffError
 from swimdiff.utils.checkpoint import Checkpoint, read_checkpoint, some
+from swimdiff.utils.input_statistics import META_KEY, read_statistics
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -62,12 +63,14 @@ def provenance(checkpoint: Checkpoint, bands: list[str] | None) -> dict[str, str
     """
     digest = hashlib.sha256(Path(checkpoint.path).expanduser().read_bytes()).hexdigest()
     known = canonical_bands(bands) if bands else checkpoint.bands
+    stats = read_statistics(checkpoint)
     about: dict[str, object] = {
         'source': Path(checkpoint.path).name,
         'source_sha256': digest,
         'written_by': f'swimdiff {__version__}, torch {torch.__version__}',
         'bands': ','.join(known) if known else None,
         'stats': checkpoint.stats,
+        META_KEY: json.dumps(stats_to_mapping(stats, stats.low)) if stats else None,
         'backbone': json.dumps(checkpoint.backbone) if checkpoint.backbone else None,
     }
     about.update(
