@@ -154,7 +154,7 @@ def test_what_a_checkpoint_does_not_say_is_said(tmp_path):
 def test_a_missing_checkpoint_is_advised_with_the_place_that_names_it(tmp_path):
     there = write(tmp_path / 'epoch_1.pth', input_statistics=table())
     cfg = config(OSCD, tmp_path / 'epoch_9.pth')
-    with pytest.raises(CheckpointError, match='epoch_9.pth does not exist') as error:
+    with pytest.raises(CheckpointError, match=r'epoch_9\.pth does not exist') as error:
         transfer_statistics(cfg)
     (option,) = re.findall(r'--cfg-options (\S+)=FILE', str(error.value))
     assert option == PLACE
