@@ -4,8 +4,8 @@ The ``.pth`` loads with ``torch.load(weights_only=True)`` and wherever the check
 in mmpretrain and mmseg without this package too: ``init_cfg=dict(type='Pretrained',
 checkpoint=FILE, prefix='backbone.')``. The ``.safetensors`` needs no pickle at all; the engine
 alone cannot read it: say ``custom_imports=dict(imports=['swimdiff.engine'])`` in the config there.
-With ``--bare`` the names lose their prefix, as other libraries expect them. Those of a ResNet are then
-torchvision's and timm's; other backbones keep the names of mmpretrain, which these do not know.
+With ``--bare`` the names lose their prefix, as other libraries expect them. Those of a ResNet are
+then torchvision's and timm's; others keep the names of mmpretrain, which these do not know.
 
 Examples:
     python tools/model_converters/publish_backbone.py work_dirs/RUN/epoch_200.pth
