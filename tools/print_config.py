@@ -7,10 +7,10 @@ Example:
 import argparse
 import sys
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 
 from swimdiff.errors import SwiMDiffError
-from swimdiff.utils.paths import find_config
+from swimdiff.utils.config_reading import read_config_file
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     args = parser.parse_args(argv)
     try:
-        cfg = Config.fromfile(find_config(args.config))
+        cfg = read_config_file(args.config)
     except SwiMDiffError as error:
         sys.exit(f'{type(error).__name__}: {error}')
     cfg.merge_from_dict(args.cfg_options or {})

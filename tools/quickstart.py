@@ -6,6 +6,7 @@ Called by tools/quickstart.sh, which installs what is missing first.
 import argparse
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -28,9 +29,8 @@ Done in {minutes:.1f} minutes. What is there now:
   the run: log and checkpoint    {checkpoint}
   the picture, look at it        {picture}
 Next:
-  your own GeoTIFFs: lay out     python tools/dataset_converters/make_seco_layout.py geotiffs \\
-                                     data/seco --images FOLDER --bands B04 B03 B02
-                     and train   python tools/train.py configs/swimdiff_r18_seco-small.py
+  your own scenes (GeoTIFF, ...) python tools/train.py configs/swimdiff_r18_raster-scenes.py \\
+                                     --cfg-options train_dataloader.dataset.data_root=FOLDER
   your own copy of SeCo          python tools/train.py configs/swimdiff_r18_seco.py \\
                                      --cfg-options train_dataloader.dataset.data_root=/path/to/seco
   see what the model is shown    python tools/browse_dataset.py {config} \\
@@ -82,7 +82,12 @@ def run_tool(*arguments: str | Path) -> None:
         'MALLOC_TRIM_THRESHOLD_': str(2**40),
     }
     command = [sys.executable, *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, env={**settings, **os.environ}, check=False)
+    # Ctrl-C reaches the tool as well, which saves; this process waits for it instead of ending it.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        done = subprocess.run(command, cwd=ROOT, env={**settings, **os.environ}, check=False)
+    finally:
+        signal.signal(signal.SIGINT, before)
     if done.returncode:
         sys.exit(done.returncode)
 

@@ -11,12 +11,12 @@ import sys
 
 from mmengine.config import Config
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
 
+from swimdiff.apis.statistics_transfer import transfer_statistics
 from swimdiff.errors import ConfigError, SwiMDiffError
 from swimdiff.models.pretrained import load_weights
 from swimdiff.utils.checkpoint import read_checkpoint
-from swimdiff.utils.launch import adapt_to_device, add_run_arguments, read_config
+from swimdiff.utils.launch import adapt_to_device, add_run_arguments, build_runner, read_config
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -51,10 +51,13 @@ def main(argv: list[str] | None = None) -> None:
     try:
         cfg = build_config(args)
         adapt_to_device(cfg)
-        runner = Runner.from_cfg(cfg)
+        found = read_checkpoint(args.checkpoint, weights_only=not args.trust_checkpoint)
+        notes = transfer_statistics(cfg, found)
+        runner = build_runner(cfg)
+        for level, note in notes:
+            runner.logger.log(level, note)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         # Whole, or an error: the engine would only warn about what does not fit.
-        found = read_checkpoint(args.checkpoint, weights_only=not args.trust_checkpoint)
         runner.logger.info(load_weights(model, found, prefix=None))
         runner.test()
     except SwiMDiffError as error:

@@ -6,17 +6,19 @@ Examples:
     python tools/train.py configs/swimdiff_r50_seco.py --resume work_dirs/run/epoch_10.pth
     bash tools/dist_train.sh configs/swimdiff_r50_seco.py 8
 
-Exit codes: 0 finished; 75 stopped by SIGTERM or SIGUSR1 with the state saved, go on with --resume;
-1 an error; 2 a wrong command line.
+Exit codes: 0 finished; 75 stopped by Ctrl-C, SIGTERM or SIGUSR1 with the state saved, go on with
+--resume; 1 an error, or ended before training began; 2 a wrong command line.
 """
 
 import argparse
 import os
+import shlex
 import sys
 
 from mmengine.config import Config
 from mmengine.runner import FlexibleRunner, Runner
 
+from swimdiff.apis.statistics_transfer import transfer_statistics
 from swimdiff.engine.batch_recipe import scale_recipe
 from swimdiff.errors import StoppedError, SwiMDiffError
 from swimdiff.utils.elastic import EXIT_STOPPED, current_launch
@@ -65,7 +67,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--scale-recipe',
         action='store_true',
         help='scale learning rate, momentum of the key encoder and queue to the global batch '
-        '(docs/scaling.md); give it again with --resume',
+        '(docs/scaling.md); give it again with --resume. A config asks for it by scale_recipe=True',
     )
     add_run_arguments(parser)
     return parser.parse_args(argv)
@@ -82,7 +84,7 @@ def build_config(args: argparse.Namespace) -> Config:
         cfg.resume, cfg.load_from = True, args.resume
     match_accumulation(cfg)
     make_restartable(cfg)
-    if args.auto_scale_lr or args.scale_recipe:
+    if args.auto_scale_lr or args.scale_recipe or cfg.get('scale_recipe'):
         processes = count_processes(cfg.launcher)
         said = scale_recipe(cfg, processes, rate_alone=args.auto_scale_lr)
         if os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) == '0':
@@ -101,6 +103,16 @@ def train(runner: Runner | FlexibleRunner) -> None:
         raise
 
 
+def say_how_to_go_on(argv: list[str] | None) -> str:
+    """Return the command that goes on with a run of one process; '' below a launcher."""
+    if 'RANK' in os.environ:
+        return ''
+    given = list(sys.argv[1:] if argv is None else argv)
+    if not any(word == '--resume' or word.startswith('--resume=') for word in given):
+        given[1:1] = ['--resume', 'auto']
+    return f':\n{shlex.join([sys.executable, sys.argv[0], *given])}'
+
+
 def main(argv: list[str] | None = None) -> None:
     """Train; errors made on purpose are printed as one message, without a traceback."""
     launch = current_launch()
@@ -110,13 +122,19 @@ def main(argv: list[str] | None = None) -> None:
     try:
         cfg = build_config(parse_args(argv))
         adapt_to_device(cfg)
+        notes = transfer_statistics(cfg)
         runner = build_runner(cfg)
+        for level, note in notes:
+            runner.logger.log(level, note)
         settle_resume(runner)
         ready = True
         train(runner)
     except StoppedError as stop:
-        print(f'\nStopped by {stop}', file=sys.stderr)
+        print(f'\nStopped by {stop}{say_how_to_go_on(argv)}', file=sys.stderr)
         sys.exit(launch.end(EXIT_STOPPED))
+    except KeyboardInterrupt:
+        launch.end(1)
+        sys.exit('\nInterrupted outside of training: nothing was saved.')
     except SwiMDiffError as error:
         launch.end(1)
         sys.exit(f'\n{type(error).__name__}: {error}')

@@ -23,6 +23,8 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
     # Beside every 10th epoch, a crash costs half an hour at most; docs/scaling.md.
+    # Checkpoints carry the statistics of the images; what comes after pre-training reads them.
+    input_statistics=dict(type='InputStatisticsHook'),
     checkpoint=dict(type='AtomicCheckpointHook', interval=10, max_keep_ckpts=3, minutes=30),
     stop=dict(type='StopSignalHook'),
     sampler_seed=dict(type='SceneSamplerHook'),

@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from swimdiff.datasets.packs import is_pack
 from swimdiff.datasets.scene_patches import ScenePatches
 from swimdiff.errors import ConfigError, DatasetNotFoundError, LayoutError
 from swimdiff.registry import DATASETS
-from swimdiff.utils.paths import find_config
+from swimdiff.utils.config_reading import read_config_file
 
 __all__ = ['ARCHIVE_TYPES', 'open_archive']
 
@@ -69,7 +68,7 @@ def open_archive(
 
 
 def _of_config(path: str, settings: dict[str, Any]) -> ScenePatches:
-    loader = Config.fromfile(find_config(path)).get('train_dataloader') or {}
+    loader = read_config_file(path).get('train_dataloader') or {}
     described = dict(loader.get('dataset') or {})
     if not described:
         raise ConfigError(f'{path} has no train_dataloader.dataset.')

@@ -18,6 +18,7 @@ from swimdiff.bands.stats import (
     stats_from_json,
     stats_from_mapping,
     stats_to_json,
+    stats_to_mapping,
 )
 from swimdiff.bands.tables import TABLES
 from swimdiff.errors import BandError
@@ -36,6 +37,7 @@ __all__ = [
     'stats_from_json',
     'stats_from_mapping',
     'stats_to_json',
+    'stats_to_mapping',
 ]
 
 

@@ -10,7 +10,13 @@ from typing import Any
 from swimdiff.bands.names import Band, canonical, canonical_bands, declare_bands
 from swimdiff.errors import BandError
 
-__all__ = ['ProductStats', 'stats_from_json', 'stats_from_mapping', 'stats_to_json']
+__all__ = [
+    'ProductStats',
+    'stats_from_json',
+    'stats_from_mapping',
+    'stats_to_json',
+    'stats_to_mapping',
+]
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,30 @@ def stats_from_json(path: str | Path) -> ProductStats:
             f'{path}: expected a file of statistics as compute_stats.py writes it; {error}.'
         ) from error
     return stats_from_mapping(content, str(path))
+
+
+def stats_to_mapping(stats: ProductStats, bands: Iterable[str]) -> dict[str, Any]:
+    """Return statistics as a config or a checkpoint holds them.
+
+    Args:
+        stats (ProductStats): The statistics.
+        bands (Iterable[str]): Bands to hold, in the order of the channels.
+
+    Returns:
+        dict[str, Any]: Plain data that :func:`stats_from_mapping` reads.
+
+    Raises:
+        BandError: The statistics lack a band.
+    """
+    names = canonical_bands(bands)
+    columns = {column: stats.select(column, names) for column in ('low', 'high', 'mean', 'std')}
+    entries: dict[str, dict[str, float]] = {}
+    for number, name in enumerate(names):
+        entries[name] = {column: values[number] for column, values in columns.items()}
+        if name in stats.bands:
+            known = stats.bands[name]
+            entries[name].update(wavelength_nm=known.wavelength_nm, resolution_m=known.resolution_m)
+    return dict(name=stats.name, unit=stats.unit, source=stats.source, bands=entries)
 
 
 def stats_to_json(path: str | Path, content: Mapping[str, Any]) -> None:

@@ -108,6 +108,8 @@ class ScenePatches(BaseDataset):
         self.stretch = stretch
         if isinstance(self.source, PackSource):
             self.source.check_stretch(stretch, stats)
+        #: What pixels are stretched with; None where they are taken as they are.
+        self.stats = get_stats(stats) if stretch else None
         self._tables = self._stretch_tables(stats) if stretch else None
         self.index_cache = index_cache
         steps = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]

@@ -8,6 +8,7 @@ from swimdiff.engine.compiled_step_hook import CompiledStepHook
 from swimdiff.engine.feature_reliance_hook import FeatureRelianceHook
 from swimdiff.engine.finite_loss_hook import FiniteLossHook
 from swimdiff.engine.gradient_share_hook import GradientShareHook
+from swimdiff.engine.input_statistics_hook import InputStatisticsHook
 from swimdiff.engine.knn_hook import OnlineKNNHook
 from swimdiff.engine.lazy_info_hook import LazyRuntimeInfoHook
 from swimdiff.engine.loops import ResumableEpochLoop, ResumableIterLoop
@@ -35,6 +36,7 @@ __all__ = [
     'FeatureRelianceHook',
     'FiniteLossHook',
     'GradientShareHook',
+    'InputStatisticsHook',
     'LazyRuntimeInfoHook',
     'LoaderStarvationHook',
     'OnlineKNNHook',

@@ -34,6 +34,7 @@ from swimdiff.registry import DATASETS, HOOKS
 __all__ = [
     'BatchRecipe',
     'BatchRecipeHook',
+    'describe_long_queue',
     'describe_mismatch',
     'global_batch_of',
     'read_recipe',
@@ -238,9 +239,34 @@ def describe_mismatch(cfg: Config, processes: int, samples: int, factor: float =
     )
 
 
+def describe_long_queue(cfg: Config, samples: int, copies: float = 4.0) -> str | None:
+    """Say where the queue of keys is longer than the data.
+
+    Args:
+        cfg (Config): The config of a run.
+        samples (int): N, the samples of an epoch.
+        copies (float): Keys of one sample in the queue up to which nothing is said. Defaults to 4.
+
+    Returns:
+        str: One line, or None where the queue is shorter or there is none.
+    """
+    _, queue = _find_key_encoder(cfg.get('model') or {}) or (None, 0)
+    if not samples or queue <= copies * samples:
+        return None
+    fits = max(1, int(QUEUE_SHARE * samples))
+    return (
+        f'The queue of {queue:,} keys is longer than the data: each of the {samples:,} samples is '
+        f'in it {queue / samples:.3g} times, so that a query meets old keys of its own image as '
+        f'negatives or mates. Shorten it (--cfg-options model.queue.length={fits}), or let '
+        'tools/train.py --scale-recipe do it, which lets the key encoder follow'
+    )
+
+
 @HOOKS.register_module()
 class BatchRecipeHook(Hook):
-    """Warns once, before training, where the batch is not the one that the config is written for.
+    """Warns once, before training, where batch or queue do not fit the config or the data.
+
+    Of the batch where it is not the one that the config is written for.
 
     Silent where the config states no ``auto_scale_lr.base_batch_size``, and after
     ``--scale-recipe`` or ``--auto-scale-lr`` of ``tools/train.py``.
@@ -252,21 +278,28 @@ class BatchRecipeHook(Hook):
     Args:
         factor (float): Ratio of the two batches, either way, up to which it is silent; at least 1.
             Defaults to 2.
+        copies (float): Keys of one sample in the queue up to which it is silent. Defaults to 4: a
+            few epochs of a small data set are usual, a hundred are a mistake.
 
     Raises:
-        ConfigError: The factor is below 1.
+        ConfigError: The factor is below 1, or ``copies`` not positive.
     """
 
     priority = 'VERY_HIGH'
 
-    def __init__(self, factor: float = 2.0) -> None:
+    def __init__(self, factor: float = 2.0, copies: float = 4.0) -> None:
         if factor < 1:
             raise ConfigError(f'BatchRecipeHook: factor must be at least 1, got {factor}')
-        self.factor = factor
+        if copies <= 0:
+            raise ConfigError(f'BatchRecipeHook: copies must be above 0, got {copies}')
+        self.factor, self.copies = factor, copies
 
     def before_train(self, runner: Runner) -> None:
         """Compare the batch that runs with the one of the config."""
         loader: Any = runner.train_dataloader
+        longer = describe_long_queue(runner.cfg, len(loader.dataset), self.copies)
+        if longer:
+            runner.logger.warning(longer)
         if (runner.cfg.get('auto_scale_lr') or {}).get('enable', False):
             return  # the engine scales the rate of a config that says so itself
         said = describe_mismatch(runner.cfg, get_world_size(), len(loader.dataset), self.factor)

@@ -20,12 +20,14 @@ from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from swimdiff.datasets.seeding import sample_seeds
+from swimdiff.errors import ConfigError
 from swimdiff.registry import LOOPS
 
 __all__ = [
     'ResumableEpochLoop',
     'ResumableIterLoop',
     'batches_from',
+    'check_length',
     'global_batch',
     'run_seed',
     'sampler_of',
@@ -89,6 +91,35 @@ def batches_from(dataloader: DataLoader, epoch: int, start: int) -> Iterator[Any
     return batches
 
 
+def check_length(dataloader: DataLoader) -> None:
+    """Refuse a loader that gives no batch.
+
+    Args:
+        dataloader: Of the training, on this process.
+
+    Raises:
+        ConfigError: There are fewer samples than a batch takes.
+    """
+    if len(dataloader) or hasattr(sampler_of(dataloader), 'skip'):  # the latter has no end
+        return
+    samples, batch = len(dataloader.dataset), global_batch(dataloader)  # type: ignore[arg-type]
+    processes = get_world_size()
+    root = getattr(dataloader.dataset, 'data_root', None)
+    fits = samples // processes
+    advice = (
+        f'Take a smaller one (--cfg-options train_dataloader.batch_size={fits})'
+        if fits
+        else 'Give more data'
+    )
+    raise ConfigError(
+        f'{root or "The training data"}: {samples} samples are fewer than one batch: '
+        f'train_dataloader.batch_size={batch // processes} x {processes} processes, and '
+        f'train_dataloader.drop_last leaves out what is no whole batch. {advice}; of scenes that '
+        'are cut into patches, smaller or overlapping patches (train_dataloader.dataset.patch, '
+        'stride) give more samples.'
+    )
+
+
 def end_workers(batches: Iterator[Any] | None) -> None:
     """End the workers that load some batches, also where an error keeps the iterator alive.
 
@@ -108,6 +139,10 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
     """
 
     _batches: Iterator[Any] | None = None
+
+    def __init__(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
+        super().__init__(runner, *args, **kwargs)
+        check_length(self.dataloader)
 
     def run(self) -> torch.nn.Module:
         """Train."""
@@ -157,6 +192,7 @@ class ResumableIterLoop(IterBasedTrainLoop):
 
     def __init__(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         super().__init__(runner, *args, **kwargs)
+        check_length(self.dataloader)
         self.dataloader_iterator = _Stream(runner, self.dataloader)
 
     def run(self) -> torch.nn.Module:

@@ -6,6 +6,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from swimdiff.engine.guard import Nag, bare_model
+from swimdiff.errors import ConfigError
 from swimdiff.models.scene_queue import EMPTY
 from swimdiff.registry import HOOKS
 
@@ -14,24 +15,33 @@ __all__ = ['SceneMatesHook']
 
 @HOOKS.register_module()
 class SceneMatesHook(Hook):
-    """Warns when queries meet hardly any key of their own scene, once the queue is full.
+    """Warns when queries meet hardly any key of their own scene, or mostly such keys.
 
-    Then every rule of the head is plain InfoNCE, and the run is MoCo whatever its config is called.
-    Not looked at where the head's rule is ``none``, or the model has no head of this kind.
+    Without them every rule of the head is plain InfoNCE, and the run is MoCo whatever its config is
+    called. Where most of the queue is of the query's own scene, there is little left to tell apart.
+    Looked at once the queue is full. Not looked at where the head's rule is ``none``, or the model
+    has no head of this kind.
 
     Args:
         interval (int): Iterations that the mean is taken over. Defaults to 500.
         least (float): Mates a query below which it warns. Defaults to 0.1: nine queries in ten, or
             more, meet none.
+        most (float): Share of the queue that mates may be, above which it warns, in (0, 1].
+            Defaults to 0.25.
+
+    Raises:
+        ConfigError: The share is out of range.
     """
 
     priority = 'NORMAL'
 
-    def __init__(self, interval: int = 500, least: float = 0.1) -> None:
-        self.interval, self.least = interval, least
+    def __init__(self, interval: int = 500, least: float = 0.1, most: float = 0.25) -> None:
+        if not 0 < most <= 1:
+            raise ConfigError(f'SceneMatesHook: most={most}; expected a share above 0 and up to 1')
+        self.interval, self.least, self.most = interval, least, most
         self._sum: Tensor | float = 0.0
         self._count = 0
-        self._nag = Nag()
+        self._nag, self._nag_of_many = Nag(), Nag()
 
     def after_train_iter(
         self,
@@ -66,4 +76,13 @@ class SceneMatesHook(Hook):
                 'coarser scenes (train_dataloader.dataset.scene: TileScene, or DistanceScene with '
                 f'more metres), or a longer queue (model.queue.length={queue.length}); or say '
                 "rule='none'"
+            )
+        if self._nag_of_many(mean > self.most * queue.length):
+            runner.logger.warning(
+                f'A query met {mean:.4g} keys of its own scene on average over the last '
+                f'{self.interval} iterations, {mean / queue.length:.0%} of the queue (expected up '
+                f'to {self.most:.0%}): few negatives are left to tell it from. Take finer scenes '
+                '(train_dataloader.dataset.scene: LocationScene, or BlockScene and DistanceScene '
+                'with fewer metres), or draw fewer images of one scene together '
+                '(train_dataloader.sampler.mates)'
             )

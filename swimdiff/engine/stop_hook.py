@@ -56,7 +56,7 @@ def _heed_parent(numbers: Sequence[int], said: Any, inner: Callable | None, work
 
 @HOOKS.register_module()
 class StopSignalHook(Hook):
-    """Saves and ends the run after SIGTERM or SIGUSR1.
+    """Saves and ends the run after SIGTERM, SIGUSR1 or Ctrl-C.
 
     Whichever process gets the signal, all save and end after the same update of the weights. They
     agree on it every ``check_every`` updates, over the host's network: a signal is heeded within so
@@ -69,9 +69,11 @@ class StopSignalHook(Hook):
     Args:
         check_every (int): Updates between two agreements of several processes; one process looks
             after each. Defaults to 10.
-        signals (Sequence[str]): Names of the signals. Defaults to ``('SIGTERM', 'SIGUSR1')``.
+        signals (Sequence[str]): Names of the signals. Defaults to ``('SIGTERM', 'SIGUSR1',
+            'SIGINT')``.
         pause (float): Seconds within which further signals are the same notice: a cluster and a
-            launcher may both pass it on. Defaults to 3.
+            launcher may both pass it on. Of SIGINT, which a person sends, one second at most.
+            Defaults to 3.
 
     Raises:
         ConfigError: ``check_every`` is not positive, or a signal is unknown.
@@ -82,7 +84,7 @@ class StopSignalHook(Hook):
     def __init__(
         self,
         check_every: int = 10,
-        signals: Sequence[str] = ('SIGTERM', 'SIGUSR1'),
+        signals: Sequence[str] = ('SIGTERM', 'SIGUSR1', 'SIGINT'),
         pause: float = 3.0,
     ) -> None:
         unknown = [name for name in signals if not hasattr(signal, name)]
@@ -117,8 +119,13 @@ class StopSignalHook(Hook):
             self._noted, self._noted_when = number, now
             self._said.value = _NOTED
             # No logging here: the signal may have come while the log is being written.
-            os.write(2, f'\n{signal.Signals(number).name}: saving and ending soon\n'.encode())
-        elif now - self._noted_when > self.pause:
+            said = f'{signal.Signals(number).name}: saving after this iteration, then ending'
+            if number == signal.SIGINT:
+                said += '. Press Ctrl-C again to end at once and save nothing'
+            os.write(2, f'\n{said}\n'.encode())
+        elif now - self._noted_when > (
+            min(self.pause, 1.0) if number == signal.SIGINT else self.pause
+        ):
             os.write(2, b'\nSecond signal: ending at once, nothing more is saved\n')
             os._exit(128 + number)
 

@@ -11,6 +11,7 @@ from swimdiff.errors import CheckpointError
 from swimdiff.models.pretrained import load_weights
 from swimdiff.registry import MODELS
 from swimdiff.utils.checkpoint import Checkpoint, parse_config_text, read_checkpoint
+from swimdiff.utils.input_statistics import META_KEY, read_statistics
 
 __all__ = ['OpenedCheckpoint', 'open_checkpoint']
 
@@ -51,8 +52,13 @@ class OpenedCheckpoint:
         )
 
 
-def _find_stats(checkpoint: Checkpoint) -> str | None:
-    """Return the name of the statistics, unless the run had a mean and deviation of its own."""
+def _find_stats(checkpoint: Checkpoint) -> ProductStats | str | None:
+    """Return the statistics: as written with the weights, else by name, else None.
+
+    A name says too little where the run had a mean and deviation of its own.
+    """
+    if META_KEY in checkpoint.meta:
+        return read_statistics(checkpoint)
     config = parse_config_text(str(checkpoint.meta.get('cfg', '')))
     model = config.get('model')
     nested = model.get('data_preprocessor') if isinstance(model, dict) else None

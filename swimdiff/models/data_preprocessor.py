@@ -44,10 +44,13 @@ class MultiBandPreprocessor(BaseDataPreprocessor):
         self.bands = canonical_bands(bands)
         if (mean is None) != (std is None):
             raise ConfigError('Give both mean and std by band name, or neither.')
+        #: Where mean and std come from; None where they were given.
+        self.stats: ProductStats | None
         if mean is not None and std is not None:
             centre, spread = self._select(mean, 'mean'), self._select(std, 'std')
+            self.stats = None
         else:
-            table = get_stats(stats)
+            self.stats = table = get_stats(stats)
             centre, spread = table.select('mean', self.bands), table.select('std', self.bands)
         if min(spread) <= 0:
             raise ConfigError(f'Standard deviations must be above 0; found {spread}.')

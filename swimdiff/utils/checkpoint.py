@@ -113,8 +113,12 @@ class Checkpoint:
 
     @property
     def stats(self) -> str | None:
-        """Name of the statistics that the images were standardised with, where known."""
-        return self.meta.get('stats') or self._preprocessor().get('stats')
+        """Name of the statistics that the images were standardised with, where known.
+
+        The numbers are read by :func:`swimdiff.utils.input_statistics.read_statistics`.
+        """
+        named = self.meta.get('stats') or self._preprocessor().get('stats')
+        return named.get('name') if isinstance(named, Mapping) else named
 
     @property
     def backbone(self) -> dict[str, Any] | None:
@@ -154,7 +158,7 @@ class Checkpoint:
         return chosen
 
 
-def _missing(path: Path) -> CheckpointError:
+def _missing(path: Path, option: str | None) -> CheckpointError:
     folder = path if path.is_dir() else path.parent
     what = 'is a folder, not a file' if path.is_dir() else 'does not exist'
     beside = sorted(
@@ -165,8 +169,8 @@ def _missing(path: Path) -> CheckpointError:
     there = f'{folder} holds {some(beside)}' if beside else f'{folder} holds no checkpoint'
     return CheckpointError(
         f'Checkpoint {path} {what}; {there}. Pre-training writes epoch_N.pth into its work dir '
-        '(tools/train.py prints it); name one of those, on the command line with '
-        '--cfg-options model.backbone.init_cfg.checkpoint=FILE'
+        '(tools/train.py prints it); name one of those'
+        + (f', on the command line with --cfg-options {option}=FILE' if option else '')
     )
 
 
@@ -219,7 +223,10 @@ def _read_file(file: Path, suffix: str, manner: Manner) -> tuple[Any, dict[str, 
 
 
 def read_checkpoint(
-    path: str | os.PathLike[str], weights_only: bool = True, salvage: bool = False
+    path: str | os.PathLike[str],
+    weights_only: bool = True,
+    salvage: bool = False,
+    option: str | None = None,
 ) -> Checkpoint:
     """Read a checkpoint of the engine, a published backbone or any plain file of weights.
 
@@ -228,6 +235,7 @@ def read_checkpoint(
             (``https://...``, ``s3://...``) or ``torchvision://NAME``.
         weights_only: Refuse everything that is no data. False runs code from the file.
         salvage: Take the tensors of a file that holds more than data, without running its code.
+        option: Dotted place in the config that names the file, for the message if it is missing.
 
     Returns:
         Its tensors and meta information.
@@ -247,7 +255,7 @@ def read_checkpoint(
     else:
         file = Path(name).expanduser()
         if not file.is_file():
-            raise _missing(file)
+            raise _missing(file, option)
         content, meta = _read_file(file, file.suffix, manner)
     if not isinstance(content, Mapping):
         raise CheckpointError(

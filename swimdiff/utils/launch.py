@@ -1,26 +1,37 @@
 """Fitting a run to the machine it is on."""
 
 import argparse
+import contextlib
+import difflib
+import importlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.logging import MMLogger
 from mmengine.runner import FlexibleRunner, Runner
 from torch import distributed
 
 from swimdiff.errors import ConfigError
+from swimdiff.registry import MODELS
+from swimdiff.utils.config_reading import read_config_file
 from swimdiff.utils.engine_loading import guard_engine
-from swimdiff.utils.paths import find_config
+from swimdiff.utils.noise import EngineNoise, import_engine_quietly
+from swimdiff.utils.paths import SCOPE, find_config
 from swimdiff.utils.unpickling import trust_checkpoints
 
 __all__ = [
     'adapt_to_device',
     'add_run_arguments',
     'build_runner',
+    'check_backbone',
     'count_processes',
     'make_restartable',
     'match_accumulation',
+    'match_channels',
     'read_config',
     'set_precision',
 ]
@@ -124,14 +135,32 @@ def count_processes(launcher: str) -> int:
     return int(os.environ.get(names.get(launcher, ''), 1))
 
 
+class QuietRunner(Runner):
+    """The engine's runner, whose log leaves out :class:`swimdiff.utils.noise.EngineNoise`."""
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        """Build the log of the run."""
+        logger = super().build_logger(*args, **kwargs)
+        logger.addFilter(EngineNoise())
+        return logger
+
+
 def build_runner(cfg: Config) -> Runner | FlexibleRunner:
     """The engine's runner; the one with strategies where the config names a ``strategy``.
 
     Args:
         cfg (Config): The config of the run.
+
+    Raises:
+        ConfigError: There is no such backbone.
     """
-    # The latter takes 'auto' for the name of a file, unless settle_resume has chosen one before.
-    return FlexibleRunner.from_cfg(cfg) if cfg.get('strategy') else Runner.from_cfg(cfg)
+    check_backbone(cfg)
+    if not cfg.get('strategy'):
+        return QuietRunner.from_cfg(cfg)
+    # This one takes 'auto' for the name of a file, unless settle_resume has chosen one before.
+    runner = FlexibleRunner.from_cfg(cfg)
+    runner.logger.addFilter(EngineNoise())
+    return runner
 
 
 def make_restartable(cfg: Config) -> None:
@@ -198,10 +227,81 @@ def read_config(args: argparse.Namespace) -> Config:
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     guard_engine()
+    import_engine_quietly()
     trust_checkpoints(args.trust_checkpoint)
     path = find_config(args.config)
-    cfg = Config.fromfile(path)
+    cfg = read_config_file(path)
     cfg.merge_from_dict(args.cfg_options or {})
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / path.stem)
+    said = match_channels(cfg)
+    if said and os.environ.get('RANK', '0') == '0':
+        print(said, flush=True)
     return cfg
+
+
+def _find_backbones(model: Any, place: str = 'model') -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the backbones of a model's config, with their dotted places."""
+    found = model.get('backbone') if isinstance(model, dict) else None
+    if isinstance(found, dict):
+        yield f'{place}.backbone', found
+        yield from _find_backbones(found, f'{place}.backbone')
+
+
+def match_channels(cfg: Config) -> str | None:
+    """Take the channels of the backbone from the bands of the preprocessor.
+
+    Args:
+        cfg (Config): The config of a run, changed in place.
+
+    Returns:
+        str: What was changed; None where they agree or one of the two is not said.
+    """
+    model = cfg.get('model') or {}
+    preprocessor = model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}
+    bands = preprocessor.get('bands')
+    for place, backbone in _find_backbones(model) if bands else ():
+        channels = backbone.get('in_channels')
+        if channels is not None and channels != len(bands):
+            backbone['in_channels'] = len(bands)
+            return f'{place}.in_channels: {channels} -> {len(bands)}, the bands {" ".join(bands)}'
+    return None
+
+
+def check_backbone(cfg: Config) -> None:
+    """Refuse a backbone that no registry has, and name the nearest.
+
+    Args:
+        cfg (Config): The config of a run; looked at where its default scope is ours.
+
+    Raises:
+        ConfigError: There is no such backbone.
+    """
+    if cfg.get('default_scope') != SCOPE:
+        return
+    for place, backbone in _find_backbones(cfg.get('model')):
+        kind = backbone.get('type')
+        if not isinstance(kind, str) or backbone.get('_scope_', SCOPE) != SCOPE:
+            continue
+        with contextlib.suppress(KeyError, ImportError):
+            if MODELS.get(kind) is not None:
+                continue
+        near = _find_near(kind)
+        nearest = f'Nearest: {", ".join(near)}. ' if near else ''
+        raise ConfigError(
+            f'{place}.type={kind!r}: there is no such model. {nearest}Backbones of mmpretrain are '
+            "named with its prefix, for example type='mmpretrain.ResNet'."
+        )
+
+
+def _find_near(kind: str) -> list[str]:
+    """Models of all registries with a name like this one, ours without a prefix."""
+    known: dict[str, str] = {}
+    for scope in ('mmseg', 'mmpretrain'):
+        with contextlib.suppress(ImportError):
+            registry = importlib.import_module(f'{scope}.registry').MODELS
+            registry.import_from_location()
+            known.update({name.lower(): f'{scope}.{name}' for name in registry.module_dict})
+    known.update({name.lower(): name for name in MODELS.module_dict})
+    wanted = kind.rsplit('.', 1)[-1].lower()
+    return [known[hit] for hit in difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)]

@@ -89,7 +89,7 @@ def _try_checkpoint(report: Report, remedy: str) -> None:
             path = str(Path(folder, 'iter_1.pth'))
             torch.save({'state_dict': {}, 'message_hub': {'loss': history}}, path)
             load = importlib.import_module('mmengine.runner').CheckpointLoader.load_checkpoint
-            load(path, map_location='cpu')
+            load(path, map_location='cpu', logger='silent')
     except Exception as error:
         problem = (
             f'cannot load its own checkpoints with torch {torch.__version__} ({first_line(error)})'

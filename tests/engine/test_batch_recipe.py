@@ -1,6 +1,8 @@
 """Batch and recipe: numbers worked by hand, the key encoder simulated, the warning, the option."""
 
 import logging
+import os
+import re
 
 import pytest
 from fixtures.runs import ROOT
@@ -10,6 +12,7 @@ from swimdiff.engine import batch_recipe
 from swimdiff.engine.batch_recipe import (
     BatchRecipe,
     BatchRecipeHook,
+    describe_long_queue,
     describe_mismatch,
     global_batch_of,
     read_recipe,
@@ -153,6 +156,32 @@ def test_a_scaled_config_is_one_for_the_batch_that_runs(name, monkeypatch):
     assert now.batch == 64 and now.lr == pytest.approx(0.0075) and now.queue == 448
     assert now.change == pytest.approx(then.change)
     assert describe_mismatch(cfg, 2, 1000) is None
+
+
+def test_a_queue_longer_than_the_data_is_said_and_the_advice_ends_it():
+    cfg = config(batch=256)
+    assert describe_long_queue(cfg, 4096) is None
+    said = describe_long_queue(cfg, 125)
+    assert 'in it 131 times' in said
+    (option, length) = re.findall(r'--cfg-options (\S+)=(\d+)', said)[0]
+    cfg.merge_from_dict({option: int(length)})
+    assert cfg.model.queue.length == 62 and describe_long_queue(cfg, 125) is None
+    with pytest.raises(ConfigError, match='copies must be above 0'):
+        BatchRecipeHook(copies=0)
+
+
+@pytest.mark.parametrize('name', ['swimdiff_r18_raster-scenes', 'swimdiff_r18_picture-scenes'])
+def test_own_scenes_start_with_the_recipe_for_small_data(name, monkeypatch):
+    monkeypatch.setattr(batch_recipe.DATASETS, 'build', lambda _: range(125))
+    cfg, small = config(name), config('swimdiff_r18_seco-small')
+    assert cfg.scale_recipe
+    assert cfg.model == small.model and cfg.optim_wrapper == small.optim_wrapper
+    assert read_recipe(cfg).batch == 32 == cfg.train_dataloader.batch_size
+    assert cfg.train_dataloader.num_workers <= max(1, len(os.sched_getaffinity(0)) - 1)
+    scale_recipe(cfg, 1)
+    # 125 patches: a queue of half of them in whole batches, the rate as the batch
+    assert cfg.model.queue.length == 32 and cfg.optim_wrapper.optimizer.lr == pytest.approx(1e-3)
+    assert describe_mismatch(cfg, 1, 125) is None and describe_long_queue(cfg, 125) is None
 
 
 def test_the_rate_alone_leaves_the_key_encoder():

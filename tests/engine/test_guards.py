@@ -261,6 +261,16 @@ def test_few_mates(tmp_path, mates, rule, filled, warned):
     assert all(f'met {mates:.3f}' in line for line in lines)
 
 
+@pytest.mark.parametrize(('mates', 'warned'), [(15.0, False), (17.0, True)])
+def test_a_queue_full_of_mates(tmp_path, mates, warned):
+    model = Toy(rule='relative', mates=mates)
+    model.queue.push(model.queue.keys.clone(), torch.zeros(64, dtype=torch.long))
+    run(tmp_path, model, dict(type='SceneMatesHook', interval=2))
+    lines = [line for line in said(tmp_path, 'WARNING') if 'keys of its own scene' in line]
+    assert len(lines) == int(warned)  # a quarter of the 64 keys is 16
+    assert all('27% of the queue' in line for line in lines)
+
+
 # Loader
 
 

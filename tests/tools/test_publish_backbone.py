@@ -1,12 +1,16 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
 import torch
 from fixtures.tools import load_tool
+from mmengine.runner import CheckpointLoader
 from safetensors import safe_open
 
+from swimdiff.bands import get_stats
 from swimdiff.utils.checkpoint import read_checkpoint
+from swimdiff.utils.input_statistics import read_statistics
 
 TOOL = load_tool('model_converters/publish_backbone.py')
 CONFIG = """
@@ -42,6 +46,12 @@ def test_both_files_hold_the_query_encoder_and_where_it_came_from(source):
     assert {key: about[key] for key in plain['meta']} == plain['meta']
     assert json.loads(about['backbone'])['depth'] == 18
     assert (about['epoch'], about['iter'], about['seed']) == ('7', '70', '3')
+    assert about['names'] == 'torchvision, timm, mmpretrain'
+    mask = os.umask(0)
+    os.umask(mask)
+    for suffix in ('pth', 'safetensors'):
+        mode = source.with_name(f'epoch_7_backbone.{suffix}').stat().st_mode & 0o777
+        assert mode == 0o666 & ~mask
     # Nothing of the machine that wrote it.
     assert str(Path(source).parent) not in json.dumps(about)
 
@@ -51,7 +61,31 @@ def test_published_file_reads_like_the_checkpoint(source):
     published = read_checkpoint(source.with_name('r18.safetensors'))
     assert published.bands == ('B04', 'B03')
     assert published.stats == 'seco'
+    # Not by name alone: whoever has the file has the numbers.
+    stats, table = read_statistics(published), get_stats('seco')
+    assert (stats.unit, tuple(stats.low)) == ('reflectance x 255', ('B04', 'B03'))
+    for column in ('low', 'high', 'mean', 'std'):
+        assert getattr(stats, column) == {
+            band: getattr(table, column)[band] for band in ('B04', 'B03')
+        }
     assert sorted(published.state_dict) == ['a', 'b']
+
+
+def test_names_that_other_libraries_do_not_know_are_said(source, capsys):
+    content = torch.load(source, weights_only=True)
+    content['meta']['cfg'] = "model = dict(backbone=dict(type='mmpretrain.SwinTransformer'))"
+    torch.save(content, source)
+    TOOL.main([str(source), '--bare'])
+    assert 'names: mmpretrain.SwinTransformer only' in capsys.readouterr().out
+
+
+def test_the_engine_reads_safetensors_as_the_help_says(source):
+    # what `custom_imports=dict(imports=['swimdiff.engine'])` of the help does
+    import swimdiff.engine  # noqa: F401
+
+    TOOL.main([str(source)])
+    found = CheckpointLoader.load_checkpoint(str(source.with_name('epoch_7_backbone.safetensors')))
+    assert found['state_dict']['backbone.a'].tolist() == [[0, 1], [2, 3]]
 
 
 def test_weights_that_are_not_numbers(source):

@@ -6,6 +6,10 @@ import runpy
 from fixtures.rasters import noise, write_bands
 from fixtures.runs import ROOT, TRAIN, WORKERS, options, scalars
 
+from swimdiff.bands import get_stats
+from swimdiff.utils.checkpoint import read_checkpoint
+from swimdiff.utils.input_statistics import read_statistics
+
 
 def test_two_iterations_on_a_folder_of_scenes(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
@@ -22,3 +26,12 @@ def test_two_iterations_on_a_folder_of_scenes(tmp_path, monkeypatch):
     # Three windows at two dates in batches of three; all in one block of the ground.
     assert len(rows) == 2 and rows[1]['scene_mates'] > 0
     assert all(math.isfinite(row['loss']) for row in rows)
+    # Batches of 3 of 6 patches: the recipe of batch 32 was scaled, its queue is half of them.
+    content = read_checkpoint(work / 'epoch_1.pth', weights_only=False)
+    assert len(content.state_dict['queue.keys']) == 3
+    # The checkpoint knows what the images were stretched and standardised with.
+    stats = read_statistics(content)
+    table = get_stats('s2_l2a')
+    assert (stats.unit, stats.name) == ('reflectance x 10000', 's2_l2a')
+    assert stats.high['B04'] == table.high['B04']
+    assert abs(stats.mean['B02'] - table.mean['B02']) < 1e-4

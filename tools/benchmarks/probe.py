@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
 
@@ -33,7 +33,7 @@ from swimdiff.evaluation.probe import build_extractor, build_parts, score_featur
 from swimdiff.evaluation.probe_table import Row, table
 from swimdiff.models.data_preprocessor import MultiBandPreprocessor
 from swimdiff.utils.checkpoint import read_checkpoint
-from swimdiff.utils.paths import find_config
+from swimdiff.utils.config_reading import read_config_file
 
 #: Pre-training config that each short name takes its backbone from.
 BACKBONES = {
@@ -122,7 +122,7 @@ def backbone_config(args: argparse.Namespace) -> dict:
     if known:
         return known
     name = BACKBONES.get(args.backbone or 'r18', args.backbone)
-    return Config.fromfile(find_config(name)).model.backbone.to_dict()
+    return read_config_file(name).model.backbone.to_dict()
 
 
 def backbone_title(args: argparse.Namespace) -> str:

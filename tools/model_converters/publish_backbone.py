@@ -1,9 +1,11 @@
 """Write the backbone of a checkpoint as plain files of tensors, with where it came from.
 
-The ``.pth`` loads with ``torch.load(weights_only=True)`` and the ``.safetensors`` needs no pickle
-at all. Both work wherever the checkpoint itself does: ``init_cfg=dict(type='Pretrained',
-checkpoint=FILE, prefix='backbone.')``. With ``--bare`` the names lose their prefix, as other
-libraries expect them.
+The ``.pth`` loads with ``torch.load(weights_only=True)`` and wherever the checkpoint itself does,
+in mmpretrain and mmseg without this package too: ``init_cfg=dict(type='Pretrained',
+checkpoint=FILE, prefix='backbone.')``. The ``.safetensors`` needs no pickle at all; the engine
+alone cannot read it: say ``custom_imports=dict(imports=['swimdiff.engine'])`` in the config there.
+With ``--bare`` the names lose their prefix, as other libraries expect them. Those of a ResNet are
+then torchvision's and timm's; others keep the names of mmpretrain, which these do not know.
 
 Examples:
     python tools/model_converters/publish_backbone.py work_dirs/RUN/epoch_200.pth
@@ -28,9 +30,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from swimdiff import __version__
-from swimdiff.bands import canonical_bands
+from swimdiff.bands import canonical_bands, stats_to_mapping
 from swimdiff.errors import CheckpointError, SwiMDiffError
 from swimdiff.utils.checkpoint import Checkpoint, read_checkpoint, some
+from swimdiff.utils.input_statistics import META_KEY, read_statistics
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -62,13 +65,16 @@ def provenance(checkpoint: Checkpoint, bands: list[str] | None) -> dict[str, str
     """
     digest = hashlib.sha256(Path(checkpoint.path).expanduser().read_bytes()).hexdigest()
     known = canonical_bands(bands) if bands else checkpoint.bands
+    stats = read_statistics(checkpoint)
     about: dict[str, object] = {
         'source': Path(checkpoint.path).name,
         'source_sha256': digest,
         'written_by': f'swimdiff {__version__}, torch {torch.__version__}',
         'bands': ','.join(known) if known else None,
         'stats': checkpoint.stats,
+        META_KEY: json.dumps(stats_to_mapping(stats, stats.low)) if stats else None,
         'backbone': json.dumps(checkpoint.backbone) if checkpoint.backbone else None,
+        'names': name_convention(checkpoint),
     }
     about.update(
         {
@@ -79,11 +85,28 @@ def provenance(checkpoint: Checkpoint, bands: list[str] | None) -> dict[str, str
     return {key: str(value) for key, value in about.items() if value is not None}
 
 
+def name_convention(checkpoint: Checkpoint) -> str | None:
+    """Return whose names the tensors have; None where the backbone is not known.
+
+    Args:
+        checkpoint: The source.
+    """
+    kind = str((checkpoint.backbone or {}).get('type', '')).rsplit('.', 1)[-1]
+    if not kind:
+        return None
+    # Its stem is one convolution as theirs; variants with a deep stem are classes of their own.
+    return 'torchvision, timm, mmpretrain' if kind == 'ResNet' else f'mmpretrain.{kind} only'
+
+
 def replace(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file whole or not at all."""
     partial = path.with_name(f'.{path.name}.{uuid.uuid4().hex}')
     try:
         write(partial)
+        # safetensors makes files that only their owner can read.
+        mask = os.umask(0)
+        os.umask(mask)
+        partial.chmod(0o666 & ~mask)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

@@ -41,3 +41,6 @@ val_evaluator = dict(type='MultiLabelAP')
 test_evaluator = dict(type='MultiLabelAP')
 
 data_preprocessor = dict(type='MultiBandPreprocessor', bands=bands, stats='seco')
+# Stretch and standardisation are those of the checkpoint that the backbone starts from; the ones
+# named here serve a backbone without one. 'config' keeps those named here.
+input_statistics = 'checkpoint'

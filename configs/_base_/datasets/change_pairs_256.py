@@ -73,3 +73,6 @@ val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
 data_preprocessor = dict(type='ChangePreprocessor', bands=bands, stats='seco')
+# Stretch and standardisation are those of the checkpoint that the backbone starts from; the ones
+# named here serve a backbone without one. 'config' keeps those named here.
+input_statistics = 'checkpoint'

@@ -33,3 +33,6 @@ val_evaluator = dict(type='SplitAccuracy')
 test_evaluator = dict(type='SplitAccuracy')
 
 data_preprocessor = dict(type='MultiBandPreprocessor', bands=bands, stats='seco')
+# Stretch and standardisation are those of the checkpoint that the backbone starts from; the ones
+# named here serve a backbone without one. 'config' keeps those named here.
+input_statistics = 'checkpoint'

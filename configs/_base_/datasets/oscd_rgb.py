@@ -59,3 +59,6 @@ test_evaluator = [
 test_cfg = dict(type='TestLoop')
 
 data_preprocessor = dict(type='ChangePreprocessor', bands=bands, stats='oscd')
+# Stretch and standardisation are those of the checkpoint that the backbone starts from; the ones
+# named here serve a backbone without one. 'config' keeps those named here.
+input_statistics = 'checkpoint'

@@ -1,8 +1,14 @@
 # A folder of one's own scenes (GeoTIFF, COG, JPEG 2000, VRT, Sentinel-2 SAFE), visible bands; views
-# as with SeCo. The line to change is data_root; docs/rasters.md has the layouts and all options.
-_base_ = ['./seco_rgb.py']
+# for small data. The line to change is data_root; docs/rasters.md has the layouts and all options.
+import os
+
+_base_ = ['./seco_rgb_small.py']
+
+# Cores that this process may use; containers and clusters give fewer than the machine has.
+cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 train_dataloader = dict(
+    num_workers=max(1, min(8, cores - 1)),  # one core is for the training itself
     dataset=dict(
         type='RasterScenes',
         data_root='data/scenes',

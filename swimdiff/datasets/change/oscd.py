@@ -7,7 +7,7 @@ corner of saclay_e by nine pixels). The GeoTIFF masks hold 1 and 2, not 0 and 1.
 60 m are resampled to 10 m.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from swimdiff.datasets.change.oscd_layout import (
     name_split,
 )
 from swimdiff.datasets.change.tiles import IGNORE, check_tiling, cut, tile_windows
+from swimdiff.datasets.conversion import convert_pixels
 from swimdiff.datasets.cuts import CutAwareDataset
 from swimdiff.datasets.raster import raster_size, read_bands
 from swimdiff.errors import ConfigError, LayoutError, RasterError
@@ -36,8 +37,8 @@ def stretch(image: np.ndarray, stats: ProductStats, bands: Sequence[str]) -> np.
     """Stretch each band between its low and high to 0..255; fractions are cut off.
 
     Args:
-        image: H x W x C of the unit of ``stats``.
-        stats: Where low and high come from.
+        image: H x W x C, reflectance x 10000.
+        stats: Where low and high come from, in any unit of reflectance.
         bands: Names of the C channels.
 
     Returns:
@@ -45,6 +46,7 @@ def stretch(image: np.ndarray, stats: ProductStats, bands: Sequence[str]) -> np.
     """
     low = np.array(stats.select('low', bands), np.float32)
     high = np.array(stats.select('high', bands), np.float32)
+    image = convert_pixels(image, 'reflectance x 10000', stats)
     return (np.clip((image - low) / (high - low), 0, 1) * 255).astype(np.uint8)
 
 
@@ -91,7 +93,7 @@ class OSCD(CutAwareDataset):
         stride: Distance of two tiles; None for tiles side by side.
         pad_label: Mask value of what is filled up: 255 leaves it out, 0 counts it as no change
             (SeCo's code does).
-        stats: Statistics that hold the stretch to uint8.
+        stats: Statistics that hold the stretch to uint8, see :func:`swimdiff.bands.get_stats`.
         rect: Read the resampled ``imgs_*_rect`` instead of the original bands.
         masks: ``required``, or ``optional`` for cities without labels (pictures, no scores).
         pipeline: Transforms.
@@ -108,6 +110,8 @@ class OSCD(CutAwareDataset):
         dataset_type='OSCD', classes=('unchanged', 'changed'), palette=[[0, 0, 0], [255, 255, 255]]
     )
 
+    carries_statistics = True
+
     def __init__(
         self,
         data_root: str,
@@ -117,7 +121,7 @@ class OSCD(CutAwareDataset):
         tile: int | None = 96,
         stride: int | None = None,
         pad_label: int = IGNORE,
-        stats: str = 'oscd',
+        stats: str | Mapping[str, Any] = 'oscd',
         rect: bool = False,
         masks: str = 'required',
         pipeline: Sequence[Any] = (),

@@ -8,6 +8,8 @@ stay as they are, which is what published EuroSAT numbers are made with.
 """
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from swimdiff.bands import RGB, SENTINEL2, get_stats
 from swimdiff.datasets.classification.eurosat import EUROSAT_BANDS, SIDE
+from swimdiff.datasets.conversion import convert_pixels
 from swimdiff.datasets.raster import read_bands, read_channels
 from swimdiff.errors import RasterError
 from swimdiff.registry import TRANSFORMS
@@ -27,10 +30,10 @@ class _Stretch:
     """Reflectance x 10,000 to uint8 between the quantiles of each band, by look-up table.
 
     Args:
-        stats: Name of the statistics that hold the quantiles.
+        stats: The statistics that hold the quantiles, in any unit of reflectance.
     """
 
-    def __init__(self, stats: str) -> None:
+    def __init__(self, stats: str | Mapping[str, Any]) -> None:
         self.stats = get_stats(stats)
         self._tables: dict[str, np.ndarray] = {}
 
@@ -42,10 +45,7 @@ class _Stretch:
         """
         if band not in self._tables:
             low, high = (self.stats.select(table, [band])[0] for table in ('low', 'high'))
-            values = np.arange(65_536)
-            if 'x 255' in self.stats.unit:
-                # Both steps cut fractions off, as SeCo's files and its reader do.
-                values = np.minimum(values * 255 // 10_000, 255)
+            values = convert_pixels(np.arange(65_536), 'reflectance x 10000', self.stats)
             stretched = np.clip((values - low) / (high - low), 0, 1) * 255
             self._tables[band] = stretched.astype(np.uint8)
         return self._tables[band]
@@ -59,11 +59,14 @@ class LoadEuroSAT(BaseTransform):
     ``ori_shape``.
 
     Args:
-        stats: Name of the statistics that hold the stretch of the 13-band version; those of
-            ``oscd`` are of the same level-1C product and have all its bands.
+        stats: Statistics that hold the stretch of the 13-band version, see
+            :func:`swimdiff.bands.get_stats`; those of ``oscd`` are of the same level-1C product
+            and have all its bands. Pictures are not stretched.
     """
 
-    def __init__(self, stats: str = 'oscd') -> None:
+    carries_statistics = True
+
+    def __init__(self, stats: str | Mapping[str, Any] = 'oscd') -> None:
         self.stretch = _Stretch(stats)
 
     def transform(self, results: dict) -> dict:
@@ -121,10 +124,12 @@ class LoadBigEarthNet(BaseTransform):
 
     Args:
         size: Side of the grid in pixels; 120 is that of the 10 m bands.
-        stats: Name of the statistics that hold the stretch.
+        stats: Statistics that hold the stretch, see :func:`swimdiff.bands.get_stats`.
     """
 
-    def __init__(self, size: int = 120, stats: str = 'seco') -> None:
+    carries_statistics = True
+
+    def __init__(self, size: int = 120, stats: str | Mapping[str, Any] = 'seco') -> None:
         self.size = size
         self.stretch = _Stretch(stats)
 

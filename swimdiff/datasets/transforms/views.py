@@ -5,10 +5,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
-from mmpretrain.structures import DataSample
 
 from swimdiff.errors import ConfigError
 from swimdiff.registry import TRANSFORMS
+from swimdiff.utils.diagnosis import quiet
+
+with quiet():  # the engine prints, when first imported, which optional parts are not there
+    from mmpretrain.structures import DataSample
 
 __all__ = ['PackViews', 'TwoViews']
 

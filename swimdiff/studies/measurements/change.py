@@ -146,6 +146,8 @@ def build_change_config(path: Path, subject: Subject) -> Config:
     elif str(backbone['type']).endswith('ResNet'):
         backbone.update(zero_init_residual=False, init_cfg=_RANDOM_INIT)
     cfg.model.backbone.backbone = backbone
+    # All cells, floors too, see the same images; `options` of the measurement can change that.
+    cfg.input_statistics = 'config'
     cfg.randomness = dict(cfg.get('randomness') or {}, seed=subject.seed)
     return cfg
 

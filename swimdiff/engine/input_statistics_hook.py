@@ -1,0 +1,68 @@
+"""Writing the statistics of the images into every checkpoint."""
+
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from swimdiff.bands import ProductStats, stats_to_mapping
+from swimdiff.engine.guard import bare_model
+from swimdiff.registry import HOOKS
+from swimdiff.utils.input_statistics import META_KEY, UNSTRETCHED, combine_statistics
+
+__all__ = ['InputStatisticsHook']
+
+
+def _inner(dataset: Any) -> Any:
+    """The first data set inside those that wrap others."""
+    while True:
+        parts = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+        if parts[0] is None:
+            return dataset
+        dataset = parts[0]
+
+
+def measure_run(runner: Runner) -> ProductStats | None:
+    """Return the statistics that the images of a run are stretched and standardised with.
+
+    Args:
+        runner (Runner): With its model and training data built.
+
+    Returns:
+        ProductStats: None where the preprocessor knows no bands by name.
+    """
+    preprocessor = getattr(bare_model(runner), 'data_preprocessor', None)
+    bands = getattr(preprocessor, 'bands', None)
+    loader: Any = runner.train_dataloader
+    if not bands or isinstance(loader, dict):
+        return None
+    table: ProductStats | None = preprocessor.stats
+    mean, std = (
+        dict(zip(bands, getattr(preprocessor, name).flatten().tolist(), strict=True))
+        for name in ('mean', 'std')
+    )
+    # Data sets that do not say what they stretch with have the statistics of the preprocessor.
+    stretch: ProductStats | None = getattr(_inner(loader.dataset), 'stats', table)
+    unit = UNSTRETCHED
+    if stretch is None and table is not None:
+        plain = all(table.low[band] == 0 and table.high[band] == 255 for band in bands)
+        unit = table.unit if plain else UNSTRETCHED
+    return combine_statistics(tuple(bands), stretch, mean, std, unit)
+
+
+@HOOKS.register_module()
+class InputStatisticsHook(Hook):
+    """Writes stretch, mean and deviation by band into ``meta['input_statistics']``.
+
+    What comes after pre-training takes them from there, see :mod:`swimdiff.utils.input_statistics`.
+
+    Example of a config::
+
+        default_hooks = dict(input_statistics=dict(type='InputStatisticsHook'))
+    """
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Add the statistics that the images of this run have."""
+        stats = measure_run(runner)
+        if stats is not None:
+            checkpoint.setdefault('meta', {})[META_KEY] = stats_to_mapping(stats, stats.low)

@@ -1,0 +1,58 @@
+"""Ctrl-C: the first saves and prints the command that goes on, the second ends."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+
+from fixtures.runs import ROOT, environment
+from fixtures.tiny import write_config
+
+from swimdiff.engine import stop_hook
+
+
+def run(*command, **more):
+    env = environment()
+    env['PYTHONPATH'] += os.pathsep + str(ROOT / 'tests')
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(list(map(str, command)), cwd=ROOT, env=env, **pipes, **more)
+
+
+def read_until(process, text):
+    for line in process.stdout:
+        if text in line:
+            return
+    raise AssertionError(f'ended before {text!r}')
+
+
+def test_the_first_saves_and_the_command_it_prints_finishes_the_run(tmp_path):
+    config = write_config(tmp_path / 'c.py', epochs=30, delay=0.05, checkpoint=dict(interval=1000))
+    process = run(sys.executable, 'tools/train.py', config)
+    read_until(process, 'Epoch(train)')
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=600)[0]
+    assert process.returncode == 75, output
+    assert 'SIGINT: saving after this iteration' in output and 'Ctrl-C again' in output
+    assert 'Traceback' not in output
+    (saved,) = (tmp_path / 'run').glob('iter_*.pth')
+    assert f'saved {saved}' in output
+    again = run(*shlex.split(output.strip().splitlines()[-1]))
+    output = again.communicate(timeout=600)[0]
+    assert again.returncode == 0, output
+    assert f'iter: {saved.stem[5:]}' in output and 'Epoch(train) [30]' in output
+
+
+def test_the_second_ends_at_once(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(stop_hook.time, 'monotonic', lambda: now[0])
+    monkeypatch.setattr(stop_hook.os, '_exit', lambda code: ended.append(code))
+    for number, pause in ((signal.SIGINT, 1.0), (signal.SIGTERM, 3.0)):
+        hook, ended = stop_hook.StopSignalHook(), []
+        for moment in (0.0, pause - 0.1):  # within the pause it is the same notice
+            now[0] = moment
+            hook._note(number, None)
+        assert not ended
+        now[0] = pause + 0.1
+        hook._note(number, None)
+        assert ended == [128 + number]
