@@ -11,6 +11,7 @@ __all__ = [
     'DataError',
     'DatasetNotFoundError',
     'DivergedError',
+    'DownloadError',
     'GdalMissingError',
     'LayoutError',
     'RasterError',
@@ -59,6 +60,10 @@ class DataError(SwiMDiffError):
 
 class DatasetNotFoundError(DataError, FileNotFoundError):
     """The root of a data set is not there; says the layout expected and where to get the data."""
+
+
+class DownloadError(DataError, OSError):
+    """An archive that cannot be downloaded, is not the one published, or does not fit the disk."""
 
 
 class LayoutError(DataError):
