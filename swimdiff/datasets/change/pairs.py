@@ -89,6 +89,8 @@ class ChangePairs(CutAwareDataset):
     )
     #: Where the data is to be had, for the message when it is not there.
     SOURCE = ''
+    #: Variable of the environment that the configs of this project take data_root from.
+    VARIABLE = 'CHANGE_PAIRS_ROOT'
 
     def __init__(
         self,
@@ -179,7 +181,8 @@ class ChangePairs(CutAwareDataset):
         if not root.is_dir():
             raise DatasetNotFoundError(
                 f'{type(self).__name__}: no folder {root.absolute()}. Expected\n{self._tree()}\n'
-                'Then set data_root, or link the folder there.'
+                'Then name the folder: data_root in the config'
+                f'{self.VARIABLE and f", or {self.VARIABLE}=DIR in the environment"}.'
             )
         near = next(path for path in folder.parents if path.is_dir())
         raise LayoutError(
