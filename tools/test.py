@@ -1,10 +1,10 @@
-"""Test a checkpoint on the test split of a config, and draw and write what it does.
+r"""Test a checkpoint on the test split of a config, and draw and write what it does.
 
 Examples:
     python tools/test.py configs/change_detection/oscd/CONFIG.py work_dirs/CONFIG/epoch_100.pth
     python tools/test.py CONFIG.py CHECKPOINT --show-dir pictures
     python tools/test.py CONFIG.py CHECKPOINT --out predictions
-    python tools/test.py CONFIG.py CHECKPOINT --out predictions \\
+    python tools/test.py CONFIG.py CHECKPOINT --out predictions \
         --cfg-options test_evaluator=[] test_dataloader.dataset.masks=optional    # without labels
     bash tools/dist_test.sh CONFIG.py CHECKPOINT 8
 """

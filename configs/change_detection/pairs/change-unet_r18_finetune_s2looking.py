@@ -1,8 +1,7 @@
 # S2Looking: {train,val,test}/{Image1,Image2,label}, 1024 x 1024.
-# S2LOOKING_ROOT names the data without touching a config.
 _base_ = './change-unet_r18_finetune_pairs.py'
 layout = dict(
-    data_root='{{$S2LOOKING_ROOT:data/s2looking}}',
+    data_root='{{$CHANGE_PAIRS_ROOT:data/s2looking}}',
     folders=dict(date1='Image1', date2='Image2', label='label'),
 )
 train_dataloader = dict(dataset=layout)
