@@ -137,7 +137,7 @@ class ChangePairs(CutAwareDataset):
             LayoutError: The tree is of both layouts.
         """
         if layout is None and list_file is None:
-            shared = all((root / name).is_dir() for name in self.folders.values())
+            shared = all((root / self.folders[part]).is_dir() for part in _PARTS[:2])
             listed = (root / 'list').is_dir()
             by_split = (root / self.split).is_dir()
             if shared and listed and by_split and self.split != _EVERYTHING:

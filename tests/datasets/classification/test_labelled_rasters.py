@@ -76,7 +76,7 @@ def test_wrong_files_and_options(root):
         build(root, labels='maybe')
     path = build(root).get_data_info(0)['img_path']
     write_tile(root / path, [1, 2, 3])
-    with pytest.raises(RasterError, match='has 3 channels. Expected a raster of uint16 with 4'):
+    with pytest.raises(RasterError, match=r'has 3 channels. Expected a raster of uint16 with 4'):
         build(root)[0]
     write_tile(root / path, [1, 2, 3, 4], gdal.GDT_Byte)
     with pytest.raises(RasterError, match='pixels of type Byte'):
