@@ -1,4 +1,4 @@
-# Own GeoTIFFs of Sentinel-2 level 2A (reflectance x 10,000) in one folder per class, Class/name.tif.
+# Own GeoTIFFs of Sentinel-2 level 2A (reflectance x 10,000), one folder per class: Class/name.tif.
 # LABELLED_ROOT names the data without touching a config. State the bands of your files in their
 # order (file_bands), and the number of classes in the model (head.num_classes).
 file_bands = ('B02', 'B03', 'B04', 'B08')
