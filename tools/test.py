@@ -1,8 +1,11 @@
-"""Test a checkpoint on the test split of a config, and draw what it does.
+r"""Test a checkpoint on the test split of a config, and draw and write what it does.
 
 Examples:
     python tools/test.py configs/change_detection/oscd/CONFIG.py work_dirs/CONFIG/epoch_100.pth
     python tools/test.py CONFIG.py CHECKPOINT --show-dir pictures
+    python tools/test.py CONFIG.py CHECKPOINT --out predictions
+    python tools/test.py CONFIG.py CHECKPOINT --out predictions \
+        --cfg-options test_evaluator=[] test_dataloader.dataset.masks=optional    # without labels
     bash tools/dist_test.sh CONFIG.py CHECKPOINT 8
 """
 
@@ -27,6 +30,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='path of a config, or its name inside the package')
     parser.add_argument('checkpoint', help='checkpoint that tools/train.py wrote with this config')
     parser.add_argument('--show-dir', help='draw every test image into this folder')
+    parser.add_argument(
+        '--out',
+        help='write masks, probabilities and the scores of every image (classification: predicted '
+        'classes and probabilities) into this new folder',
+    )
     add_run_arguments(parser)
     return parser.parse_args(argv)
 
@@ -42,6 +50,9 @@ def build_config(args: argparse.Namespace) -> Config:
                 f'{args.config} has no default_hooks.visualization; --show-dir needs one.'
             )
         cfg.default_hooks.visualization.update(enable=True, out_dir=args.show_dir)
+    if args.out:
+        hook = dict(type='swimdiff.TestOutputHook', out_dir=args.out)
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
     return cfg
 
 

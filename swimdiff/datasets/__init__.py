@@ -5,8 +5,10 @@ from swimdiff.datasets.classification import (
     BigEarthNet,
     EuroSAT,
     LabelledPictures,
+    LabelledRasters,
     LoadBigEarthNet,
     LoadEuroSAT,
+    LoadLabelledRaster,
     LoadPicture,
 )
 from swimdiff.datasets.picture_scenes import PictureScenes
@@ -44,8 +46,10 @@ __all__ = [
     'EuroSAT',
     'FileScene',
     'LabelledPictures',
+    'LabelledRasters',
     'LoadBigEarthNet',
     'LoadEuroSAT',
+    'LoadLabelledRaster',
     'LoadPatch',
     'LoadPicture',
     'LocationScene',

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image, TiffImagePlugin
 
-__all__ = ['PictureHeader', 'explain_depth', 'read_header']
+__all__ = ['PictureHeader', 'explain_depth', 'has_depth', 'read_header']
 
 #: Modes of Pillow with 8 bits (or 1) per channel.
 _MODES = frozenset(
@@ -77,6 +77,21 @@ def _read_tiff(file: object, start: bytes) -> PictureHeader:
         max(bits) if isinstance(bits, tuple) else int(bits),
         _KINDS.get(first, 'uint'),
     )
+
+
+def has_depth(path: str | Path, picture: Image.Image) -> bool:
+    """Return whether a picture has more than 8 bits per channel, or channels that are no colours.
+
+    Args:
+        path: The file.
+        picture: The same, as Pillow has opened it: only PNG and TIFF hide more bits in a mode of 8.
+    """
+    if picture.mode not in _MODES:
+        return True
+    if picture.format not in ('PNG', 'TIFF'):
+        return False
+    header = read_header(path)
+    return header is not None and header.bits > 8
 
 
 def explain_depth(path: str | Path, advise: Callable[[PictureHeader], str]) -> str | None:

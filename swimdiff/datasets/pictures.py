@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from swimdiff.datasets.picture_depth import (
+    PictureHeader,
+    explain_depth,
+    has_depth,
+    read_header,
+)
 from swimdiff.errors import LayoutError, RasterError
 
 __all__ = ['PICTURE_SUFFIXES', 'find_pictures', 'read_picture', 'read_picture_size']
 
 PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff')
-
-#: Modes of Pillow with 8 bits (or 1) per channel.
-_MODES = frozenset(
-    ('1', 'L', 'LA', 'La', 'P', 'PA', 'RGB', 'RGBA', 'RGBa', 'RGBX', 'CMYK', 'YCbCr')
-)
-_BITS_PER_SAMPLE = 258  # tag of TIFF
 
 
 def find_pictures(root: str | Path) -> Iterator[tuple[str, list[str]]]:
@@ -116,23 +116,27 @@ def _open_picture(path: str | Path) -> Iterator[Image.Image]:
         raise
     except (OSError, SyntaxError, ValueError, struct.error, zlib.error) as error:
         raise RasterError(
-            f'{path} ({os.path.getsize(path)} bytes) cannot be read: {error}. Expected a whole '
+            explain_depth(path, _advise)
+            or f'{path} ({os.path.getsize(path)} bytes) cannot be read: {error}. Expected a whole '
             'JPEG, PNG or TIFF picture; copy it again or delete it.'
         ) from error
 
 
 def _check_depth(path: str | Path, picture: Image.Image) -> None:
     """Refuse more than 8 bits, which Pillow cuts off for colour without a word."""
-    bits = 8 if picture.mode in _MODES else 16
-    if picture.format == 'PNG':
-        # The first chunk of every PNG is IHDR: 8 + 8 bytes, width, height, then the bit depth.
-        with open(path, 'rb') as file:
-            bits = file.read(25)[24]
-    elif picture.format == 'TIFF':
-        tags = getattr(picture, 'tag_v2', {})
-        bits = max(bits, *np.atleast_1d(tags.get(_BITS_PER_SAMPLE, 8)).tolist())
-    if bits > 8 or picture.mode not in _MODES:
-        raise RasterError(
-            f'{path} has {bits} bits per channel (mode {picture.mode}). Expected a picture of 8 '
-            'bits. Convert it to 8 bits, or read GeoTIFF scenes of more bits with RasterScenes.'
-        )
+    if not has_depth(path, picture):
+        return
+    header = read_header(path)
+    bits = max(16, header.bits if header is not None else 0)
+    raise RasterError(
+        explain_depth(path, _advise)
+        or f'{path} has {bits} bits per channel (mode {picture.mode}). Expected a picture of 8 '
+        f'bits. {_advise(header)}'
+    )
+
+
+def _advise(header: PictureHeader | None) -> str:
+    return (
+        'Convert it to 8 bits, or read GeoTIFFs of more bits with RasterScenes (pre-training) or '
+        'LabelledRasters (classification).'
+    )

@@ -21,6 +21,7 @@ from swimdiff.engine.scene_sampler_hook import SceneSamplerHook
 from swimdiff.engine.sharding import ShardedStrategy, encoder_units
 from swimdiff.engine.starvation_hook import LoaderStarvationHook
 from swimdiff.engine.stop_hook import StopSignalHook
+from swimdiff.engine.test_output_hook import TestOutputHook
 from swimdiff.engine.throughput_hook import ThroughputHook
 from swimdiff.engine.trend_hook import TrendHook
 from swimdiff.utils.engine_loading import guard_engine
@@ -49,6 +50,7 @@ __all__ = [
     'SceneSamplerHook',
     'ShardedStrategy',
     'StopSignalHook',
+    'TestOutputHook',
     'ThroughputHook',
     'TrendHook',
     'ZeroOptimizer',

@@ -1,7 +1,6 @@
 """Pictures of change results, written while testing (``tools/test.py --show-dir``)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from mmseg.structures import SegDataSample
 from PIL import Image
 from torch import Tensor
 
+from swimdiff.engine.tile_canvas import TileCanvas, gather_canvases
 from swimdiff.errors import ConfigError
 from swimdiff.evaluation.change_metric import change_counts, change_scores
 from swimdiff.registry import HOOKS
@@ -20,45 +20,6 @@ from swimdiff.visualization.change_picture import change_picture, show_rgb
 __all__ = ['ChangePictureHook']
 
 _UNKNOWN = 255
-
-
-@dataclass
-class _Canvas:
-    """What is known of one image, put together from its tiles."""
-
-    shape: tuple[int, int]
-    dates: np.ndarray = field(init=False)
-    maps: np.ndarray = field(init=False)
-    covered: np.ndarray = field(init=False)
-    has_mask: bool = False
-
-    def __post_init__(self) -> None:
-        self.dates = np.zeros((2, *self.shape, 3), np.uint8)
-        self.maps = np.full((2, *self.shape), _UNKNOWN, np.uint8)  # prediction and mask
-        self.covered = np.zeros(self.shape, bool)
-
-    def paste(
-        self, window: Sequence[int], dates: list[np.ndarray], maps: list[np.ndarray | None]
-    ) -> None:
-        row, column, height, width = window
-        here = np.s_[row : row + height, column : column + width]
-        inside = self.covered[here].shape
-        cutout = np.s_[: inside[0], : inside[1]]
-        for canvas, date in zip(self.dates, dates, strict=True):
-            canvas[here] = date[cutout]
-        for canvas, values in zip(self.maps, maps, strict=True):
-            if values is not None:
-                canvas[here] = values[cutout]
-        self.has_mask = self.has_mask or maps[1] is not None
-        self.covered[here] = True
-
-    def merge(self, other: '_Canvas') -> None:
-        """Take over what another process knows."""
-        new = other.covered & ~self.covered
-        self.dates[:, new] = other.dates[:, new]
-        self.maps[:, new] = other.maps[:, new]
-        self.covered |= new
-        self.has_mask = self.has_mask or other.has_mask
 
 
 @HOOKS.register_module()
@@ -86,7 +47,7 @@ class ChangePictureHook(Hook):
             )
         self.out_dir = Path(out_dir or '.')
         self.enable = enable
-        self._canvases: dict[str, _Canvas] = {}
+        self._canvases: dict[str, TileCanvas] = {}
         self._written = 0
 
     def before_test(self, runner: Runner) -> None:
@@ -114,23 +75,27 @@ class ChangePictureHook(Hook):
         image = pixels.permute(1, 2, 0).cpu().numpy()
         dates = [show_rgb(date, sample.band_names) for date in np.split(image, 2, axis=2)]
         prediction = sample.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8)
-        labelled = 'gt_sem_seg' in sample
-        mask = sample.gt_sem_seg.data[0].cpu().numpy().astype(np.uint8) if labelled else None
+        layers = dict(first=dates[0], second=dates[1], prediction=prediction)
+        if 'gt_sem_seg' in sample:
+            layers['mask'] = sample.gt_sem_seg.data[0].cpu().numpy().astype(np.uint8)
         name = str(sample.image_id)
-        canvas = self._canvases.setdefault(name, _Canvas(tuple(sample.full_shape)))
-        canvas.paste(sample.window, dates, [prediction, mask])
-        if canvas.covered.all():
+        fill = dict(prediction=_UNKNOWN, mask=_UNKNOWN)
+        canvas = self._canvases.setdefault(name, TileCanvas(tuple(sample.full_shape), fill))
+        canvas.paste(sample.window, layers)
+        if canvas.is_whole:
             self._write(name, self._canvases.pop(name))
 
-    def _write(self, name: str, canvas: _Canvas) -> None:
-        prediction, mask = canvas.maps[0], canvas.maps[1] if canvas.has_mask else None
+    def _write(self, name: str, canvas: TileCanvas) -> None:
+        prediction, mask = canvas.layers['prediction'], canvas.layers.get('mask')
         title = name
         if mask is not None:
             scores = change_scores(change_counts(prediction, mask))
             title += '   this image alone: ' + '  '.join(
                 f'{key} {scores[key]:.1f}' for key in ('precision', 'recall', 'F1')
             )
-        picture = change_picture((canvas.dates[0], canvas.dates[1]), prediction, mask, title)
+        picture = change_picture(
+            (canvas.layers['first'], canvas.layers['second']), prediction, mask, title
+        )
         self.out_dir.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture).save(self.out_dir / f'{name}.png')
         self._written += 1
@@ -139,17 +104,10 @@ class ChangePictureHook(Hook):
         """Put together what is spread over the processes, and say where the pictures are."""
         if not self.enable:
             return
-        rest = all_gather_object(self._canvases)
+        merged = gather_canvases(self._canvases)
         count = sum(all_gather_object(self._written))
         if not is_main_process():
             return
-        merged: dict[str, _Canvas] = {}
-        for canvases in rest:
-            for name, canvas in canvases.items():
-                if name in merged:
-                    merged[name].merge(canvas)
-                else:
-                    merged[name] = canvas
         for name, canvas in merged.items():
             self._write(name, canvas)
         runner.logger.info(f'{count + len(merged)} pictures in {self.out_dir.absolute()}')

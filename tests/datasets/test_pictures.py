@@ -60,13 +60,13 @@ def test_sixteen_bits_are_refused_and_not_cut_off(tmp_path, suffix, channels):
     path = tmp_path / f'deep{suffix}'
     assert cv2.imwrite(str(path), pixels)
     for read in (read_picture_size, read_picture):
-        with pytest.raises(RasterError, match=r'deep.* has 16 bits per channel.*Convert it to 8'):
+        with pytest.raises(RasterError, match=r'deep.* of 16 bits .uint16.*Convert it to 8'):
             read(path)
 
 
 def test_floats_are_refused(tmp_path):
     write_picture(tmp_path / 'f.tif', np.ones((9, 9), np.float32))
-    with pytest.raises(RasterError, match='32 bits per channel'):
+    with pytest.raises(RasterError, match=r'32 bits .float32'):
         read_picture_size(tmp_path / 'f.tif')
 
 

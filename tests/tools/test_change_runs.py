@@ -1,7 +1,9 @@
 """True runs of ``tools/train.py`` and ``tools/test.py`` on change sets in their true layout."""
 
+import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +17,8 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
-from swimdiff.registry import MODELS
+from swimdiff.errors import DatasetNotFoundError
+from swimdiff.registry import DATASETS, MODELS
 
 CONFIGS = ROOT / 'configs' / 'change_detection'
 ALL = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob('*.py'))
@@ -113,9 +116,23 @@ def test_levir_is_validated_and_tested(tmp_path):
     ]
     assert any('change/strict/val/F1' in row for row in rows)
     checkpoint = tmp_path / 'run' / 'epoch_2.pth'
-    done = tool('test', config, checkpoint, '--work-dir', tmp_path / 'test', *chosen)
+    place = ('--work-dir', tmp_path / 'test', '--out', tmp_path / 'out')
+    done = tool('test', config, checkpoint, *place, *chosen)
     assert done.returncode == 0, done.stderr[-2000:]
     assert scores(done.stdout + done.stderr)['change/strict/test/samples'] == 12
+    with (tmp_path / 'out' / 'scores.csv').open(newline='') as file:
+        assert [row['image'] for row in csv.DictReader(file)] == ['test_1', 'test_2', 'test_3']
+    assert len(list((tmp_path / 'out' / 'masks').iterdir())) == 3
+
+    # Without labels: what the error advises, taken.
+    shutil.rmtree(root / 'test' / 'label')
+    unlabelled = [*chosen, 'test_dataloader.dataset.masks=optional']
+    place = ('--work-dir', tmp_path / 'test', '--out', tmp_path / 'unlabelled')
+    done = tool('test', config, checkpoint, *place, *unlabelled)
+    assert done.returncode == 1 and 'test_evaluator=[]' in done.stderr
+    done = tool('test', config, checkpoint, *place, *unlabelled, 'test_evaluator=[]')
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(list((tmp_path / 'unlabelled' / 'probabilities').iterdir())) == 3
 
 
 def test_wrong_checkpoint_and_missing_data_are_one_message(tmp_path, pretrained):
@@ -182,6 +199,18 @@ def test_13_bands_from_a_checkpoint_of_12(tmp_path):
     for i, band in enumerate(cfg.data_preprocessor.bands):
         old = net.conv1.weight[:, bands.index(band)] if band in bands else net.conv1.weight.mean(1)
         assert torch.allclose(adapted.conv1.weight[:, i], old), band
+
+
+@pytest.mark.parametrize('name', [name for name in ALL if 'oscd' not in name])
+def test_the_root_of_all_splits_is_named_once(name, monkeypatch):
+    variable = 'LEVIR_CD_ROOT' if 'levir' in name else 'CHANGE_PAIRS_ROOT'
+    monkeypatch.setenv(variable, '/my/pairs')
+    cfg = Config.fromfile(CONFIGS / name)
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        assert cfg[loader].dataset.data_root == '/my/pairs'
+    dataset = DATASETS.get(cfg.train_dataloader.dataset.type)
+    with pytest.raises(DatasetNotFoundError, match=f'{variable}=DIR'):
+        dataset('/my/pairs')
 
 
 def test_held_out_cities_are_not_trained_on():

@@ -1,5 +1,7 @@
-# Pictures in {split}/A, {split}/B and {split}/label, cut to 256 x 256; red, green and blue are
-# standardised as in pre-training.
+# Pictures in {split}/A, {split}/B and {split}/label (or A, B, label and list/{split}.txt), cut to
+# 256 x 256; red, green and blue are standardised as in pre-training. CHANGE_PAIRS_ROOT names the
+# data of all three splits without touching a config.
+data_root = '{{$CHANGE_PAIRS_ROOT:data/change_pairs}}'
 bands = ('B04', 'B03', 'B02')
 
 meta_keys = (
@@ -33,7 +35,7 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='ChangePairs',
-        data_root='data/change_pairs',
+        data_root=data_root,
         split='train',
         tile=256,
         pipeline=train_pipeline,
@@ -46,7 +48,7 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ChangePairs',
-        data_root='data/change_pairs',
+        data_root=data_root,
         split='val',
         tile=256,
         test_mode=True,
@@ -60,7 +62,7 @@ test_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ChangePairs',
-        data_root='data/change_pairs',
+        data_root=data_root,
         split='test',
         tile=256,
         test_mode=True,

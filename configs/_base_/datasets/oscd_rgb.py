@@ -1,4 +1,6 @@
 # OSCD, visible bands, tiles of 96 pixels side by side; the official 14 training and 10 test cities.
+# OSCD_ROOT names the data without touching a config.
+data_root = '{{$OSCD_ROOT:data/oscd}}'
 bands = ('B04', 'B03', 'B02')
 
 meta_keys = (
@@ -30,7 +32,7 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='OSCD',
-        data_root='data/oscd',
+        data_root=data_root,
         split='train',
         bands=bands,
         tile=96,
@@ -44,7 +46,7 @@ test_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='OSCD',
-        data_root='data/oscd',
+        data_root=data_root,
         split='test',
         bands=bands,
         tile=96,

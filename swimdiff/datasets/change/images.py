@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from swimdiff.datasets.change.mask_coding import MaskCoding, MaskLook
-from swimdiff.datasets.picture_depth import PictureHeader, explain_depth, read_header
+from swimdiff.datasets.picture_depth import PictureHeader, explain_depth, has_depth
 from swimdiff.errors import LayoutError, RasterError
 
 __all__ = ['image_size', 'look_at_mask', 'read_mask', 'read_rgb']
@@ -41,9 +41,7 @@ def _open(path: str | Path, advise: Callable[[PictureHeader], str]) -> Iterator[
     """Open a picture of 8 bits; errors while it is open become errors of its file."""
     try:
         with Image.open(path) as image:
-            header = read_header(path)
-            if image.mode[0] in 'IF' or (header is not None and header.bits > 8):
-                # Pillow would cut off above 255.
+            if has_depth(path, image):  # Pillow would cut off above 255
                 raise RasterError(explain_depth(path, advise) or f'{path} has more than 8 bits.')
             yield image
     except FileNotFoundError as error:

@@ -89,6 +89,8 @@ class ChangePairs(CutAwareDataset):
     )
     #: Where the data is to be had, for the message when it is not there.
     SOURCE = ''
+    #: Variable of the environment that the configs of this project take data_root from.
+    VARIABLE = 'CHANGE_PAIRS_ROOT'
 
     def __init__(
         self,
@@ -135,7 +137,7 @@ class ChangePairs(CutAwareDataset):
             LayoutError: The tree is of both layouts.
         """
         if layout is None and list_file is None:
-            shared = all((root / name).is_dir() for name in self.folders.values())
+            shared = all((root / self.folders[part]).is_dir() for part in _PARTS[:2])
             listed = (root / 'list').is_dir()
             by_split = (root / self.split).is_dir()
             if shared and listed and by_split and self.split != _EVERYTHING:
@@ -179,7 +181,8 @@ class ChangePairs(CutAwareDataset):
         if not root.is_dir():
             raise DatasetNotFoundError(
                 f'{type(self).__name__}: no folder {root.absolute()}. Expected\n{self._tree()}\n'
-                'Then set data_root, or link the folder there.'
+                'Then name the folder: data_root in the config'
+                f'{self.VARIABLE and f", or {self.VARIABLE}=DIR in the environment"}.'
             )
         near = next(path for path in folder.parents if path.is_dir())
         raise LayoutError(

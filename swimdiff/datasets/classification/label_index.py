@@ -75,15 +75,16 @@ def _load(cache: Path) -> dict[str, _Entry]:
     index: dict[str, _Entry] = {}
     try:
         for line in cache.read_text().splitlines(keepends=True):
-            patch, labels, *state = line.rstrip('\n').split('\t')
+            patch, labels, *rest = line.rstrip('\n').split('\t')
+            state = rest[0] if rest else ''
             numbers = [int(label) for label in labels.split(',')]
             # A line cut off may still look like numbers.
             if not line.endswith('\n') or not all(0 <= i < len(_NUMBER) for i in numbers):
                 raise ValueError(line)
-            if state and not re.fullmatch(r'\d+:\d+', state[0]):
+            if state and not re.fullmatch(r'\d+:\d+', state):
                 raise ValueError(line)
             # A version that kept no state wrote two columns: such labels are read again.
-            index[patch] = _Entry(numbers, state[0] if state else '')
+            index[patch] = _Entry(numbers, state)
     except ValueError:  # includes text that is no UTF-8
         print_log(
             f'{cache} is damaged; expected lines of a patch, a tab and numbers from 0 to '

@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.dataset import BaseDataset
-
 from swimdiff.bands import RGB, canonical_bands
 from swimdiff.datasets.classification.layout import find_below, folders
 from swimdiff.datasets.classification.splits import Split, get_split, stratified_subset
+from swimdiff.datasets.cuts import CutAwareDataset, name_cut
 from swimdiff.datasets.picture_parts import check_part, divide_pictures
 from swimdiff.datasets.pictures import find_pictures
 from swimdiff.errors import BandError, ConfigError, LayoutError
@@ -22,6 +21,7 @@ Expected tree:
   {root}/
     FirstClass/any_name.jpg ...   (JPEG, PNG or TIFF of 8 bits)
     SecondClass/ ...
+(labels='none' reads pictures without labels, in any folders.)
 Name the folder of the class folders, or one above it, with data_root."""
 
 _SHARES = dict(train=0.6, val=0.2, test=0.2)
@@ -33,8 +33,13 @@ def _is_root(path: Path) -> bool:
     return sum(map(bool, own)) >= 2
 
 
+def _is_any(path: Path) -> bool:
+    """Whether there are pictures in this folder, at any depth."""
+    return any(names for _, names in find_pictures(path))
+
+
 @DATASETS.register_module()
-class LabelledPictures(BaseDataset):
+class LabelledPictures(CutAwareDataset):
     """Pictures in one folder per class, divided into parts as for pre-training.
 
     An item carries ``img_path``, ``band_names``, ``gt_label``; the pipeline reads the pixels. The
@@ -49,6 +54,10 @@ class LabelledPictures(BaseDataset):
         shares: Share of each part, with a sum of 1; by default train 0.6, val 0.2, test 0.2. See
             :func:`swimdiff.datasets.picture_parts.divide_pictures`.
         split_seed: Seed of the division.
+        labels: ``required``, or ``none`` for pictures without labels in any folders: all of them,
+            to predict (``tools/test.py --out``), without scores.
+        classes: Names of the classes in the order of their numbers; by default the class folders,
+            sorted. To be named with ``labels='none'``, and where a class has no picture here.
         split_dir: Folder with your own train.txt, val.txt and test.txt (``Class/name.jpg``),
             instead of ``shares``.
         fraction: Share of the part to use, 0 to 1, drawn without replacement, stratified by class.
@@ -74,6 +83,8 @@ class LabelledPictures(BaseDataset):
     """
 
     METAINFO = dict(dataset_type='LabelledPictures', task_name='classification')
+    #: Bands of the files, in their order.
+    file_bands: tuple[str, ...] = RGB
 
     def __init__(
         self,
@@ -82,6 +93,8 @@ class LabelledPictures(BaseDataset):
         bands: Sequence[str] = RGB,
         shares: Mapping[str, float] | None = None,
         split_seed: int = 0,
+        labels: str = 'required',
+        classes: Sequence[str] | None = None,
         split_dir: str | None = None,
         fraction: float = 1.0,
         limit: int | None = None,
@@ -96,15 +109,19 @@ class LabelledPictures(BaseDataset):
                 f'shares={dict(shares)} and split_dir={split_dir!r} both say which pictures are in '
                 'a part. Leave one of them out.'
             )
+        if labels not in ('required', 'none'):
+            raise ConfigError(f"labels={labels!r}: expected 'required' or 'none'.")
         self.bands = canonical_bands(bands)
-        absent = [band for band in self.bands if band not in RGB]
+        absent = [band for band in self.bands if band not in self.file_bands]
         if absent:
             raise BandError(
-                f'Pictures have red, green and blue as {", ".join(RGB)}; asked for '
-                f'{", ".join(absent)}. Name bands that they have.'
+                f'The files of {type(self).__name__} have the bands {", ".join(self.file_bands)}; '
+                f'asked for {", ".join(absent)}. Name bands that they have.'
             )
+        self.labelled = labels == 'required'
+        self.classes = tuple(classes) if classes is not None else None
         self.part, self.fraction, self.limit, self.seed = split, fraction, limit, seed
-        self.root = find_below(data_root, _is_root, EXPECTED_TREE)
+        self.root = find_below(data_root, _is_root if self.labelled else _is_any, EXPECTED_TREE)
         self.files = self._list_files()
         self.split = self._divide(shares, split_seed, split_dir)
         super().__init__(data_root=str(data_root), pipeline=list(pipeline), **kwargs)
@@ -114,7 +131,7 @@ class LabelledPictures(BaseDataset):
         return sorted(
             os.path.join(folder, name)
             for folder, names in find_pictures(self.root)
-            if folder
+            if folder or not self.labelled
             for name in names
         )
 
@@ -125,6 +142,8 @@ class LabelledPictures(BaseDataset):
     def _divide(
         self, shares: Mapping[str, float] | None, seed: int, split_dir: str | None
     ) -> Split:
+        if not self.labelled:
+            return Split('unlabelled', {self.part: tuple(self.files)}, self.root)
         if split_dir is not None:
             return get_split('pictures', split_dir, self._strata, Path(split_dir))
         shares = shares or _SHARES
@@ -154,16 +173,32 @@ class LabelledPictures(BaseDataset):
         if count < len(names):
             chosen = {name: strata[name] for name in names}
             names = tuple(stratified_subset(chosen, max(count, 1), self.seed))
-        classes = tuple(sorted(set(strata.values())))
+        classes = self._name_classes(strata)
+        cut = name_cut(self.part, len(names), len(self.split.names(self.part)))
+        self._metainfo.update(classes=classes, split=f'{self.split.tag}/{cut}', samples=len(names))
         number = {label: i for i, label in enumerate(classes)}
-        self._metainfo.update(
-            classes=classes, split=f'{self.split.tag}/{self.part}', samples=len(names)
-        )
         return [
             dict(
                 img_path=os.path.join(self.root, name),
                 band_names=self.bands,
-                gt_label=number[strata[name]],
+                **(dict(gt_label=number[strata[name]]) if self.labelled else {}),
             )
             for name in names
         ]
+
+    def _name_classes(self, strata: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the classes in the order of their numbers.
+
+        Raises:
+            ConfigError: A folder is none of the classes named in the config.
+        """
+        found = sorted(set(strata.values())) if self.labelled else []
+        if self.classes is None:
+            return tuple(found)
+        unknown = [label for label in found if label not in self.classes]
+        if unknown:
+            raise ConfigError(
+                f'classes={list(self.classes)}, but {self.root} has the folders '
+                f'{", ".join(unknown)} too. Name every class, or move the folders away.'
+            )
+        return self.classes

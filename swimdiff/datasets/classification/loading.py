@@ -20,10 +20,10 @@ from swimdiff.bands import RGB, SENTINEL2, get_stats
 from swimdiff.datasets.classification.eurosat import EUROSAT_BANDS, SIDE
 from swimdiff.datasets.conversion import convert_pixels
 from swimdiff.datasets.raster import read_bands, read_channels
-from swimdiff.errors import RasterError
+from swimdiff.errors import ConfigError, RasterError
 from swimdiff.registry import TRANSFORMS
 
-__all__ = ['LoadBigEarthNet', 'LoadEuroSAT']
+__all__ = ['LoadBigEarthNet', 'LoadEuroSAT', 'LoadLabelledRaster']
 
 
 class _Stretch:
@@ -157,3 +157,49 @@ class LoadBigEarthNet(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(size={self.size}, stats={self.stretch.stats.name!r})'
+
+
+@TRANSFORMS.register_module()
+class LoadLabelledRaster(BaseTransform):
+    """Read bands of a GeoTIFF and stretch them to 0..255.
+
+    Required keys: ``img_path``, ``file_bands``, ``band_names``. Added: ``img`` (H x W x C uint8),
+    ``img_shape``, ``ori_shape``. Tiles of several sizes need a ``mmcv.Resize`` behind it.
+
+    Args:
+        stats: Statistics that hold the stretch, of the unit of the files: a name such as
+            ``s2_l2a``, or a file of ``tools/dataset_converters/compute_stats.py``.
+        dtype: Type of the pixels in the files, ``uint8`` or ``uint16``.
+
+    Raises:
+        ConfigError: Another type.
+
+    Examples:
+        >>> pipeline = [
+        ...     dict(type='LoadLabelledRaster', stats='s2_l2a'),
+        ...     dict(type='mmpretrain.PackInputs'),
+        ... ]
+    """
+
+    def __init__(self, stats: str = 's2_l2a', dtype: str = 'uint16') -> None:
+        if dtype not in ('uint8', 'uint16'):
+            raise ConfigError(f"LoadLabelledRaster: dtype={dtype!r}: expected 'uint8' or 'uint16'.")
+        self.stretch, self.dtype = _Stretch(stats), dtype
+
+    def transform(self, results: dict) -> dict:
+        """Read the bands of ``results['img_path']``.
+
+        Raises:
+            LayoutError: The file is missing.
+            RasterError: The file is damaged, or of another type or number of bands.
+        """
+        bands, file_bands = results['band_names'], results['file_bands']
+        channels = [file_bands.index(band) for band in bands]
+        stack = read_channels(results['img_path'], channels, len(file_bands), dtype=self.dtype)
+        planes = [self.stretch.table(band)[stack[i]] for i, band in enumerate(bands)]
+        image = np.stack(planes, axis=-1)
+        results.update(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(stats={self.stretch.stats.name!r}, dtype={self.dtype!r})'

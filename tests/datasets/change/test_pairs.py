@@ -104,12 +104,13 @@ def test_splits_that_would_be_the_same_pictures_are_refused(tmp_path, levir_root
     lists = dict(options, list_file='list/{split}.txt')
     assert len(ChangePairs(str(flat), split='test', **lists)) == 1
     assert len(ChangePairs(str(flat), split='all', layout='{part}')) == 3
+    assert len(ChangePairs(str(flat), split='all')) == 3
 
 
 def test_precut_copies_read_by_their_root_alone(tmp_path, levir_root):
     flat = tmp_path / 'LEVIR-CD256'
     shutil.copytree(levir_root / 'train', flat)
-    with pytest.raises(ConfigError, match='would be the same pictures'):
+    with pytest.raises(LayoutError, match=r'list.train\.txt is missing'):
         LEVIRCD(str(flat))
     (flat / 'list').mkdir()
     (flat / 'list' / 'train.txt').write_text('train_1.png\ntrain_3.png\n')
