@@ -30,7 +30,7 @@ def find_images(data_root: str | Path) -> Path:
         DatasetNotFoundError: It is not there.
         LayoutError: It holds no city.
     """
-    root = Path(data_root)
+    root = Path(data_root).expanduser()
     if not root.is_dir():
         raise DatasetNotFoundError(
             f'OSCD: no folder {root.absolute()}. Expected\n{LAYOUT}\nThen set data_root, or link '
@@ -132,7 +132,7 @@ def grid_file(folder: Path) -> Path:
 
 def find_mask(data_root: str | Path, city: str) -> Path | None:
     """The mask of a city, the GeoTIFF before the picture; None where there is none."""
-    root = Path(data_root)
+    root = Path(data_root).expanduser()
     for folder in (root / f'{_PREFIX}Train Labels', root / f'{_PREFIX}Test Labels', root):
         for name in (f'{city}-cm.tif', 'cm.png'):
             path = folder / city / 'cm' / name

@@ -90,7 +90,7 @@ class ChangePairs(BaseDataset):
         self.split, self.layout, self.list_file = split, layout, list_file
         self.tile, self.stride, self.pad_label, self.masks = tile, stride, pad_label, masks
         super().__init__(
-            data_root=str(data_root),
+            data_root=str(Path(data_root).expanduser()),
             pipeline=list(pipeline),
             test_mode=test_mode,
             **kwargs,

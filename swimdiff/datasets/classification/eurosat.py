@@ -116,7 +116,9 @@ class EuroSAT(BaseDataset):
             split_counts,
             len(self.files),
         )
-        super().__init__(data_root=str(data_root), pipeline=list(pipeline), **kwargs)
+        super().__init__(
+            data_root=str(Path(data_root).expanduser()), pipeline=list(pipeline), **kwargs
+        )
 
     def _list_files(self) -> dict[str, str]:
         """Path of every sample below the root, checked to be of one kind and of known classes."""

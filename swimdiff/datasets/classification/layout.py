@@ -4,11 +4,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from swimdiff.datasets.contents import describe_contents
 from swimdiff.errors import DatasetNotFoundError, LayoutError
 
 __all__ = ['find_below', 'folders']
-
-_ARCHIVES = ('.zip', '.tar', '.tar.gz', '.tgz')
 
 
 def folders(path: Path) -> list[str]:
@@ -50,12 +49,5 @@ def find_below(
                 'Set data_root to one of them.'
             )
         level = [path / name for path in level for name in folders(path)]
-    entries = sorted(path.name for path in root.iterdir())
-    archives = [name for name in entries if name.endswith(_ARCHIVES)]
-    if archives:
-        what = f'the archive {", ".join(archives)}: unpack it there first'
-    else:
-        what = (
-            f'{len(entries)} entries ({", ".join(entries[:6])})' if entries else 'an empty folder'
-        )
+    what = describe_contents(root)
     raise LayoutError(f'data_root {root.absolute()}: no data set; found {what}.\n{advice}')
