@@ -78,6 +78,7 @@ class RasterScenesSource(PatchSource):
         first = self._first(wanted)
         self.bands, self.dtype, self.unit = tuple(first.bands), first.dtype, self.options.unit
         self._typical = first.path
+        self.zeros_are_nodata = self.options.zeros_are_nodata
         declare_bands(self.bands)
         if self.dtype == 'uint8' and self.unit not in (None, 'reflectance x 255'):
             raise RasterError(

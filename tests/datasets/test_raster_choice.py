@@ -1,4 +1,4 @@
-"""Which rasters of a folder are scenes, which bands theirs are, and that nothing goes in silence."""
+"""Which rasters of a folder are scenes, whose bands they hold, and what is said of the others."""
 
 import os
 import re

@@ -4,7 +4,8 @@ import os
 
 import numpy as np
 import pytest
-from fixtures.rasters import noise, write
+from fixtures.rasters import noise, write, write_bands
+from fixtures.tools import load_tool
 from osgeo import gdal, osr
 
 from swimdiff.datasets import RasterScenes
@@ -88,6 +89,23 @@ def test_zero_in_one_band_alone_is_a_value(tmp_path):
     source = RasterScenesSource(str(tmp_path), patch_metres=2000, pixel_metres=30)
     (one, other) = source.read(source.build(), [0], ['B02', 'B04'])[0]
     assert (other == VALUE).all() and ((one > 0) & (one < 1000)).any()
+
+
+def test_coarse_bands_are_brought_to_the_fine_grid_without_their_gaps(tmp_path):
+    fine, coarse = np.full((96, 96), VALUE, 'uint16'), np.full((48, 48), VALUE, 'uint16')
+    gone = holes(48, 48)
+    coarse[gone] = 0
+    fine[gone.repeat(2, 0).repeat(2, 1)] = 0
+    write_bands(tmp_path / 'scenes' / 'x', dict(B04=fine, B05=coarse))
+    options = dict(patch=96, min_valid=0, stretch=False, pipeline=[dict(type='LoadPatch')])
+    folder, packed = str(tmp_path / 'scenes'), str(tmp_path / 'pack')
+    image = RasterScenes(folder, **options)[0]['img']
+    assert set(np.unique(image[..., 1])) == {0, VALUE}
+    np.testing.assert_array_equal(image[..., 0], fine)
+    load_tool('dataset_converters/pack.py').main(
+        [folder, packed, '--type', 'RasterScenes', '--dataset-options', 'patch=96', 'min_valid=0']
+    )
+    np.testing.assert_array_equal(RasterScenes(packed, **options)[0]['img'], image)
 
 
 @pytest.mark.parametrize('west', [-180.0, -180.125, 0.0])
