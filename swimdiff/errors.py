@@ -18,7 +18,13 @@ __all__ = [
     'StoppedError',
     'SwiMDiffError',
     'UnreadableSamplesError',
+    'readable',
 ]
+
+
+def readable(text: str) -> str:
+    """Return a text for logs and terminals: names of files need not be UTF-8."""
+    return text.encode('utf-8', 'backslashreplace').decode()
 
 
 class SwiMDiffError(Exception):
@@ -27,7 +33,7 @@ class SwiMDiffError(Exception):
     def __str__(self) -> str:
         # A DataLoader raises a worker's error anew with the worker's traceback as its message, of
         # which the last part is what we said.
-        text = super().__str__()
+        text = readable(super().__str__())
         name = f'{type(self).__module__}.{type(self).__name__}: '
         if text.startswith(f'Caught {type(self).__name__} in ') and name in text:
             return text.rpartition(name)[2].rstrip()

@@ -47,7 +47,7 @@ def open_archive(
     settings: dict[str, Any] = dict(bands=tuple(bands) if bands else None, **(options or {}))
     if str(source).endswith('.py'):
         return _of_config(str(source), {k: v for k, v in settings.items() if v is not None})
-    root = Path(source)
+    root = Path(source).expanduser()
     if not root.is_dir():
         raise DatasetNotFoundError(f'{root.absolute()} is no folder. Name the archive or a config.')
     if kind is not None:

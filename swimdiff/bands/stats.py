@@ -122,7 +122,7 @@ def stats_from_json(path: str | Path) -> ProductStats:
         BandError: The file is missing or holds something else.
     """
     try:
-        content = json.loads(Path(path).read_text())
+        content = json.loads(Path(path).expanduser().read_text())
     except (OSError, ValueError) as error:
         raise BandError(
             f'{path}: expected a file of statistics as compute_stats.py writes it; {error}.'

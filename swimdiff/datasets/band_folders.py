@@ -22,6 +22,10 @@ __all__ = ['BandFolders', 'Pixels']
 #: Listing folders waits for the disk, most of all for one behind a network.
 _THREADS = 16
 
+_OTHER_SIZE = (
+    'Use the files as released, or set the side of the 10 m bands in pixels: patch_size=...'
+)
+
 
 @dataclass(frozen=True)
 class Pixels:
@@ -107,7 +111,8 @@ class BandFolders(PatchSource):
         sides = [self.patch_size * 10 // SENTINEL2[band].resolution_m for band in bands]
         paths = [os.path.join(folder, f'{seco_stem(band)}.tif') for band in bands]
         try:
-            return read_planes(paths, [(side, side) for side in sides], self.dtype)
+            shapes = [(side, side) for side in sides]
+            return read_planes(paths, shapes, self.dtype, _OTHER_SIZE)
         except LayoutError as error:
             present = sorted(os.listdir(folder)) if os.path.isdir(folder) else 'no such folder'
             raise LayoutError(f'{error} The product folder {folder} holds: {present}.') from error

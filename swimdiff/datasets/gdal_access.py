@@ -76,5 +76,8 @@ def open_raster(path: str) -> Any:
     gdal, _ = gdal_modules()
     driver = _DRIVERS.get(os.path.splitext(path)[1].lower())
     return gdal.OpenEx(
-        path, gdal.OF_READONLY | gdal.OF_RASTER, allowed_drivers=[driver] if driver else []
+        # Bytes, as a name that is not UTF-8 is no text that GDAL could be given.
+        os.fsencode(path),
+        gdal.OF_READONLY | gdal.OF_RASTER,
+        allowed_drivers=[driver] if driver else [],
     )

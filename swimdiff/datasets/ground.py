@@ -13,6 +13,7 @@ __all__ = [
     'carry',
     'earth_centred',
     'is_geographic',
+    'join_longitudes',
     'meridian_metres',
     'metres_per_unit',
     'same_system',
@@ -114,7 +115,38 @@ def carry(points: np.ndarray, source: str, target: str) -> np.ndarray:
 def to_lonlat(points: np.ndarray, system: str) -> np.ndarray:
     """Longitudes (-180 to 180) and latitudes in degrees of some points."""
     moved = carry(points, system, _LONLAT) if not is_geographic(system) else np.array(points, float)
-    moved[..., 0] = (moved[..., 0] + 180) % 360 - 180
+    with np.errstate(invalid='ignore'):  # infinite where a point is not on Earth
+        moved[..., 0] = (moved[..., 0] + 180) % 360 - 180
+    return moved
+
+
+def join_longitudes(points: np.ndarray, near: float, carried: bool) -> np.ndarray:
+    """Move figures by whole turns to one side of the date line, each in one piece.
+
+    A figure whose points were moved one by one would be torn where it crosses the seam.
+
+    Args:
+        points: N x ... x 2 longitudes and latitudes in degrees; each of the N figures is a path, or
+            a mesh, with less than half a turn between neighbours.
+        near: Longitude that the middle of each figure is to be closest to.
+        carried: Whether the points come from another system: neighbours may then be on two sides
+            of the date line.
+
+    Returns:
+        N x ... x 2.
+    """
+    moved = np.array(points, float)
+    longitudes = moved[..., 0]
+    if not np.isfinite(longitudes).all():  # partly not on Earth: no figure
+        with np.errstate(invalid='ignore'):
+            longitudes += 360 * np.round((near - longitudes) / 360)
+        return moved
+    if carried:
+        for axis in range(1, longitudes.ndim):
+            longitudes[:] = np.unwrap(longitudes, period=360, axis=axis)
+    flat = longitudes.reshape(len(moved), -1)
+    turns = np.round((near - (flat.min(axis=1) + flat.max(axis=1)) / 2) / 360)
+    longitudes += 360 * turns.reshape(-1, *[1] * (longitudes.ndim - 1))
     return moved
 
 

@@ -5,11 +5,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from swimdiff.datasets.contents import describe_contents
 from swimdiff.errors import DatasetNotFoundError, LayoutError
 
 __all__ = ['LocationLayout']
-
-_ARCHIVES = ('.zip', '.tar', '.tar.gz', '.tgz')
 
 
 def _folders(path: Path) -> list[str]:
@@ -48,7 +47,7 @@ class LocationLayout:
             DatasetNotFoundError: The folder is not there.
             LayoutError: No location folder in it, or several data sets below it.
         """
-        root = Path(data_root)
+        root = Path(data_root).expanduser()
         if not root.is_dir():
             what = 'is a file, not a folder' if root.exists() else 'does not exist'
             raise DatasetNotFoundError(
@@ -71,7 +70,7 @@ class LocationLayout:
             )
         raise LayoutError(
             f'data_root {root.absolute()} has no location folders ({self.digits} digits); found '
-            f'{_found(root)}.\n{self.tree.format(root=root)}'
+            f'{describe_contents(root)}.\n{self.tree.format(root=root)}'
         )
 
     def list_locations(self, root: Path) -> list[str]:
@@ -95,15 +94,3 @@ class LocationLayout:
                 'delete this folder.'
             )
         return products
-
-
-def _found(root: Path) -> str:
-    """What there is instead of locations."""
-    entries = sorted(path.name for path in root.iterdir() if path.name != '.swimdiff')
-    archives = [name for name in entries if name.endswith(_ARCHIVES)]
-    if archives:
-        return f'only the archive {", ".join(archives)}: unpack it there first'
-    if not entries:
-        return 'an empty folder'
-    more = ', ...' if len(entries) > 5 else ''
-    return f'{len(entries)} other entries ({", ".join(entries[:5])}{more})'

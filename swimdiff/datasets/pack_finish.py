@@ -45,7 +45,7 @@ def finish(root: Path, plan: Manifest, index: PatchIndex, parts: Sequence[Part])
         centres=found,
         columns=kept | columns,
         # What is left out is named in the manifest; here it would be a fault of the pack.
-        about={name: told for name, told in index.about.items() if name != 'left_out'},
+        about={k: told for k, told in index.about.items() if k not in ('left_out', 'notes')},
     )
     packed.save(root / 'index')
     for path in sorted((root / 'index').iterdir()):

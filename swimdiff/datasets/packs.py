@@ -68,6 +68,9 @@ class PackSource(PatchSource):
         self.bands, self.dtype, self.unit = tuple(made.bands), made.dtype, made.unit
         declare_bands(self.bands)
         self.stretched = made.stretch is not None
+        # After the stretch a dark pixel is 0 as well, and nobody can say which had no data.
+        options = made.source.get('options') or {}
+        self.zeros_are_nodata = not self.stretched and bool(options.get('zeros_are_nodata'))
         copies = LocalCopies(local_copy, made.digest()) if local_copy else None
         self.shards = Shards(self.root, made.shard_bytes, copies)
         self._shapes = [(height, width) for height, width in made.shapes]

@@ -25,12 +25,16 @@ class PatchSource(ABC):
         bands: Every band of the archive, in its order.
         dtype: Type of the pixels.
         unit: What a pixel says, see :mod:`swimdiff.datasets.units`; None where nothing is declared.
+        zeros_are_nodata: Whether a pixel that is 0 in all bands of one size has no data.
+        unit_is_declared: Whether that is an option of the data set, not a fact of the archive.
     """
 
     root: Path
     bands: tuple[str, ...]
     dtype: str = 'uint8'
     unit: str | None = None
+    unit_is_declared: bool = False
+    zeros_are_nodata: bool = False
 
     @abstractmethod
     def key(self) -> dict[str, Any]:

@@ -197,7 +197,11 @@ class PictureSource(PatchSource):
             first=np.arange(len(patches) + 1, dtype=np.int64),
             columns=columns,
             # The share that may be left out is one of pictures, not of patches.
-            about=dict(left_out=[size.error for size in sizes if size.error], asked=len(sizes)),
+            about=dict(
+                left_out=[size.error for size in sizes if size.error],
+                asked=len(sizes),
+                asked_for='pictures',
+            ),
             **watching,
         )
 

@@ -52,10 +52,39 @@ def _look_up(plane: np.ndarray, table: np.ndarray) -> np.ndarray:
     return table.take(plane.view(np.uint16))
 
 
+def _find_data(plane: np.ndarray, planes: Sequence[np.ndarray]) -> np.ndarray | None:
+    """Return where a plane has data, None where it has everywhere."""
+    gaps = plane == 0
+    for other in planes:
+        if not gaps.any():
+            return None
+        if other.shape == plane.shape:
+            gaps &= other == 0
+    return ~gaps if gaps.any() else None
+
+
+def _resize(plane: np.ndarray, shape: tuple[int, int], valid: np.ndarray | None) -> np.ndarray:
+    """Return a plane at another size, bilinearly; pixels that are not valid have no weight."""
+
+    def resize(values: np.ndarray) -> np.ndarray:
+        # OpenCV puts pixel centres where GDAL's bilinear RasterIO does, many times faster.
+        return cv2.resize(values, shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+    if valid is None:
+        return resize(plane)
+    weights = resize(valid.astype(np.float32))
+    values = resize(np.where(valid, plane, 0).astype(np.float32))
+    # With less than half of its weight on data a pixel has none.
+    values = np.where(weights >= 0.5, values / np.maximum(weights, 0.5), 0)
+    whole = plane.dtype.kind != 'f'
+    return (np.floor(values + 0.5) if whole else values).astype(plane.dtype)
+
+
 def stack_planes(
     planes: Sequence[np.ndarray],
     size: int | tuple[int, int] | None = None,
     tables: Sequence[np.ndarray] | None = None,
+    zeros_are_nodata: bool = False,
 ) -> np.ndarray:
     """Bring the planes of several bands onto one grid.
 
@@ -65,11 +94,14 @@ def stack_planes(
             Other sizes are resampled bilinearly.
         tables: Rows of :func:`stretch_table`. They are looked up before resampling: fewer pixels,
             and no steps where a table stretches a narrow range.
+        zeros_are_nodata: Whether pixels that are 0 in all planes of one size have no data: they
+            then have no weight where planes are resampled.
 
     Returns:
         H x W x C array, uint8 with ``tables``, else of the type of the planes.
     """
     ready = list(planes)
+    valid = [_find_data(plane, planes) if zeros_are_nodata else None for plane in planes]
     if tables is not None:
         ready = [_look_up(plane, table) for plane, table in zip(ready, tables, strict=True)]
     if size is None:
@@ -78,6 +110,5 @@ def stack_planes(
         target = (size, size) if isinstance(size, int) else size
     for i, plane in enumerate(ready):
         if plane.shape != target:
-            # OpenCV puts pixel centres where GDAL's bilinear RasterIO does, many times faster.
-            ready[i] = cv2.resize(plane, target[::-1], interpolation=cv2.INTER_LINEAR)
+            ready[i] = _resize(plane, target, valid[i])
     return cv2.merge(ready) if len(ready) > 1 else ready[0][..., None]

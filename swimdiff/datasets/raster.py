@@ -15,6 +15,9 @@ from swimdiff.errors import RasterError
 
 __all__ = ['raster_preview', 'raster_size', 'read_bands', 'read_channels', 'read_planes']
 
+#: What to do about a file of another size.
+_ADVICE = 'Use the files as released.'
+
 
 def _read_planes(
     path: str,
@@ -22,6 +25,7 @@ def _read_planes(
     shape: tuple[int, int] | None,
     channels: Sequence[int] = (0,),
     count: int | None = None,
+    advice: str = _ADVICE,
 ) -> np.ndarray:
     """Channels of one file at its own size, C x H x W."""
     gdal, _ = gdal_modules()
@@ -45,8 +49,7 @@ def _read_planes(
             )
         if shape and (height, width) != shape:
             raise RasterError(
-                f'{path} is {width} x {height} pixels. Expected {expected}. '
-                'Use the files as released, or set the patch size in the config.'
+                f'{path} is {width} x {height} pixels. Expected {expected}. ' + advice
             )
         if dataset.RasterCount <= max(channels) or (count and dataset.RasterCount != count):
             raise RasterError(
@@ -98,6 +101,7 @@ def read_planes(
     paths: Sequence[str | Path],
     shapes: Sequence[tuple[int, int]] | None = None,
     dtype: str = 'uint8',
+    advice: str = _ADVICE,
 ) -> list[np.ndarray]:
     """Read one file a band, each at its own size.
 
@@ -105,6 +109,7 @@ def read_planes(
         paths: One single-band file each.
         shapes: Height and width each file must have; not checked by default.
         dtype: Type the files must have.
+        advice: What to do about a file of another size, for the message.
 
     Returns:
         One H x W array of ``dtype`` a file.
@@ -116,7 +121,7 @@ def read_planes(
     kind = np.dtype(dtype)
     expected = shapes if shapes is not None else [None] * len(paths)
     return [
-        _read_planes(os.fspath(path), kind, shape)[0]
+        _read_planes(os.fspath(path), kind, shape, advice=advice)[0]
         for path, shape in zip(paths, expected, strict=True)
     ]
 

@@ -4,10 +4,9 @@ A location is a window of the ground; its rows are the dates, that is the scenes
 See docs/rasters.md for the layouts that are recognised.
 """
 
-import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -19,12 +18,19 @@ from swimdiff.datasets.packs import PackSource
 from swimdiff.datasets.patch_index import PatchIndex
 from swimdiff.datasets.patch_source import PatchSource
 from swimdiff.datasets.raster_scenes_building import build_index
-from swimdiff.datasets.raster_scenes_files import BandNames, find_scenes, layouts, raster_root
+from swimdiff.datasets.raster_scenes_cutting import cut
+from swimdiff.datasets.raster_scenes_dates import find_date
+from swimdiff.datasets.raster_scenes_files import (
+    BandNames,
+    FoundScene,
+    find_scenes,
+    layouts,
+    raster_root,
+)
 from swimdiff.datasets.raster_scenes_opening import Extent, SceneRasters, open_scene
 from swimdiff.datasets.raster_scenes_options import RasterOptions
 from swimdiff.datasets.raster_scenes_places import Place
 from swimdiff.datasets.raster_scenes_quality import is_judged, look
-from swimdiff.datasets.raster_scenes_reading import cut
 from swimdiff.datasets.raster_scenes_windows import bounds_in, measure, window_at
 from swimdiff.datasets.scene_patches import ScenePatches
 from swimdiff.errors import ConfigError, DataError, LayoutError, RasterError
@@ -34,6 +40,8 @@ __all__ = ['RasterScenes', 'RasterScenesSource']
 
 #: Windows drawn at random before the best of them is taken.
 _DRAWS = 10
+#: Scenes of which the most tell the type of the pixels.
+_VOTERS = 7
 
 
 class RasterScenesSource(PatchSource):
@@ -53,6 +61,8 @@ class RasterScenesSource(PatchSource):
         GdalMissingError: Rasters cannot be read.
     """
 
+    unit_is_declared = True
+
     def __init__(self, data_root: str, bands: Sequence[str] | None = None, **options: Any) -> None:
         require_gdal()
         self.root = raster_root(data_root)
@@ -67,6 +77,8 @@ class RasterScenesSource(PatchSource):
         self.band_names = BandNames([*others, *self.options.mask_names])
         first = self._first(wanted)
         self.bands, self.dtype, self.unit = tuple(first.bands), first.dtype, self.options.unit
+        self._typical = first.path
+        self.zeros_are_nodata = self.options.zeros_are_nodata
         declare_bands(self.bands)
         if self.dtype == 'uint8' and self.unit not in (None, 'reflectance x 255'):
             raise RasterError(
@@ -78,13 +90,33 @@ class RasterScenesSource(PatchSource):
         self._about: Mapping[str, Any] | None = None
 
     def _first(self, wanted: Sequence[str] | None) -> SceneRasters:
-        """The first scene that can be used tells type and resolution of all."""
+        """The first scene that can be used, of the type of most, tells the resolution of all."""
         failure: DataError | None = None
-        for scene in find_scenes(self.root, self.band_names, self.options):
+        usable: list[SceneRasters] = []
+        beside: list[FoundScene] = []
+
+        def look_into(scene: FoundScene) -> None:
+            nonlocal failure
+            bands, whole = usable[0].bands if usable else wanted, not usable
+            options = self.options
             try:
-                return open_scene(self.root, scene, wanted, self.band_names, self.options)
+                made = open_scene(self.root, scene, bands, self.band_names, options, whole)
+                usable.append(made)
             except DataError as error:
                 failure = failure or error
+
+        for scene in find_scenes(self.root, self.band_names, self.options):
+            if scene.beside:
+                beside.append(scene)
+            else:
+                look_into(scene)
+            if len(usable) == _VOTERS:
+                break
+        while wanted and beside and not usable:
+            look_into(beside.pop(0))
+        if usable:
+            (kind, _), *_ = Counter(scene.dtype for scene in usable).most_common()
+            return next(scene for scene in usable if scene.dtype == kind)
         if failure is not None:
             raise failure
         there = sorted(path.name for path in self.root.iterdir())
@@ -96,12 +128,18 @@ class RasterScenesSource(PatchSource):
     def key(self) -> dict[str, Any]:
         """All options; the sizes too, which the first scene has a say in."""
         options = dict(self.options.key(), bands=self.bands, dtype=self.dtype)
-        return dict(layout='RasterScenes', version=1, options=options, sizes=asdict(self.sizes))
+        return dict(layout='RasterScenes', version=2, options=options, sizes=asdict(self.sizes))
 
     def build(self) -> PatchIndex:
         """Look into every scene, find the dates of each place, and judge every window."""
         return build_index(
-            self.root, self.bands, self.dtype, self.band_names, self.options, self.sizes, self.date
+            self.root,
+            self.bands,
+            (self.dtype, self._typical),
+            self.band_names,
+            self.options,
+            self.sizes,
+            self.date,
         )
 
     def read(
@@ -119,7 +157,8 @@ class RasterScenesSource(PatchSource):
             ground = self._drawn(left, top, place, scenes)
         side = {band: self.sizes.side[band] for band in bands}
         root = str(self.root)
-        return [cut(root, scene, bands, ground, place.system, side) for scene in scenes]
+        gaps = self.options.zeros_are_nodata
+        return [cut(root, scene, bands, ground, place.system, side, gaps) for scene in scenes]
 
     def georeference(
         self, index: PatchIndex, row: int, band: str
@@ -186,19 +225,9 @@ class RasterScenesSource(PatchSource):
         return [str(self.root / scene.bands[band].file) for band in bands]
 
     def date(self, path: str) -> str:
-        """The last date, YYYYMMDD, in the name of a scene or else of its folders; '' without one.
-
-        Of a Sentinel-2 product the first date of its name, when it was sensed.
-        """
-        for part in reversed(path.removeprefix(str(self.root)).split('/')):
-            found = re.findall(r'(?<!\d)((?:19|20)\d\d)-?(\d\d)-?(\d\d)(?!\d)', part)
-            for digits in map(''.join, found):
-                try:
-                    datetime.strptime(digits, '%Y%m%d')
-                except ValueError:
-                    continue
-                return digits
-        return ''
+        """The date, YYYYMMDD, in the name of a scene or else of its folders; '' without one."""
+        parts = path.removeprefix(str(self.root)).split('/')
+        return next((day for day in map(find_date, reversed(parts)) if day), '')
 
 
 @DATASETS.register_module()

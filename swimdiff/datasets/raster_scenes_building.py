@@ -12,25 +12,28 @@ from mmengine.logging import print_log
 
 from swimdiff.datasets.ground import same_system
 from swimdiff.datasets.patch_index import PatchIndex, Strings
-from swimdiff.datasets.raster_scenes_files import BandNames, FoundScene, find_scenes
-from swimdiff.datasets.raster_scenes_opening import SceneRasters, open_scene
+from swimdiff.datasets.raster_scenes_choice import Opener, drop_links, drop_unused
+from swimdiff.datasets.raster_scenes_files import BandNames, find_scenes
+from swimdiff.datasets.raster_scenes_opening import SceneRasters
 from swimdiff.datasets.raster_scenes_options import RasterOptions
 from swimdiff.datasets.raster_scenes_places import Place, group_scenes, lay_grid
 from swimdiff.datasets.raster_scenes_reading import close_files, opened
 from swimdiff.datasets.raster_scenes_windows import Sizes, Windows, arranged, fit_windows
-from swimdiff.errors import DataError, LayoutError, RasterError
+from swimdiff.errors import DataError, LayoutError, RasterError, readable
 from swimdiff.utils.progress import track
 
 __all__ = ['build_index']
 
 #: Opening files waits for the disk, most of all for one behind a network.
 _THREADS = 16
+#: Scenes that a message names.
+_NAMED = 5
 
 
 def build_index(
     root: Path,
     bands: Sequence[str],
-    dtype: str,
+    pixels: tuple[str, str],
     names: BandNames,
     options: RasterOptions,
     sizes: Sizes,
@@ -41,7 +44,7 @@ def build_index(
     Args:
         root: The folder.
         bands: Bands that a scene must have.
-        dtype: Type of the pixels that it must have.
+        pixels: Type of the pixels that it must have, and the path of a scene of that type.
         names: Recognises bands.
         options: How scenes are found and judged.
         sizes: Sizes of windows.
@@ -52,25 +55,14 @@ def build_index(
     """
     visited: list[str] = []
     stamp, begun = os.stat(root).st_mtime_ns, time.time_ns()
-    found = list(find_scenes(root, names, options, visited))
-
-    def look_into(scene: FoundScene) -> SceneRasters | str:
-        try:
-            opened_scene = open_scene(root, scene, bands, names, options)
-            if opened_scene.dtype != dtype:
-                raise RasterError(
-                    f'{root / scene.path} holds {opened_scene.dtype} pixels. Expected {dtype} as '
-                    'in the first scene. Convert it, or keep it apart (include, exclude).'
-                )
-        except DataError as error:
-            return str(error)
-        return opened_scene
-
+    found, notes = drop_links(root, list(find_scenes(root, names, options, visited)))
+    opener = Opener(root, bands, *pixels, names, options)
     with ThreadPoolExecutor(_THREADS) as pool:
-        jobs = pool.map(look_into, found)
+        jobs = pool.map(opener.open, found)
         results = list(track(jobs, len(found), f'Opening the scenes of {root}'))
-    left_out = [result for result in results if isinstance(result, str)]
-    scenes = [result for result in results if not isinstance(result, str)]
+    scenes, left_out, unused = drop_unused(opener, zip(found, results, strict=True))
+    asked = len(scenes) + len(left_out)
+    notes += unused
     if not scenes:
         raise LayoutError(left_out[0] if left_out else f'{root} holds no scene any more.')
     scenes = _one_spelling(scenes)
@@ -87,6 +79,7 @@ def build_index(
     cell = sizes.patch if options.windows == 'grid' else sizes.stride
     made = arranged(windows, places, sizes, cell)
     _report(root, scenes, places, windows, options, len(made.names))
+    notes += _fruitless(root, scenes, windows, options, cell)
     if not len(made.names):
         if broken:
             raise RasterError(broken[0])
@@ -108,6 +101,9 @@ def build_index(
         times=times,
         about=dict(
             left_out=left_out,
+            asked=asked,
+            asked_for='scenes',
+            notes=notes,
             scenes=[dict(s.json(), system=_number(s.system, systems)) for s in scenes],
             places=[[p.name, _number(p.system, systems), *p[2:]] for p in places],
             systems=systems,
@@ -200,7 +196,32 @@ def _report(
             f', {cloudy} are clear to less than {options.min_clear:.0%} ({without} scenes without '
             'a cloud mask are taken as clear)'
         )
-    print_log(text, logger='current')
+    print_log(readable(text), logger='current')
+
+
+def _fruitless(
+    root: Path,
+    scenes: Sequence[SceneRasters],
+    windows: Sequence[tuple[int, int, Windows]],
+    options: RasterOptions,
+    cell: int,
+) -> list[str]:
+    """Return a note on the scenes that give no patch."""
+    named = []
+    for _, number, found in windows:
+        if len(found.rows):
+            continue
+        reason = f'no window of {cell} pixels fits into it'
+        if found.seen:
+            reason = f'less than {options.min_valid:.0%} data in all of its {found.seen} windows'
+            if found.cloudy:
+                reason += f', or less than {options.min_clear:.0%} clear'
+        named.append(f'{root / scenes[number].path} ({reason})')
+    if not named:
+        return []
+    more = f' and {len(named) - _NAMED} more' if len(named) > _NAMED else ''
+    which = ', '.join(named[:_NAMED])
+    return [f'{len(named)} of {len(scenes)} scenes give no patch: {which}{more}']
 
 
 def _nothing(

@@ -12,6 +12,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from swimdiff.bands import SENTINEL2, canonical
+from swimdiff.bands.sensors import Sensor, find_sensor
 from swimdiff.datasets.raster_scenes_options import RasterOptions
 from swimdiff.errors import BandError, DatasetNotFoundError
 
@@ -39,6 +40,8 @@ class FoundScene:
         stem: Its name without suffix and band.
         bands: File of each band; empty for a file with the bands inside, which is ``path``.
         doubled: Bands that two files claim.
+        beside: Whether it lies beside files that name their bands: a file that may hold all bands,
+            or a preview or a mask.
     """
 
     path: str
@@ -46,6 +49,7 @@ class FoundScene:
     stem: str
     bands: dict[str, str] = field(default_factory=dict)
     doubled: tuple[str, ...] = ()
+    beside: bool = False
 
 
 class BandNames:
@@ -63,21 +67,31 @@ class BandNames:
             rf'(?P<stem>.*?)(?:^|[-_. ])(?P<band>{band})(?:[-_](?P<metres>\d+)m)?', re.I
         )
 
-    def of_text(self, text: str) -> str:
-        """Canonical name of a description such as ``B4, central wavelength 665 nm``."""
+    def of_text(self, text: str, sensor: Sensor | None = None) -> str:
+        """Canonical name of a description such as ``B4, central wavelength 665 nm``.
+
+        Args:
+            text: The description.
+            sensor: The sensor that the bands are of; None: Sentinel-2.
+        """
         name = re.split(r'[,(]', text)[0].strip()
+        spelled = self._spelled.get(name.lower())
+        if spelled or sensor is not None:
+            return spelled or (sensor.name_band(name) if sensor else '') or name
         try:
-            return self._spelled.get(name.lower()) or canonical(name)
+            return canonical(name)
         except BandError:
             return name
 
-    def of_file(self, stem: str) -> tuple[str, str, int] | None:
+    def of_file(self, stem: str, sensor: Sensor | None = None) -> tuple[str, str, int] | None:
         """Scene, band and resolution in metres (0 where it is not said) that a file name tells."""
         match = self._in_file.fullmatch(stem)
         if match is None:
             return None
-        name = match['band'].lower()
-        return match['stem'], self._spelled.get(name) or canonical(name), int(match['metres'] or 0)
+        text = match['band']
+        own = sensor.name_band(text) if sensor else ''
+        name = self._spelled.get(text.lower()) or (own if sensor else canonical(text))
+        return (match['stem'], name, int(match['metres'] or 0)) if name else None
 
 
 def raster_root(data_root: str | Path) -> Path:
@@ -86,7 +100,7 @@ def raster_root(data_root: str | Path) -> Path:
     Raises:
         DatasetNotFoundError: It is not there.
     """
-    root = Path(data_root)
+    root = Path(data_root).expanduser()
     if not root.is_dir():
         what = 'is a file, not a folder' if root.exists() else 'does not exist'
         raise DatasetNotFoundError(f'data_root {root.absolute()} {what}.\n{layouts()}')
@@ -137,11 +151,11 @@ def find_scenes(
                 for file in sorted(os.listdir(root / folder / name))
             ]
             folders.clear()
-            granules = _grouped(folder, _rasters(folder, files, options), names)
+            granules, _ = _grouped(root, folder, _rasters(folder, files, options), names, options)
             yield from [_product(root, folder, granules[0])] if len(granules) == 1 else granules
         else:
             folders[:] = [name for name in folders if name not in _BESIDE_SCENES]
-            yield from _in_folder(folder, _rasters(folder, files, options), names, options)
+            yield from _in_folder(root, folder, _rasters(folder, files, options), names, options)
 
 
 def _rasters(folder: str, files: Sequence[str], options: RasterOptions) -> list[str]:
@@ -164,22 +178,30 @@ def _rasters(folder: str, files: Sequence[str], options: RasterOptions) -> list[
 
 
 def _in_folder(
-    folder: str, paths: list[str], names: BandNames, options: RasterOptions
+    root: Path, folder: str, paths: list[str], names: BandNames, options: RasterOptions
 ) -> list[FoundScene]:
-    """Scenes of an ordinary folder: where files name bands, the others (previews) are no scenes."""
-    grouped = [] if options.file_bands else _grouped(folder, paths, names)
-    if grouped:
-        return grouped
-    stems = [os.path.splitext(os.path.basename(path))[0] for path in paths]
-    return [FoundScene(path, folder, stem) for path, stem in zip(paths, stems, strict=True)]
+    """Scenes of an ordinary folder; where files name bands, the others lie ``beside`` them."""
+    grouped, others = [], paths
+    if not options.file_bands:
+        grouped, others = _grouped(root, folder, paths, names, options)
+    stems = [os.path.splitext(os.path.basename(path))[0] for path in others]
+    files = zip(others, stems, strict=True)
+    beside = bool(grouped)
+    return grouped + [FoundScene(path, folder, stem, beside=beside) for path, stem in files]
 
 
-def _grouped(folder: str, paths: list[str], names: BandNames) -> list[FoundScene]:
-    """Scenes of files that each hold one band."""
+def _grouped(
+    root: Path, folder: str, paths: list[str], names: BandNames, options: RasterOptions
+) -> tuple[list[FoundScene], list[str]]:
+    """Scenes of files that each hold one band, and the other files."""
     scenes: dict[str, dict[str, list[tuple[int, str]]]] = {}
+    others = []
     for path in paths:
-        found = names.of_file(os.path.splitext(os.path.basename(path))[0])
-        if found is not None:
+        sensor = find_sensor(str(root.absolute() / path), options.sensor)
+        found = names.of_file(os.path.splitext(os.path.basename(path))[0], sensor)
+        if found is None:
+            others.append(path)
+        else:
             stem, band, metres = found
             scenes.setdefault(stem, {}).setdefault(band, []).append((metres, path))
     result = []
@@ -192,7 +214,7 @@ def _grouped(folder: str, paths: list[str], names: BandNames) -> list[FoundScene
         own_folder = stem in ('', os.path.basename(folder))
         path = folder if own_folder else os.path.join(folder, stem)
         result.append(FoundScene(path or '.', folder, stem, bands, tuple(doubled)))
-    return result
+    return result, others
 
 
 def _finest(band: str, files: Sequence[tuple[int, str]]) -> tuple[int, str]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from swimdiff.bands import SENTINEL2
+from swimdiff.bands.sensors import Sensor, find_sensor
 from swimdiff.datasets.gdal_access import gdal_modules, open_raster, raster_failure
 from swimdiff.datasets.ground import same_system, to_lonlat
 from swimdiff.datasets.raster_scenes_files import BandNames, FoundScene
@@ -111,6 +112,7 @@ def open_scene(
     bands: Sequence[str] | None,
     names: BandNames,
     options: RasterOptions,
+    whole: bool = True,
 ) -> SceneRasters:
     """Look into the files of a scene.
 
@@ -120,6 +122,7 @@ def open_scene(
         bands: Bands wanted; None: all it has, without the cloud mask.
         names: Recognises bands.
         options: Names in the files, and the cloud mask.
+        whole: Whether to look for files that end early, at the price of a block each.
 
     Raises:
         LayoutError: A file or a band is missing.
@@ -131,16 +134,24 @@ def open_scene(
             f'{root / scene.path}: two files each claim {", ".join(scene.doubled)}, one is '
             f'{root / scene.bands[scene.doubled[0]]}. Leave one of each: exclude=[PATTERN].'
         )
+    sensor = find_sensor(str(root.absolute() / scene.path), options.sensor)
     places = {name: (file, 1) for name, file in scene.bands.items()}
     if not places:
-        numbers = _inside(root / scene.path, names, options)
-        places = {name: (scene.path, number) for name, number in numbers.items()}
+        numbers = _inside(root / scene.path, names, options, sensor)
+        _refuse_doubled(root / scene.path, numbers, [*(bands or numbers), *options.mask_names])
+        places = {name: (scene.path, found[0]) for name, found in numbers.items()}
     if bands is None:
         bands = [name for name in places if name not in options.mask_names]
         if set(bands) <= set(SENTINEL2) and scene.bands:
             bands = [name for name in SENTINEL2 if name in bands]
     absent = [name for name in bands if name not in places]
     if absent or not bands:
+        if sensor is not None and set(absent) & set(SENTINEL2):
+            raise LayoutError(
+                f'{root / scene.path} has no {", ".join(absent)} of Sentinel-2: by its name it is '
+                f'of {sensor.title} and has {", ".join(places)}. Ask for these: '
+                f"bands={list(places)}; or set sensor='Sentinel-2' if the name misleads."
+            )
         raise LayoutError(
             f'{root / scene.path} has no {", ".join(absent)}; it has {", ".join(places)}. '
             'Complete the scene, take it away, or name the bands that all scenes have: bands=[...].'
@@ -148,7 +159,7 @@ def open_scene(
     opened: dict[str, tuple[Any, str]] = {}
     named = set(places.values())
     found = {name: _band(root, *places[name], opened, named) for name in bands}
-    for band in {band.file: band for band in found.values()}.values():
+    for band in {band.file: band for band in found.values()}.values() if whole else ():
         _try_last_pixel(root / band.file, opened[band.file][0], band)
     mask = _mask(root, scene, places, options, opened)
     systems = [wkt for _, wkt in opened.values()]
@@ -179,18 +190,38 @@ def _offset(path: str, options: RasterOptions) -> int:
     return 1000 if later and options.unit == 'reflectance x 10000' else 0
 
 
-def _inside(path: Path, names: BandNames, options: RasterOptions) -> dict[str, int]:
-    """Numbers of the bands of a file that holds several, from 1."""
+def _refuse_doubled(
+    path: Path, numbers: Mapping[str, Sequence[int]], wanted: Collection[str]
+) -> None:
+    """Refuse a file in which two bands have a name that is asked for: either may be meant."""
+    for name in wanted:
+        if len(numbers.get(name, ())) > 1:
+            raise BandError(
+                f'{path}: the bands {" and ".join(map(str, numbers[name]))} are both named {name}. '
+                'Expected each name once. Say which is meant, by number: '
+                f'file_bands={{{name!r}: {numbers[name][0]}, ...}}.'
+            )
+
+
+def _inside(
+    path: Path, names: BandNames, options: RasterOptions, sensor: Sensor | None
+) -> dict[str, list[int]]:
+    """Numbers of the bands by name of a file that holds several, from 1."""
     given = options.file_bands
+    found: dict[str, list[int]] = {}
     if isinstance(given, Mapping):
-        return {names.of_text(name): int(number) for name, number in given.items()}
+        for name, number in given.items():
+            found.setdefault(names.of_text(name, sensor), []).append(int(number))
+        return found
     if given is not None:
         texts = [name or '' for name in given]
     else:
         dataset = _open(path)
         channels = range(1, dataset.RasterCount + 1)
         texts = [dataset.GetRasterBand(number).GetDescription() for number in channels]
-    found = {names.of_text(text): number for number, text in enumerate(texts, 1) if text}
+    for number, text in enumerate(texts, 1):
+        if text:
+            found.setdefault(names.of_text(text, sensor), []).append(number)
     if not found:
         raise BandError(
             f'{path} does not say which bands its {len(texts)} are: neither its name nor their '

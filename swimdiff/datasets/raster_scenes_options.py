@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from swimdiff.bands.sensors import find_sensor
 from swimdiff.datasets.units import UNITS
 from swimdiff.errors import ConfigError
 
@@ -74,6 +75,9 @@ class RasterOptions:
         file_bands: Names of the bands of every file in their order (None for one not wanted), or
             the number of each name, from 1 as GDAL counts; files then are scenes, whatever their
             names. By default bands are known by file name or by description.
+        sensor: The sensor that bands named B1, B2, ... are of: ``Sentinel-2``, or a name in
+            :data:`swimdiff.bands.sensors.SENSORS`; None: told by the names of files and folders,
+            and Sentinel-2 where these say nothing.
         include: Patterns (``fnmatch``) of paths below ``data_root`` that are taken; all by default.
         exclude: Patterns of paths that are not taken.
         patch: Side of a patch in pixels of the finest band wanted.
@@ -102,6 +106,7 @@ class RasterOptions:
     """
 
     file_bands: tuple[str | None, ...] | Mapping[str, int] | None = None
+    sensor: str | None = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     patch: int | None = None
@@ -126,6 +131,7 @@ class RasterOptions:
         if self.clouds is not None:
             object.__setattr__(self, 'clouds', CloudMask.of(self.clouds))
         self._check_sizes()
+        find_sensor('', self.sensor)
         if self.unit is not None:
             # The command line of the engine drops spaces.
             units = {name.replace(' ', ''): name for name in UNITS}

@@ -11,9 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from swimdiff.datasets.ground import (
+    AXIS,
     carry,
     earth_centred,
     is_geographic,
+    join_longitudes,
     metres_per_unit,
     same_system,
     to_lonlat,
@@ -62,13 +64,12 @@ def outline(extent: Extent, points: int = 8) -> np.ndarray:
 
 
 def outline_in(scene: SceneRasters, system: str, near: float) -> np.ndarray:
-    """Outline of a scene in another system; longitudes are those closest to ``near``."""
+    """Outline of a scene in another system, in one piece whose middle is closest to ``near``."""
     points = outline(scene.extent)
-    if not same_system(scene.system, system):
+    carried = not same_system(scene.system, system)
+    if carried:
         points = carry(points, scene.system, system)
-    if is_geographic(system):
-        points[:, 0] += 360 * np.round((near - points[:, 0]) / 360)
-    return points
+    return join_longitudes(points[None], near, carried)[0] if is_geographic(system) else points
 
 
 def _area(polygon: np.ndarray) -> float:
@@ -110,9 +111,15 @@ def _neighbours(scenes: Sequence[SceneRasters]) -> set[tuple[int, int]]:
     """Pairs of footprints that may touch, by the spheres around them."""
     from scipy.spatial import cKDTree
 
-    edges = np.stack([earth_centred(to_lonlat(outline(s.extent), s.system)) for s in scenes])
-    centres = edges.mean(axis=1)
-    radii = np.linalg.norm(edges - centres[:, None], axis=2).max(axis=1)
+    edges = np.stack([to_lonlat(outline(scene.extent), scene.system) for scene in scenes])
+    whole = np.isfinite(edges).all(axis=(1, 2))
+    # A full disk of a geostationary satellite has corners in space: it may touch any other.
+    centres, radii = np.zeros((len(scenes), 3)), np.full(len(scenes), 1.01 * AXIS)
+    on_earth = np.array([earth_centred(edge) for edge in edges[whole]]).reshape(
+        -1, edges.shape[1], 3
+    )
+    centres[whole] = on_earth.mean(axis=1)
+    radii[whole] = np.linalg.norm(on_earth - centres[whole, None], axis=2).max(axis=1)
     # By classes of size, so that one large scene does not make every small one its neighbour.
     classes = np.floor(np.log2(radii)).astype(int)
     pairs = set()

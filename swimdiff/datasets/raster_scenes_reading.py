@@ -1,28 +1,26 @@
-"""Cutting a window of the ground out of the files of a scene, straight into NumPy buffers.
+"""Reading blocks of the files of a scene, straight into NumPy buffers.
 
 Files stay open between calls, some at a time, in each thread of each process for itself: a process
-that was forked opens its own.
+that was forked opens its own. A file that changed since it was opened is opened again.
 """
 
 import os
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-import cv2
 import numpy as np
 
 from swimdiff.datasets.gdal_access import gdal_modules, open_raster, raster_failure
-from swimdiff.datasets.ground import carry, is_geographic, same_system
-from swimdiff.datasets.raster_scenes_opening import BandFile, Extent, SceneRasters
+from swimdiff.datasets.ground import carry, is_geographic, join_longitudes, same_system
+from swimdiff.datasets.raster_scenes_opening import BandFile, SceneRasters
+from swimdiff.errors import RasterError
 
-__all__ = ['close_files', 'cut', 'into_scene', 'opened', 'read_block']
+__all__ = ['close_files', 'into_scene', 'nodata_as', 'opened', 'read_block', 'read_mask']
 
 #: Files that a thread keeps open.
 _MOST = 256
-#: Nodes along a side of the mesh on which a warp is exact; between them it is linear.
-_MESH = 9
 
 _thread = threading.local()
 #: Files that the parent had open are never touched in a child, not even to close them.
@@ -41,6 +39,18 @@ def close_files() -> None:
 os.register_at_fork(after_in_child=_forget)
 
 
+def _stamp(paths: Sequence[str]) -> list[tuple[int, int, int] | None]:
+    """Return what changes when a file is written or another takes its place; None for no file."""
+    found: list[tuple[int, int, int] | None] = []
+    for path in paths:
+        try:
+            about = os.stat(path)
+            found.append((about.st_ino, about.st_mtime_ns, about.st_size))
+        except OSError:
+            found.append(None)
+    return found
+
+
 def opened(path: str) -> Any:
     """The GDAL data set of a file, opened by this thread and kept open for a while.
 
@@ -50,46 +60,73 @@ def opened(path: str) -> Any:
     """
     files = _thread.__dict__.setdefault('files', OrderedDict())
     if path in files:
-        files.move_to_end(path)
-        return files[path]
+        dataset, sources, stamp = files[path]
+        if _stamp(sources) == stamp:
+            files.move_to_end(path)
+            return dataset
+        del dataset, files[path]  # replaced or written over since
+    stamp = _stamp([path])
     try:
         dataset = open_raster(path)
+        sources = [path]
+        if path.lower().endswith('.vrt'):
+            sources += dataset.GetFileList() or []
+            stamp = _stamp(sources)
     except RuntimeError as error:
         raise raster_failure(path, str(error), 'a raster') from error
-    files[path] = dataset
+    files[path] = dataset, sources, stamp
     while len(files) > _MOST:
         files.popitem(last=False)
     return dataset
 
 
 def into_scene(points: np.ndarray, system: str, scene: SceneRasters) -> np.ndarray:
-    """Points of some system in that of a scene, longitudes on its side of the date line."""
-    if not same_system(system, scene.system):
+    """Points of some system in that of a scene, longitudes on its side of the date line.
+
+    Args:
+        points: N x ... x 2. Each of the N figures stays in one piece: one over the seam of a
+            raster of the whole world reaches beyond its edge, where there are no pixels.
+        system: System of the points.
+        scene: The scene.
+    """
+    carried = not same_system(system, scene.system)
+    if carried:
         points = carry(points, system, scene.system)
-    if is_geographic(scene.system):
-        west, _, east, _ = scene.extent
-        points = np.array(points, float)
-        points[..., 0] += 360 * np.round(((west + east) / 2 - points[..., 0]) / 360)
-    return points
+    if not is_geographic(scene.system):
+        return points
+    west, _, east, _ = scene.extent
+    return join_longitudes(points, (west + east) / 2, carried)
+
+
+def _refuse_another(path: str, dataset: Any, band: BandFile) -> None:
+    """Refuse a file that has another grid than when it was indexed: its pixels lie elsewhere."""
+    size, grid = (dataset.RasterXSize, dataset.RasterYSize), dataset.GetGeoTransform()
+    if (*size, *grid) == (band.width, band.height, band.west, band.dx, 0, band.north, 0, -band.dy):
+        return
+    raise RasterError(
+        f'{path} was replaced since it was indexed. Expected {band.width} x {band.height} pixels '
+        f'with the north-west corner ({band.west:g}, {band.north:g}); found {size[0]} x {size[1]} '
+        f'at ({grid[0]:g}, {grid[3]:g}). Start again: the index is made anew.'
+    )
 
 
 def read_block(
     path: str,
     bands: Sequence[BandFile],
-    window: tuple[float, float, float, float],
+    window: tuple[int, int, int, int],
     shape: tuple[int, int],
     dtype: str,
-    resample: str = 'NearestNeighbour',
+    fill: bool = True,
 ) -> np.ndarray:
-    """Part of a file at any size; no-data and NaN are read as 0.
+    """Part of a file, of every so many pixels one where that is asked for.
 
     Args:
         path: The file.
         bands: Its bands that are wanted.
-        window: First column, first row, columns and rows; fractions count where it is resampled.
+        window: First column, first row, columns and rows.
         shape: Height and width of the result.
         dtype: Type of the result.
-        resample: GDAL's name of the method where ``shape`` is not that of the window.
+        fill: Whether no-data, NaN and infinity become 0.
 
     Returns:
         C x H x W array.
@@ -103,6 +140,7 @@ def read_block(
     planes = np.empty((len(bands), *shape), dtype)
     complaints: list[str] = []
     dataset = opened(path)
+    _refuse_another(path, dataset, bands[0])
     # libjpeg only *warns* when the data of a block ends early, and fills the rest with grey.
     gdal.PushErrorHandler(
         lambda level, _, text: complaints.append(text) if level >= gdal.CE_Warning else None
@@ -114,7 +152,6 @@ def read_block(
             buf_ysize=shape[0],
             buf_type=kind,
             band_list=[band.channel for band in bands],
-            resample_alg=getattr(gdal, f'GRIORA_{resample}'),
             buf_obj=planes.data.cast('B'),
         )
     except RuntimeError as error:
@@ -124,132 +161,33 @@ def read_block(
     if complaints:
         raise raster_failure(path, complaints[0], 'a whole raster')
     for band, plane in zip(bands, planes, strict=True):
-        if band.nodata:
-            limits = np.finfo(dtype) if planes.dtype.kind == 'f' else np.iinfo(dtype)
-            plane[plane == np.clip(band.nodata, limits.min, limits.max).astype(dtype)] = 0
-    if planes.dtype.kind == 'f':
+        if fill and band.nodata:
+            plane[plane == nodata_as(band.nodata, planes.dtype)] = 0
+    if fill and planes.dtype.kind == 'f':
         np.nan_to_num(planes, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     return planes
 
 
-def cut(
-    root: str, scene: SceneRasters, bands: Sequence[str], ground: Extent, system: str, side: dict
-) -> list[np.ndarray]:
-    """Planes of one window of the ground.
-
-    Where the file has its own pixels there, they are taken as they are, shifted by less than half
-    a pixel; where its pixels are of another size, or it lies in another coordinate system, they
-    are resampled bilinearly.
-
-    Args:
-        root: The folder of scenes.
-        scene: The scene.
-        bands: Names of the bands.
-        ground: The window, in ``system``.
-        system: Coordinate system of the place.
-        side: Pixels of a side by band.
-
-    Returns:
-        One square array a band, of the type of the scene.
-    """
-    files: dict[tuple[str, int], list[str]] = {}
-    for name in bands:
-        files.setdefault((scene.bands[name].file, side[name]), []).append(name)
-    same = same_system(system, scene.system)
-    points = np.array(ground).reshape(2, 2) if same else _mesh(ground)
-    points = into_scene(points, system, scene)
-    maps: dict[tuple, _Map] = {}
-    found: dict[str, np.ndarray] = {}
-    for (file, pixels), names in files.items():
-        members = [scene.bands[name] for name in names]
-        path = os.path.join(root, file)
-        if same:
-            planes = _straight(path, members, points, pixels, scene.dtype)
-        else:
-            grid = (*members[0][2:8], pixels)  # most bands share it
-            if grid not in maps:
-                maps[grid] = _Map.of(members[0], points, pixels)
-            planes = maps[grid].warped(path, members, scene.dtype)
-        if scene.offset:
-            planes = np.maximum(planes, scene.offset) - np.asarray(scene.offset, planes.dtype)
-        found.update(zip(names, planes, strict=True))
-    return [found[name] for name in bands]
+def nodata_as(value: float, dtype: np.dtype) -> np.ndarray:
+    """Return the declared value of no data as pixels of a type hold it."""
+    limits = np.finfo(dtype) if dtype.kind == 'f' else np.iinfo(dtype)
+    return np.clip(value, limits.min, limits.max).astype(dtype)
 
 
-def _straight(
-    path: str, bands: Sequence[BandFile], corners: np.ndarray, side: int, dtype: str
+def read_mask(
+    path: str, band: BandFile, window: tuple[int, int, int, int], shape: tuple[int, int]
 ) -> np.ndarray:
-    band = bands[0]
-    (west, south), (east, north) = corners.tolist()
-    column, columns = (west - band.west) / band.dx, (east - west) / band.dx
-    row, rows = (band.north - north) / band.dy, (north - south) / band.dy
-    size = (band.width, band.height)
-    if max(abs(columns - side), abs(rows - side)) < 0.5 and side <= min(size):
-        # floor(x + 0.5), as round() would alternate on half pixels.
-        start = [
-            min(max(int(np.floor(value + (count - side) / 2 + 0.5)), 0), most - side)
-            for value, count, most in zip((column, row), (columns, rows), size, strict=True)
-        ]
-        window = start[0], start[1], side, side
-        return read_block(path, bands, window, (side, side), dtype)
-    column, row = max(column, 0.0), max(row, 0.0)
-    part = column, row, min(columns, size[0] - column), min(rows, size[1] - row)
-    return read_block(path, bands, part, (side, side), dtype, 'Bilinear')
+    """Return where the mask or alpha band of a file says that there is data, H x W bool.
 
-
-def _mesh(ground: Extent) -> np.ndarray:
-    """Nodes over a window, from its north-west to its south-east corner."""
-    west, south, east, north = ground
-    return np.stack(
-        np.meshgrid(np.linspace(west, east, _MESH), np.linspace(north, south, _MESH)), axis=-1
-    )
-
-
-class _Map(NamedTuple):
-    """Where the pixels of a window lie in a file of another coordinate system.
-
-    Args:
-        window: First column, first row, columns and rows of the part of the file.
-        shape: Height and width that it is read at.
-        x: Column in that for each pixel, float32.
-        y: Row.
+    Raises:
+        LayoutError: The file is missing.
+        RasterError: The file is damaged.
     """
-
-    window: tuple[int, int, int, int]
-    shape: tuple[int, int]
-    x: np.ndarray
-    y: np.ndarray
-
-    @classmethod
-    def of(cls, band: BandFile, mesh: np.ndarray, side: int) -> '_Map':
-        """The map for files with the grid of a band."""
-        # Positions in the file, counted in pixels from the centre of its first.
-        columns = _between((mesh[..., 0] - band.west) / band.dx - 0.5, side)
-        rows = _between((band.north - mesh[..., 1]) / band.dy - 0.5, side)
-        left, top = (max(int(np.floor(p.min())) - 1, 0) for p in (columns, rows))
-        width = min(int(np.ceil(columns.max())) + 2, band.width) - left
-        height = min(int(np.ceil(rows.max())) + 2, band.height) - top
-        # Pixels much finer than those wanted are averaged first.
-        shrink = max(1, round(min(width, height) / side))
-        shape = -(-height // shrink), -(-width // shrink)
-        x = ((columns - left + 0.5) * shape[1] / width - 0.5).astype(np.float32)
-        y = ((rows - top + 0.5) * shape[0] / height - 0.5).astype(np.float32)
-        return cls((left, top, width, height), shape, x, y)
-
-    def warped(self, path: str, bands: Sequence[BandFile], dtype: str) -> np.ndarray:
-        """Bands of a file, bilinearly."""
-        block = read_block(path, bands, self.window, self.shape, dtype, 'Average')
-        edge = cv2.BORDER_REPLICATE
-        return np.stack(
-            [cv2.remap(p, self.x, self.y, cv2.INTER_LINEAR, borderMode=edge) for p in block]
+    mask = opened(path).GetRasterBand(band.channel).GetMaskBand()
+    try:
+        data = mask.ReadRaster(
+            *window, buf_xsize=shape[1], buf_ysize=shape[0], buf_type=gdal_modules()[0].GDT_Byte
         )
-
-
-def _between(mesh: np.ndarray, side: int) -> np.ndarray:
-    """Values at the centres of side x side pixels from those at the nodes of the mesh."""
-    position = (np.arange(side) + 0.5) / side * (_MESH - 1)
-    low = np.minimum(position.astype(int), _MESH - 2)
-    weights = np.zeros((side, _MESH))
-    weights[np.arange(side), low] = 1 - (position - low)
-    weights[np.arange(side), low + 1] = position - low
-    return weights @ mesh @ weights.T
+    except RuntimeError as error:
+        raise raster_failure(path, str(error), 'a whole raster') from error
+    return np.frombuffer(data, np.uint8).reshape(shape) != 0

@@ -111,7 +111,7 @@ def bounds_in(extents: np.ndarray, place: Place, scene: SceneRasters) -> np.ndar
         N x 4 in the system of the scene.
     """
     if same_system(place.system, scene.system):
-        return into_scene(extents.reshape(-1, 2), place.system, scene).reshape(-1, 4)
+        return into_scene(extents.reshape(-1, 2, 2), place.system, scene).reshape(-1, 4)
     around = np.stack([outline((0, 0, 1, 1), 2)] * len(extents))
     corner, size = extents[:, None, :2], (extents[:, 2:] - extents[:, :2])[:, None]
     points = into_scene(corner + around * size, place.system, scene)
@@ -120,7 +120,9 @@ def bounds_in(extents: np.ndarray, place: Place, scene: SceneRasters) -> np.ndar
 
 def _grid(scene: SceneRasters, place: Place, sizes: Sizes) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of row and column of all cells that may lie in a scene."""
-    edge = outline_in(scene, place.system, place.west)
+    # The middle of a raster of the whole world is half a turn east of its west edge: a degree more,
+    # so that it is never taken for half a turn west of it.
+    edge = outline_in(scene, place.system, place.west + 1)
     edge = edge[np.isfinite(edge).all(axis=1)]
     if not len(edge):
         return np.zeros(0, int), np.zeros(0, int)
@@ -151,12 +153,16 @@ def fit_windows(
     """
     cell = sizes.patch if options.windows == 'grid' else sizes.stride
     rows, columns = _grid(scene, place, sizes)
-    extents = bounds_in(cells(rows, columns, place, sizes, cell), place, scene)
+    on_ground = cells(rows, columns, place, sizes, cell)
+    extents = bounds_in(on_ground, place, scene)
     # Dates of one place are shifted by half a pixel at most when they are read.
     finest = min(scene.bands.values(), key=lambda band: band.dx)
     slack = np.array([finest.dx, finest.dy]) * 0.501
     within = (extents[:, :2] >= np.array(scene.extent[:2]) - slack).all(axis=1)
     within &= (extents[:, 2:] <= np.array(scene.extent[2:]) + slack).all(axis=1)
+    if not np.isfinite(to_lonlat(outline(scene.extent), scene.system)).all():
+        middles = (on_ground[:, :2] + on_ground[:, 2:]) / 2
+        within &= np.isfinite(to_lonlat(middles, place.system)).all(axis=1)  # the rest is space
     rows, columns, extents = rows[within], columns[within], extents[within]
     corner = (int(rows.min()), int(columns.min())) if len(rows) else (0, 0)
     if not len(rows) or not is_judged(scene, options):

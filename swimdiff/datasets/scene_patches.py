@@ -3,6 +3,7 @@
 import copy
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from swimdiff.datasets.patch_source import LocationSamples, PatchSource
 from swimdiff.datasets.planes import stretch_table
 from swimdiff.datasets.seeding import sample_randomness
 from swimdiff.datasets.skipping import SkipCounter
-from swimdiff.datasets.units import check_archive
-from swimdiff.errors import ConfigError, LayoutError, RasterError
+from swimdiff.datasets.units import UNITS, check_archive
+from swimdiff.errors import ConfigError, LayoutError, RasterError, readable
 from swimdiff.registry import TASK_UTILS, TRANSFORMS
 
 __all__ = ['ScenePatches']
@@ -50,8 +51,9 @@ class ScenePatches(BaseDataset):
         scene: Scene definition (config of a component in ``TASK_UTILS``).
         stretch: Stretch each band between its quantiles to 0..255 when read.
         stats: Statistics that hold the stretch, see :func:`swimdiff.bands.get_stats`.
-        max_unreadable: Share of reads that may fail and be replaced by another sample, and of
-            locations without dates or, where the scene needs it, a place; 0 raises at the first.
+        max_unreadable: Share of reads that may fail and be replaced by another sample, of files or
+            scenes that cannot be used, and of locations without dates or, where the scene needs
+            it, a place; 0 raises at the first.
         index_cache: Where the index is kept: ``auto``, a folder, or None for nowhere.
         local_copy: Folder on a fast local disk that shards of a pack are copied to when first
             used; None reads them where they are.
@@ -93,6 +95,7 @@ class ScenePatches(BaseDataset):
         self._scene_key = scene if isinstance(scene, dict) else None
         self.scene = TASK_UTILS.build(scene) if isinstance(scene, dict) else scene
         self.skips = SkipCounter(max_unreadable)
+        data_root = str(Path(data_root).expanduser())
         packed = is_pack(data_root)
         if local_copy and not packed:
             print_log(
@@ -113,17 +116,22 @@ class ScenePatches(BaseDataset):
         self._tables = self._stretch_tables(stats) if stretch else None
         self.index_cache = index_cache
         steps = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
-        super().__init__(data_root=str(data_root), pipeline=steps, **kwargs)
+        super().__init__(data_root=data_root, pipeline=steps, **kwargs)
 
     def _stretch_tables(self, stats: Any) -> np.ndarray | None:
         if getattr(self.source, 'stretched', False):
             return None  # done when packed, by the statistics that the pack names
         table = get_stats(stats)
         if self.source.unit is not None and table.unit != self.source.unit:
+            option = f' --dataset-options unit="{self.source.unit}"'
+            known = table.unit in UNITS
             raise ConfigError(
-                f'The statistics {table.name!r} are of {table.unit!r}, the pixels of {self.root} '
-                f'are {self.source.unit!r}. Name statistics of that unit (stats=...), or compute '
-                'them with tools/dataset_converters/compute_stats.py.'
+                f'The statistics {table.name!r} are of {table.unit!r}, '
+                + ('' if known else 'the numbers as they are in the files; ')
+                + f'the pixels of {self.root} are {self.source.unit!r}. Name statistics of that '
+                'unit (stats=...), or compute them with tools/dataset_converters/compute_stats.py'
+                + (option if self.source.unit_is_declared else '')
+                + '.'
             )
         low, high = table.select('low', self.bands), table.select('high', self.bands)
         return stretch_table(low, high, self.source.dtype)
@@ -139,11 +147,13 @@ class ScenePatches(BaseDataset):
             folder = cache_folder(self.root, self.index_cache)
         build = self.source.build
         self.index, entry = cached_index(self.root, self.source.key(), build, folder)
-        left_out = self.index.about.get('left_out', ())
+        about = self.index.about
+        for note in about.get('notes', ()):
+            print_log(readable(note), logger='current', level=logging.WARNING)
+        left_out = [LayoutError(message) for message in about.get('left_out', ())]
         # Of what they are a share: locations, or where one file holds many of these, files.
-        asked = self.index.about.get('asked', len(self.index.locations) + len(left_out))
-        for message in left_out:
-            self.skips.left_out(LayoutError(message), asked)
+        asked = about.get('asked', len(self.index.locations) + len(left_out))
+        self.skips.left_out(left_out, asked, about.get('asked_for', 'locations'))
         skip = self.skips.max_share > 0
         check_archive(self.source, self.index, self.bands, entry, skip)
         self._scene_of = self._assign_scenes(entry)
@@ -157,8 +167,8 @@ class ScenePatches(BaseDataset):
         def assign() -> np.ndarray:
             samples = LocationSamples(self.source, self.index, self.bands)
             scenes = self.scene.assign(samples)
-            for error in getattr(self.scene, 'unreadable', {}).values():
-                self.skips.left_out(error, len(samples))
+            errors = list(getattr(self.scene, 'unreadable', {}).values())
+            self.skips.left_out(errors, len(samples), 'locations')
             return scenes
 
         if self._scene_key is None or self.skips.max_share:

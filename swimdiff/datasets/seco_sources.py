@@ -3,7 +3,6 @@
 import importlib.util
 import re
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from swimdiff.bands import RGB, SECO_BANDS, SENTINEL2, canonical_bands
 from swimdiff.datasets.georeference import centre_lonlat
 from swimdiff.datasets.raster import raster_preview
+from swimdiff.datasets.raster_scenes_dates import find_date
 from swimdiff.datasets.seco_writer import Acquisition, Scene
 from swimdiff.errors import BandError, ConfigError, DatasetNotFoundError, LayoutError, RasterError
 
@@ -117,9 +117,10 @@ def geotiff_scenes(images: str | Path, bands: Sequence[str], scale: float = 10_0
     The georeference must be in the file, in any coordinate system; a patch counts the pixels of
     the file, whatever their size. Patches that touch declared no-data are not taken.
 
-    The product id takes the date (YYYYMMDD) and the Sentinel-2 tile (``_T36QZH``) from the file
-    name where it has them. Else the date is 19700101, and the tile a number of the file in a zone
-    that does not exist (``T00AAA``, ``T00AAB``, ...), so that ``TileScene`` makes each file one
+    The product id takes the date (YYYYMMDD, or year and day of the year) and the Sentinel-2 tile
+    (``_T36QZH``) from the file name where it has them. Else the date is 19700101, and the tile a
+    number of the file in a zone that does not exist (``T00AAA``, ``T00AAB``, ...), so that
+    ``TileScene`` makes each file one
     scene. Two files of one place are two places to ``LocationScene``: use ``DistanceScene`` then.
 
     Args:
@@ -188,19 +189,11 @@ def _other_scale(path: Path, kind: str, quantile: float, scale: float) -> Raster
     )
 
 
-def _day(name: str) -> str:
-    """First true date, YYYYMMDD, in a file name."""
-    for digits in re.findall(r'(?<!\d)(?:19|20)\d{6}(?!\d)', name):
-        try:
-            datetime.strptime(digits, '%Y%m%d')
-        except ValueError:
-            continue
-        return digits
-    return '19700101'
-
-
 def _geotiff(path: Path, number: int, bands: tuple[str, ...], scale: float) -> Scene:
-    day, named = _day(path.stem), re.search(r'(?:^|_)T(\d{2}[A-Z]{3})(?=_|$)', path.stem)
+    day, named = (
+        find_date(path.stem) or '19700101',
+        re.search(r'(?:^|_)T(\d{2}[A-Z]{3})(?=_|$)', path.stem),
+    )
     letters = ''.join(chr(ord('A') + number // 26**power % 26) for power in (2, 1, 0))
     tile = named.group(1) if named else f'{number // 26**3:02d}{letters}'
     channels = {band: i for i, band in enumerate(bands) if band in SECO_BANDS}

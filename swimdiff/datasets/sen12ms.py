@@ -56,7 +56,7 @@ class SEN12MSSource(PatchSource):
     unit = 'reflectance x 10000'
 
     def __init__(self, data_root: str) -> None:
-        self.root = Path(data_root)
+        self.root = Path(data_root).expanduser()
         if not self.root.is_dir():
             what = 'is a file, not a folder' if self.root.exists() else 'does not exist'
             raise DatasetNotFoundError(
@@ -100,7 +100,11 @@ class SEN12MSSource(PatchSource):
             first=np.arange(len(paths) + 1, dtype=np.int64),
             watched=Strings.of(['', *seasons, *scenes]),
             times=np.array([root_time, *season_times, *(time for time, _, _ in found)], np.int64),
-            about=dict(left_out=[error for _, _, error in found if error]),
+            about=dict(
+                left_out=[error for _, _, error in found if error],
+                asked=len(scenes),
+                asked_for='scenes',
+            ),
         )
 
     def _scene(self, scene: str) -> tuple[int, list[str], str]:

@@ -1,6 +1,7 @@
 """Counting and logging samples that cannot be read, across DataLoader workers."""
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -36,7 +37,6 @@ class SkipCounter:
         self._counts = torch.zeros(_SLOTS, 2, dtype=torch.int64).share_memory_()
         self._view: np.ndarray | None = None
         self._logged: set[str] = set()
-        self._left_out = 0
 
     @property
     def reads(self) -> int:
@@ -67,22 +67,32 @@ class SkipCounter:
             self._logged.add(text)
             print_log(f'{what}: {text}', logger='current', level=logging.WARNING)
 
-    def left_out(self, error: DataError, total: int) -> None:
-        """Count and log a part of the data set that is left out when indexing, or stop.
+    def left_out(self, errors: Sequence[DataError], total: int, what: str) -> None:
+        """Count and log parts of the data set that are left out when indexing, or stop.
+
+        Args:
+            errors: One a part.
+            total: Number of such parts, with those that are left out.
+            what: Name of the parts: ``scenes``, ``locations``.
 
         Raises:
-            DataError: The error itself, where nothing may be skipped.
+            DataError: The first error itself, where nothing may be skipped.
             UnreadableSamplesError: More than the allowed share of ``total`` is left out.
         """
+        if not errors:
+            return
         if self.max_share == 0:
-            raise error
-        self._left_out += 1
-        self._log_once('Left out', str(error))
-        if self._left_out > self.max_share * total:
+            raise errors[0]
+        for error in errors:
+            self._log_once('Left out', str(error))
+        share = f'{len(errors)} of {total} {what}'
+        if len(errors) > self.max_share * total:
             raise UnreadableSamplesError(
-                f'{self._left_out} of {total} or more cannot be used, more than '
-                f'max_unreadable={self.max_share:g} allows. The last one: {error}'
-            ) from error
+                f'{share} cannot be used, more than max_unreadable={self.max_share:g} allows. The '
+                f'last one: {errors[-1]}'
+            ) from errors[-1]
+        text = f'Left out: {share}, within max_unreadable={self.max_share:g}'
+        print_log(text, logger='current', level=logging.WARNING)
 
     def failed(self, error: DataError) -> None:
         """Count and log a failure, or stop.

@@ -91,6 +91,7 @@ class SSL4EO(ScenePatches):
             raise ConfigError(f'level={level!r}: expected one of {tuple(_LEVELS)}.')
         folder, known, stats = _LEVELS[level]
         # Both levels may lie side by side: the folder of the level is meant, not the other one.
+        data_root = str(Path(data_root).expanduser())
         below = Path(data_root) / folder
         root = str(below) if below.is_dir() else data_root
         _refuse_other_level(Path(root), level)

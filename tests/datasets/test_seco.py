@@ -140,7 +140,7 @@ def test_archive_not_unpacked(tmp_path, name):
 
 def test_another_folder(tmp_path):
     (tmp_path / 'train').mkdir()
-    with pytest.raises(LayoutError, match=r'found 1 other entries \(train\)'):
+    with pytest.raises(LayoutError, match=r'found 1 entry \(train\)'):
         SeCo(str(tmp_path))
 
 

@@ -140,7 +140,7 @@ class OSCD(CutAwareDataset):
         self.split, self.cities = split, choose_cities(self.images, split, cities)
         self._pixels: dict[str, tuple[np.ndarray, np.ndarray | None]] = {}
         super().__init__(
-            data_root=str(data_root),
+            data_root=str(Path(data_root).expanduser()),
             pipeline=list(pipeline),
             test_mode=test_mode,
             **kwargs,

@@ -147,7 +147,9 @@ class BigEarthNet(CutAwareDataset):
         self.covered = self._covered_lists(covered, required=isinstance(split_counts, str))
         classes = CLASSES_19 if num_classes == 19 else CLASSES_43
         kwargs.setdefault('metainfo', dict(classes=classes))
-        super().__init__(data_root=str(data_root), pipeline=list(pipeline), **kwargs)
+        super().__init__(
+            data_root=str(Path(data_root).expanduser()), pipeline=list(pipeline), **kwargs
+        )
 
     def _covered_lists(self, given: Sequence[str] | None, required: bool) -> list[Path]:
         if given is not None:

@@ -115,7 +115,9 @@ class EuroSAT(CutAwareDataset):
             split_counts,
             OnDisk(self.root, self.files.keys(), _PUBLISHED, 'images', 'EuroSAT'),
         )
-        super().__init__(data_root=str(data_root), pipeline=list(pipeline), **kwargs)
+        super().__init__(
+            data_root=str(Path(data_root).expanduser()), pipeline=list(pipeline), **kwargs
+        )
 
     def _list_files(self) -> dict[str, str]:
         """Path of every sample below the root, checked to be of one kind and of known classes."""

@@ -4,13 +4,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from swimdiff.datasets.contents import describe_contents
 from swimdiff.errors import DatasetNotFoundError, LayoutError
 
 __all__ = ['find_below', 'folders']
 
 #: Folders in a row that hold nothing but one folder; more are taken for a loop of links.
 _LONGEST_CHAIN = 8
-_ARCHIVES = ('.zip', '.tar', '.tar.gz', '.tgz')
 
 
 def folders(path: Path) -> list[str]:
@@ -63,12 +63,5 @@ def find_below(
                 'Set data_root to one of them.'
             )
         level = [_follow_chain(path / name, is_root) for path in level for name in folders(path)]
-    entries = sorted(path.name for path in root.iterdir())
-    archives = [name for name in entries if name.endswith(_ARCHIVES)]
-    if archives:
-        what = f'the archive {", ".join(archives)}: unpack it there first'
-    else:
-        what = (
-            f'{len(entries)} entries ({", ".join(entries[:6])})' if entries else 'an empty folder'
-        )
+    what = describe_contents(root)
     raise LayoutError(f'data_root {root.absolute()}: no data set; found {what}.\n{advice}')

@@ -26,7 +26,8 @@ class LoadPatch(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Read the rows of ``results``."""
         planes = results['source'].read(results['index'], results['rows'], results['band_names'])
-        images = [stack_planes(date, self.size, results['tables']) for date in planes]
+        gaps = getattr(results['source'], 'zeros_are_nodata', False)
+        images = [stack_planes(date, self.size, results['tables'], gaps) for date in planes]
         results['img'] = images[0] if len(images) == 1 else images
         results['img_shape'] = images[0].shape[:2]
         return results

@@ -1,0 +1,37 @@
+"""The date of a raster by its name: by month and day, or by the day of the year."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+
+__all__ = ['find_date']
+
+_CALENDAR = re.compile(r'(?<!\d)((?:19|20)\d\d)-?(\d\d)-?(\d\d)(?!\d)')
+#: Before the collections a Landsat scene was named by satellite, path and row, year and day of the
+#: year, station and version: LT50350322008110PAC01.
+_LANDSAT = re.compile(r'(?<![A-Za-z0-9])L[COTEM]\d{7}((?:19|20)\d{5})[A-Z]{3}\d\d', re.I)
+#: Year and day of the year alone: HLS.L30.T18TYN.2022015T153249, MOD09A1.A2020161.
+_DAY_OF_YEAR = re.compile(r'(?<!\d)((?:19|20)\d{5})(?!\d)')
+
+
+def _read_dates(name: str) -> Iterator[tuple[str, str]]:
+    """Return what may be dates in a name, and how each is written; the surest first."""
+    yield from ((found, '%Y%j') for found in _LANDSAT.findall(name))
+    yield from ((''.join(found), '%Y%m%d') for found in _CALENDAR.findall(name))
+    yield from ((found, '%Y%j') for found in _DAY_OF_YEAR.findall(name))
+
+
+def find_date(name: str) -> str:
+    """Return the first true date, YYYYMMDD, in the name of a file or folder; '' without one.
+
+    Of a Sentinel-2 or Landsat product the first date is that of sensing.
+
+    Args:
+        name: One name, without folders.
+    """
+    for digits, form in _read_dates(name):
+        try:
+            return datetime.strptime(digits, form).strftime('%Y%m%d')
+        except ValueError:
+            continue
+    return ''
