@@ -96,9 +96,9 @@ def _compare(
         if not _agree(table, stats, bands, ('mean', 'std')):
             differing.append(f'data_preprocessor has mean and std of {table.name!r}')
     for reader in readers:
-        table = get_stats(reader['stats']) if reader.get('stats') else None
-        if table and not _agree(table, stats, bands, ('low', 'high')):
-            differing.append(f'{reader["type"]} stretches with {table.name!r}')
+        named = get_stats(reader['stats']) if reader.get('stats') else None
+        if named and not _agree(named, stats, bands, ('low', 'high')):
+            differing.append(f'{reader["type"]} stretches with {named.name!r}')
     return list(dict.fromkeys(differing))
 
 

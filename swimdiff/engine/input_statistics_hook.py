@@ -7,6 +7,7 @@ from mmengine.runner import Runner
 
 from swimdiff.bands import ProductStats, stats_to_mapping
 from swimdiff.engine.guard import bare_model
+from swimdiff.models.data_preprocessor import MultiBandPreprocessor
 from swimdiff.registry import HOOKS
 from swimdiff.utils.input_statistics import META_KEY, UNSTRETCHED, combine_statistics
 
@@ -32,11 +33,10 @@ def measure_run(runner: Runner) -> ProductStats | None:
         ProductStats: None where the preprocessor knows no bands by name.
     """
     preprocessor = getattr(bare_model(runner), 'data_preprocessor', None)
-    bands = getattr(preprocessor, 'bands', None)
     loader: Any = runner.train_dataloader
-    if not bands or isinstance(loader, dict):
+    if not isinstance(preprocessor, MultiBandPreprocessor) or isinstance(loader, dict):
         return None
-    table: ProductStats | None = preprocessor.stats
+    bands, table = preprocessor.bands, preprocessor.stats
     mean, std = (
         dict(zip(bands, getattr(preprocessor, name).flatten().tolist(), strict=True))
         for name in ('mean', 'std')
@@ -47,7 +47,7 @@ def measure_run(runner: Runner) -> ProductStats | None:
     if stretch is None and table is not None:
         plain = all(table.low[band] == 0 and table.high[band] == 255 for band in bands)
         unit = table.unit if plain else UNSTRETCHED
-    return combine_statistics(tuple(bands), stretch, mean, std, unit)
+    return combine_statistics(bands, stretch, mean, std, unit)
 
 
 @HOOKS.register_module()
