@@ -13,6 +13,8 @@ from swimdiff.utils.input_statistics import META_KEY, UNSTRETCHED, combine_stati
 
 __all__ = ['InputStatisticsHook']
 
+_SPREAD = ('mean', 'std')
+
 
 def _inner(dataset: Any) -> Any:
     """The first data set inside those that wrap others."""
@@ -54,12 +56,30 @@ def measure_run(runner: Runner) -> ProductStats | None:
 class InputStatisticsHook(Hook):
     """Writes stretch, mean and deviation by band into ``meta['input_statistics']``.
 
-    What comes after pre-training takes them from there, see :mod:`swimdiff.utils.input_statistics`.
+    Warns once, before training, where images are stretched by one table and standardised by
+    another. What comes after pre-training takes them from there, see :mod:`swimdiff.utils.input_statistics`.
 
     Example of a config::
 
         default_hooks = dict(input_statistics=dict(type='InputStatisticsHook'))
     """
+
+    def before_train(self, runner: Runner) -> None:
+        """Compare what the data set stretches with and what the preprocessor standardises with."""
+        preprocessor = getattr(bare_model(runner), 'data_preprocessor', None)
+        loader: Any = runner.train_dataloader
+        stretch = getattr(_inner(loader.dataset), 'stats', None)
+        if not isinstance(preprocessor, MultiBandPreprocessor):
+            return
+        table, bands = preprocessor.stats, preprocessor.bands
+        if stretch is None or table is None or any(band not in stretch.mean for band in bands):
+            return
+        if any(stretch.select(name, bands) != table.select(name, bands) for name in _SPREAD):
+            runner.logger.warning(
+                f'Images are stretched with the statistics {stretch.name!r} and standardised with '
+                f'those of {table.name!r}. Give the preprocessor those of the data set: '
+                f'--cfg-options data_preprocessor.stats={stretch.name}'
+            )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Add the statistics that the images of this run have."""
