@@ -56,8 +56,8 @@ def measure_run(runner: Runner) -> ProductStats | None:
 class InputStatisticsHook(Hook):
     """Writes stretch, mean and deviation by band into ``meta['input_statistics']``.
 
-    Warns once, before training, where images are stretched by one table and standardised by
-    another. What comes after pre-training takes them from there, see :mod:`swimdiff.utils.input_statistics`.
+    What comes after pre-training takes them from there, see :mod:`swimdiff.utils.input_statistics`.
+    Warns once, before training, where one table stretches the images and another standardises them.
 
     Example of a config::
 
