@@ -7,6 +7,7 @@ that says neither keeps its own, and is warned where they differ.
 
 import logging
 from collections.abc import Iterator, Mapping
+from inspect import signature
 from typing import Any
 
 from mmengine.config import Config
@@ -68,8 +69,8 @@ def _find_preprocessor(cfg: Config) -> dict[str, Any] | None:
     return found if found and found.get('bands') else None
 
 
-def _find_readers(cfg: Config) -> list[dict[str, Any]]:
-    """Configs of the data sets and transforms that stretch with statistics of any product."""
+def _find_readers(cfg: Config) -> list[tuple[dict[str, Any], str]]:
+    """Data sets and transforms that stretch with any statistics: their configs and defaults."""
     readers = []
     DATASETS.import_from_location()
     TRANSFORMS.import_from_location()
@@ -79,7 +80,7 @@ def _find_readers(cfg: Config) -> list[dict[str, Any]]:
             for registry in (DATASETS, TRANSFORMS):
                 kind = registry.module_dict.get(name)
                 if getattr(kind, 'carries_statistics', False):
-                    readers.append(part)
+                    readers.append((part, signature(kind).parameters['stats'].default))
     return readers
 
 
@@ -95,10 +96,10 @@ def _compare(
         table = get_stats(preprocessor['stats'])
         if not _agree(table, stats, bands, ('mean', 'std')):
             differing.append(f'data_preprocessor has mean and std of {table.name!r}')
-    for reader in readers:
-        table = get_stats(reader['stats']) if reader.get('stats') else None
-        if table and not _agree(table, stats, bands, ('low', 'high')):
-            differing.append(f'{reader["type"]} stretches with {table.name!r}')
+    for reader, default in readers:
+        named = get_stats(reader.get('stats', default))
+        if not _agree(named, stats, bands, ('low', 'high')):
+            differing.append(f'{reader["type"]} stretches with {named.name!r}')
     return list(dict.fromkeys(differing))
 
 
@@ -126,10 +127,10 @@ def _replace(
     if preprocessor.get('mean') is None:
         preprocessor['stats'] = content
     if stats.unit in UNITS:
-        for reader in readers:
+        for reader, _ in readers:
             reader['stats'] = content
     elif readers:
-        names = ', '.join(dict.fromkeys(str(reader['type']) for reader in readers))
+        names = ', '.join(dict.fromkeys(str(reader['type']) for reader, _ in readers))
         said = (
             f'{names} stretches reflectance, and the statistics of pre-training are of '
             f'{stats.unit!r}: the stretch stays that of the config, mean and std are taken'

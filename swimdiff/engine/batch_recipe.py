@@ -297,11 +297,11 @@ class BatchRecipeHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Compare the batch that runs with the one of the config."""
         loader: Any = runner.train_dataloader
-        longer = describe_long_queue(runner.cfg, len(loader.dataset), self.copies)
-        if longer:
-            runner.logger.warning(longer)
         if (runner.cfg.get('auto_scale_lr') or {}).get('enable', False):
             return  # the engine scales the rate of a config that says so itself
-        said = describe_mismatch(runner.cfg, get_world_size(), len(loader.dataset), self.factor)
+        samples = len(loader.dataset)
+        # The first names the queue as well.
+        said = describe_mismatch(runner.cfg, get_world_size(), samples, self.factor)
+        said = said or describe_long_queue(runner.cfg, samples, self.copies)
         if said:
             runner.logger.warning(said)

@@ -7,10 +7,13 @@ from mmengine.runner import Runner
 
 from swimdiff.bands import ProductStats, stats_to_mapping
 from swimdiff.engine.guard import bare_model
+from swimdiff.models.data_preprocessor import MultiBandPreprocessor
 from swimdiff.registry import HOOKS
 from swimdiff.utils.input_statistics import META_KEY, UNSTRETCHED, combine_statistics
 
 __all__ = ['InputStatisticsHook']
+
+_SPREAD = ('mean', 'std')
 
 
 def _inner(dataset: Any) -> Any:
@@ -32,11 +35,10 @@ def measure_run(runner: Runner) -> ProductStats | None:
         ProductStats: None where the preprocessor knows no bands by name.
     """
     preprocessor = getattr(bare_model(runner), 'data_preprocessor', None)
-    bands = getattr(preprocessor, 'bands', None)
     loader: Any = runner.train_dataloader
-    if not bands or isinstance(loader, dict):
+    if not isinstance(preprocessor, MultiBandPreprocessor) or isinstance(loader, dict):
         return None
-    table: ProductStats | None = preprocessor.stats
+    bands, table = preprocessor.bands, preprocessor.stats
     mean, std = (
         dict(zip(bands, getattr(preprocessor, name).flatten().tolist(), strict=True))
         for name in ('mean', 'std')
@@ -47,7 +49,7 @@ def measure_run(runner: Runner) -> ProductStats | None:
     if stretch is None and table is not None:
         plain = all(table.low[band] == 0 and table.high[band] == 255 for band in bands)
         unit = table.unit if plain else UNSTRETCHED
-    return combine_statistics(tuple(bands), stretch, mean, std, unit)
+    return combine_statistics(bands, stretch, mean, std, unit)
 
 
 @HOOKS.register_module()
@@ -55,11 +57,29 @@ class InputStatisticsHook(Hook):
     """Writes stretch, mean and deviation by band into ``meta['input_statistics']``.
 
     What comes after pre-training takes them from there, see :mod:`swimdiff.utils.input_statistics`.
+    Warns once, before training, where one table stretches the images and another standardises them.
 
     Example of a config::
 
         default_hooks = dict(input_statistics=dict(type='InputStatisticsHook'))
     """
+
+    def before_train(self, runner: Runner) -> None:
+        """Compare what the data set stretches with and what the preprocessor standardises with."""
+        preprocessor = getattr(bare_model(runner), 'data_preprocessor', None)
+        loader: Any = runner.train_dataloader
+        stretch = getattr(_inner(loader.dataset), 'stats', None)
+        if not isinstance(preprocessor, MultiBandPreprocessor):
+            return
+        table, bands = preprocessor.stats, preprocessor.bands
+        if stretch is None or table is None or any(band not in stretch.mean for band in bands):
+            return
+        if any(stretch.select(name, bands) != table.select(name, bands) for name in _SPREAD):
+            runner.logger.warning(
+                f'Images are stretched with the statistics {stretch.name!r} and standardised with '
+                f'those of {table.name!r}. Give the preprocessor those of the data set: '
+                f'--cfg-options data_preprocessor.stats={stretch.name}'
+            )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Add the statistics that the images of this run have."""

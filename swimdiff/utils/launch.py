@@ -260,7 +260,9 @@ def match_channels(cfg: Config) -> str | None:
     model = cfg.get('model') or {}
     preprocessor = model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}
     bands = preprocessor.get('bands')
-    for place, backbone in _find_backbones(model) if bands else ():
+    if not bands:
+        return None
+    for place, backbone in _find_backbones(model):
         channels = backbone.get('in_channels')
         if channels is not None and channels != len(bands):
             backbone['in_channels'] = len(bands)

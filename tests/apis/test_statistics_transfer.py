@@ -102,7 +102,7 @@ def test_other_statistics_on_purpose_are_warned_of(tmp_path):
     notes = transfer_statistics(cfg)
     assert cfg.to_dict() == before
     (warning,) = [text for level, text in notes if level == logging.WARNING]
-    assert "mean and std of 'oscd'" in warning
+    assert "mean and std of 'oscd'" in warning and "OSCD stretches with 'oscd'" in warning
     # the advice, followed
     option, value = re.search(r"say (\w+)='(\w+)'", warning).groups()
     cfg.merge_from_dict({option: value})

@@ -231,9 +231,16 @@ def test_the_hook_warns_once_and_not_where_the_engine_scales(caplog):
     runner = Runner(config(batch=8))
     BatchRecipeHook().before_train(runner)
     assert [record.levelname for record in caplog.records] == ['WARNING']
-    BatchRecipeHook(factor=40).before_train(runner)
+    BatchRecipeHook(factor=40, copies=200).before_train(runner)
     runner.cfg.auto_scale_lr.enable = True
     BatchRecipeHook().before_train(runner)
     assert len(caplog.records) == 1
     with pytest.raises(ConfigError, match='at least 1'):
         BatchRecipeHook(factor=0.5)
+
+
+def test_the_hook_warns_of_a_long_queue_where_the_batch_fits(caplog):
+    runner = Runner(config(batch=256))  # 138 images, 16,384 keys
+    BatchRecipeHook().before_train(runner)
+    (record,) = caplog.records
+    assert 'in it 119 times' in record.getMessage()

@@ -1,10 +1,10 @@
-"""A folder of GeoTIFFs through the true tools/train.py: one option to change."""
+"""A folder of GeoTIFFs through the true tools/train.py, by a config of one's own elsewhere."""
 
 import math
 import runpy
 
 from fixtures.rasters import noise, write_bands
-from fixtures.runs import ROOT, TRAIN, WORKERS, options, scalars
+from fixtures.runs import TRAIN, WORKERS, options, scalars
 
 from swimdiff.bands import get_stats
 from swimdiff.utils.checkpoint import read_checkpoint
@@ -12,13 +12,18 @@ from swimdiff.utils.input_statistics import read_statistics
 
 
 def test_two_iterations_on_a_folder_of_scenes(tmp_path, monkeypatch):
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(tmp_path)
     for date in ('20200101', '20200601'):
         bands = {name: noise(300, 600, int(date[5])) for name in ('B02', 'B03', 'B04')}
         write_bands(tmp_path / 'scenes' / f'T33UUU_{date}', bands)
     work = tmp_path / 'work'
-    arguments = ['configs/swimdiff_r18_raster-scenes.py', '--work-dir', str(work)]
-    more = {'train_dataloader.dataset.patch': 200}
+    mine = tmp_path / 'mine.py'
+    mine.write_text(
+        "_base_ = 'swimdiff::swimdiff_r18_raster-scenes.py'\n"
+        'train_dataloader = dict(dataset=dict(patch=200))\n'
+    )
+    arguments = [str(mine), '--work-dir', str(work)]
+    more = {'train_dataloader.num_workers': 1}  # which starts by a function that the config names
     runpy.run_path(str(TRAIN))['main'](
         [*arguments, *options(tmp_path / 'scenes', 32, views=WORKERS, **more)]
     )

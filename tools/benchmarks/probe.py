@@ -26,7 +26,8 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
 
 from swimdiff import __version__
-from swimdiff.bands import RGB, canonical_bands
+from swimdiff.bands import RGB, ProductStats, canonical_bands, get_stats, stats_to_mapping
+from swimdiff.datasets.units import UNITS
 from swimdiff.errors import ConfigError, SwiMDiffError
 from swimdiff.evaluation.features import FeatureBank, NetworkFeatures, image_statistics
 from swimdiff.evaluation.probe import build_extractor, build_parts, score_features
@@ -34,6 +35,7 @@ from swimdiff.evaluation.probe_table import Row, table
 from swimdiff.models.data_preprocessor import MultiBandPreprocessor
 from swimdiff.utils.checkpoint import read_checkpoint
 from swimdiff.utils.config_reading import read_config_file
+from swimdiff.utils.input_statistics import describe_statistics, read_statistics
 
 #: Pre-training config that each short name takes its backbone from.
 BACKBONES = {
@@ -72,7 +74,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='with --dataset pictures: the division that pre-training took its part from',
     )
     add('--bands', nargs='+', default=list(RGB), help='bands by name (default: %(default)s)')
-    add('--stats', help='statistics to standardise with (default: those the data is stretched by)')
+    add(
+        '--stats',
+        help='statistics to stretch and standardise with, for all lines of the table (default: '
+        'those of the first checkpoint, or those the data is stretched by)',
+    )
     add(
         '--backbone',
         help=f'for the random floor and plain weights: {", ".join(BACKBONES)}, or a config '
@@ -98,6 +104,9 @@ def build_dataset_parts(args: argparse.Namespace, seed: int) -> Parts:
     """Train, val and test; with ``--limit`` each has its share of that many images."""
     kind, load, native, _ = DATA[args.dataset]
     pipeline: list[dict[str, Any]] = [dict(type=load)]
+    table = choose_statistics(args)
+    if args.dataset != 'pictures' and table.unit in UNITS:
+        pipeline[0]['stats'] = stats_to_mapping(table, table.low)
     if args.size != native:
         pipeline.append(dict(type='mmcv.Resize', scale=(args.size, args.size)))
     pipeline.append(dict(type='mmpretrain.PackInputs'))
@@ -107,6 +116,35 @@ def build_dataset_parts(args: argparse.Namespace, seed: int) -> Parts:
     return build_parts(
         dict(place, type=kind, bands=args.bands, pipeline=pipeline), args.limit, seed
     )
+
+
+def choose_statistics(args: argparse.Namespace) -> ProductStats:
+    """The statistics of all lines: those asked for, of the first checkpoint, or of the data."""
+    if args.stats:
+        return get_stats(args.stats)
+    for path in args.checkpoints[:1]:
+        stats = read_statistics(read_checkpoint(path))
+        if stats is not None and all(band in stats.low for band in args.bands):
+            return stats
+    return get_stats(DATA[args.dataset][3])
+
+
+def compare_statistics(args: argparse.Namespace) -> None:
+    """Say which statistics are used, and which checkpoints were trained on others."""
+    table, bands = choose_statistics(args), args.bands
+    said = describe_statistics(table, bands)
+    print(f'Statistics: {said}', file=sys.stderr)
+    for path in args.checkpoints:
+        own = read_statistics(read_checkpoint(path))
+        if own is None or any(band not in own.low for band in bands):
+            continue
+        other = describe_statistics(own, bands)
+        if other.partition(':')[2] != said.partition(':')[2]:  # by numbers, not by name
+            print(
+                f'{path} was trained on images of other statistics, {other}. Score it in a run of '
+                'its own.',
+                file=sys.stderr,
+            )
 
 
 def _known_backbone(args: argparse.Namespace) -> dict | None:
@@ -142,7 +180,7 @@ def network(args: argparse.Namespace, seed: int, path: str | None) -> NetworkFea
     """
     checkpoint = read_checkpoint(path) if path else None
     known = checkpoint.backbone if checkpoint else None
-    preprocessor = MultiBandPreprocessor(args.bands, args.stats or DATA[args.dataset][3])
+    preprocessor = MultiBandPreprocessor(args.bands, choose_statistics(args))
     extract, line = build_extractor(
         known or backbone_config(args), preprocessor, seed, checkpoint, args.prefix, args.device
     )
@@ -197,7 +235,9 @@ def run(args: argparse.Namespace) -> tuple[list[Row], Parts]:
                 if path or random:
                     extract = network(args, seed, path)
                     key = extract.key
-                cache = Path(args.cache) / f'{key}_{args.size}px.npz' if args.cache else None
+                stretch = choose_statistics(args).name.replace('/', '_')
+                name = f'{key}_{stretch}_{args.size}px.npz'
+                cache = Path(args.cache) / name if args.cache else None
                 bank = FeatureBank(extract, title, cache, args.batch_size, args.workers)
             evaluate(row, bank, parts[seed if subset else args.seeds[0]], args)
         rows.append(row)
@@ -217,6 +257,7 @@ def main(argv: list[str] | None = None) -> None:
                 '--shares out, or name your lists with --split-dir.'
             )
         args.bands = canonical_bands(args.bands)
+        compare_statistics(args)
         rows, parts = run(args)
     except SwiMDiffError as error:
         sys.exit(f'\n{type(error).__name__}: {error}')
