@@ -13,6 +13,7 @@ apart. The exit code is 1 where something is not allowed.
 """
 
 import argparse
+import gc
 import hashlib
 import json
 import logging
@@ -22,7 +23,7 @@ import sys
 import tempfile
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -272,40 +273,58 @@ def _is_plain(path: Path, outcome: Outcome) -> bool:
     return outcome.damage in ('flip', 'flip_header', 'zeros') and read_alone(path) is not None
 
 
-def run_case(
-    name: str, number: int, seed: int, whole: Path, expected: Counter[str], here: bool = False
-) -> Outcome:
-    """Run one case in a process of its own."""
-    reader = READERS[name]
-    rng = random.Random(f'{seed} {name} {number}')
+def prepare_case(
+    name: str, number: int, seed: int, whole: Path, folder: Path
+) -> tuple[Outcome, Path, Path]:
+    """Copy an archive and damage it; return the case, the copy and the path in it."""
+    reader, rng = READERS[name], random.Random(f'{seed} {name} {number}')
     outcome = Outcome(name, number, tolerant=reader.tolerant and rng.random() < 0.5)
+    # A folder of its own: a library may keep a file open by its path.
+    root = folder / str(number) / whole.name
+    shutil.copytree(whole, root)
+    return outcome, root, damage_tree(root, rng, outcome)
+
+
+def run_cases(
+    name: str, numbers: Sequence[int], seed: int, whole: Path, expected: Counter[str]
+) -> Iterator[Outcome]:
+    """Run cases in a process of their own, and in another one after a crash or a hang."""
+    fork, left = get_context('fork'), list(numbers)
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder) / whole.name
-        shutil.copytree(whole, root)
-        path = damage_tree(root, rng, outcome)
-        if here:
-            print(outcome)
-            read_all(reader, root, outcome.tolerant)
-        fork = get_context('fork')
-        receive, send = fork.Pipe(duplex=False)
+        while left:
+            receive, send = fork.Pipe(duplex=False)
 
-        def work() -> None:
-            send.send(judge(reader, outcome, root, path, expected))
+            def work(send: Any = send) -> None:
+                for number in left:
+                    outcome, root, path = prepare_case(name, number, seed, whole, Path(folder))
+                    send.send(outcome)
+                    outcome.verdict, outcome.detail = judge(
+                        READERS[name], outcome, root, path, expected
+                    )
+                    send.send(outcome)
+                    shutil.rmtree(root, ignore_errors=True)
 
-        process = fork.Process(target=work)
-        process.start()
-        send.close()
-        try:
-            if receive.poll(TIMEOUT):
-                outcome.verdict, outcome.detail = receive.recv()
-            else:
-                outcome.verdict, outcome.detail = 'HANG', f'no answer in {TIMEOUT} s'
-                process.kill()
-        except EOFError:
+            process = fork.Process(target=work)
+            process.start()
+            send.close()
+            for number in list(left):
+                outcome = Outcome(name, number)
+                try:
+                    for _ in range(2):  # when it begins, and when it is judged
+                        if not receive.poll(TIMEOUT):
+                            outcome.verdict = 'HANG'
+                            outcome.detail = f'no answer in {TIMEOUT} s'
+                            process.kill()
+                            break
+                        outcome = receive.recv()
+                except EOFError:
+                    process.join()
+                    outcome.verdict, outcome.detail = 'CRASH', f'exit code {process.exitcode}'
+                left.remove(number)
+                yield outcome
+                if outcome.verdict in ('HANG', 'CRASH'):
+                    break
             process.join()
-            outcome.verdict, outcome.detail = 'CRASH', f'exit code {process.exitcode}'
-        process.join()
-    return outcome
 
 
 def print_report(outcomes: list[Outcome]) -> None:
@@ -349,9 +368,19 @@ def main(argv: Iterable[str] | None = None) -> int:
             again = Path(folder) / 'again' / 'archive'
             shutil.copytree(whole, again)  # reading writes splits and label files beside the data
             expected, _ = read_all(READERS[reader], again, False)
-            numbers = [int(number)] if name else range(args.cases)
-            for case in track(numbers, len(numbers), f'Damaging {reader}'):
-                outcomes.append(run_case(reader, case, args.seed, whole, expected, bool(name)))
+            if name:
+                outcome, root, _ = prepare_case(name, int(number), args.seed, whole, again.parent)
+                print(outcome)
+                found, said = read_all(READERS[name], root, outcome.tolerant)
+                print(f'{found.total()} samples, {expected.total()} expected; said so: {said}')
+                return 0
+            gc.freeze()  # or each child copies what the collector touches
+            cases = run_cases(reader, range(args.cases), args.seed, whole, expected)
+            try:
+                for outcome in track(cases, args.cases, f'Damaging {reader}'):
+                    outcomes.append(outcome)
+            except KeyboardInterrupt:
+                break  # and report what there is
     print_report(outcomes)
     if args.json:
         args.json.write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))
