@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from torch import Tensor
 
-from swimdiff.errors import DataError
+from swimdiff.errors import ConfigError, DataError
 from swimdiff.models.projection_neck import global_features
 from swimdiff.models.swimdiff import SwiMDiff
 from swimdiff.visualization.view_sheet import as_picture
@@ -147,7 +147,12 @@ def spread_steps(model: SwiMDiff, count: int = 4) -> list[int]:
     Args:
         model (SwiMDiff): With a diffusion branch.
         count (int): Steps; fewer where the schedule has fewer. Defaults to 4.
+
+    Raises:
+        ConfigError: The model has no diffusion branch.
     """
+    if model.diffusion is None:
+        raise ConfigError('This model has no diffusion branch (lambda_d=0): no step to show')
     last = model.diffusion.schedule.drawn_steps
     return sorted({max(1, round((place + 1) / count * last)) - 1 for place in range(count)})
 

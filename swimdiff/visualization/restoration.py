@@ -6,6 +6,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from swimdiff.errors import ConfigError
 from swimdiff.models.swimdiff import SwiMDiff
 from swimdiff.visualization.pretraining import Shower, denoising_strip, spread_steps
 
@@ -29,10 +30,15 @@ def restoration_figure(
             the training.
         seed (int): Of the noise. Defaults to 0.
 
+    Raises:
+        ConfigError: The model has no diffusion branch.
+
     Returns:
         tuple[Figure, dict[int, float]]: The picture, not yet saved, and by step the mean absolute
         error of the restorations, of 255 grey levels.
     """
+    if model.diffusion is None:
+        raise ConfigError('This model has no diffusion branch (lambda_d=0): nothing is restored')
     steps = list(steps or spread_steps(model))
     show = Shower(images, bands)
     figure = Figure(figsize=(1.5 * (1 + 2 * len(steps)), 1.65 * len(images)), layout='constrained')
