@@ -26,6 +26,8 @@ class CutAwareDataset(BaseDataset):
     metainfo, so that the scores of ten samples would stand under the name of the whole split.
     """
 
+    _indices: Any
+
     def full_init(self) -> None:
         """Load the data list and cut it, as the engine does, and name the cut."""
         if self._fully_initialized:

@@ -5,9 +5,11 @@ The header tells, without a pixel.
 """
 
 import os
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from PIL import Image, TiffImagePlugin
 
@@ -57,16 +59,16 @@ def read_header(path: str | Path) -> PictureHeader | None:
                 bits = start[24]
             return PictureHeader(picture.height, picture.width, len(picture.getbands()), bits)
     # Damaged headers make Pillow raise all of these; what is wrong is said by who reads the file.
-    except (OSError, SyntaxError, ValueError, KeyError, TypeError, IndexError):
+    except (OSError, SyntaxError, ValueError, KeyError, TypeError, IndexError, struct.error):
         return None
 
 
-def _read_tiff(file: object, start: bytes) -> PictureHeader:
+def _read_tiff(file: IO[bytes], start: bytes) -> PictureHeader:
     """Read the first directory, as Pillow does when it opens a TIFF."""
     big = start[2] == 43 or start[3] == 43
     tags = TiffImagePlugin.ImageFileDirectory_v2(start[:16] if big else start[:8])
-    file.seek(tags.next)  # type: ignore[attr-defined]
-    tags.load(file)  # type: ignore[no-untyped-call]
+    file.seek(tags.next)
+    tags.load(file)
     bits = tags.get(_BITS, (1,))
     kinds = tags.get(_FORMAT, (1,))
     first = kinds[0] if isinstance(kinds, tuple) else kinds
