@@ -11,9 +11,12 @@ from typing import Any
 
 from swimdiff.errors import GdalMissingError, LayoutError, RasterError
 
-__all__ = ['gdal_modules', 'open_raster', 'raster_failure', 'require_gdal']
+__all__ = ['GDAL_ERRORS', 'gdal_modules', 'open_raster', 'raster_failure', 'require_gdal']
 
 _DRIVERS = {'.tif': 'GTiff', '.tiff': 'GTiff', '.jp2': 'JP2OpenJPEG', '.vrt': 'VRT'}
+
+#: What GDAL raises: an error of its own, or that its message with a file's name is no UTF-8.
+GDAL_ERRORS = (RuntimeError, UnicodeDecodeError, SystemError)
 
 #: Bytes of decoded blocks that a process keeps. GDAL's own 5 % of the memory is too much for each
 #: of many workers, which hardly ever meet a block twice.
@@ -75,9 +78,12 @@ def open_raster(path: str) -> Any:
     """Open a raster for reading by the driver its suffix names."""
     gdal, _ = gdal_modules()
     driver = _DRIVERS.get(os.path.splitext(path)[1].lower())
-    return gdal.OpenEx(
+    try:
         # Bytes, as a name that is not UTF-8 is no text that GDAL could be given.
-        os.fsencode(path),
-        gdal.OF_READONLY | gdal.OF_RASTER,
-        allowed_drivers=[driver] if driver else [],
-    )
+        return gdal.OpenEx(
+            os.fsencode(path),
+            gdal.OF_READONLY | gdal.OF_RASTER,
+            allowed_drivers=[driver] if driver else [],
+        )
+    except UnicodeDecodeError as error:  # of GDAL's message, which names the file
+        raise RuntimeError(bytes(error.object).decode('utf-8', 'backslashreplace')) from error

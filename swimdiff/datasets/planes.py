@@ -101,7 +101,6 @@ def stack_planes(
         H x W x C array, uint8 with ``tables``, else of the type of the planes.
     """
     ready = list(planes)
-    valid = [_find_data(plane, planes) if zeros_are_nodata else None for plane in planes]
     if tables is not None:
         ready = [_look_up(plane, table) for plane, table in zip(ready, tables, strict=True)]
     if size is None:
@@ -110,5 +109,6 @@ def stack_planes(
         target = (size, size) if isinstance(size, int) else size
     for i, plane in enumerate(ready):
         if plane.shape != target:
-            ready[i] = _resize(plane, target, valid[i])
+            valid = _find_data(planes[i], planes) if zeros_are_nodata else None
+            ready[i] = _resize(plane, target, valid)
     return cv2.merge(ready) if len(ready) > 1 else ready[0][..., None]

@@ -97,7 +97,7 @@ class RasterScenesSource(PatchSource):
 
         def look_into(scene: FoundScene) -> None:
             nonlocal failure
-            bands, whole = usable[0].bands if usable else wanted, not usable
+            bands, whole = tuple(usable[0].bands) if usable else wanted, not usable
             options = self.options
             try:
                 made = open_scene(self.root, scene, bands, self.band_names, options, whole)

@@ -31,7 +31,9 @@ def find_date(name: str) -> str:
     """
     for digits, form in _read_dates(name):
         try:
-            return datetime.strptime(digits, form).strftime('%Y%m%d')
+            day = datetime.strptime(digits, form)
         except ValueError:
             continue
+        if day.year == int(digits[:4]):  # day 366 of other years is the first of the next
+            return day.strftime('%Y%m%d')
     return ''

@@ -11,7 +11,7 @@ import numpy as np
 
 from swimdiff.bands import SENTINEL2
 from swimdiff.bands.sensors import Sensor, find_sensor
-from swimdiff.datasets.gdal_access import gdal_modules, open_raster, raster_failure
+from swimdiff.datasets.gdal_access import GDAL_ERRORS, gdal_modules, open_raster, raster_failure
 from swimdiff.datasets.ground import same_system, to_lonlat
 from swimdiff.datasets.raster_scenes_files import BandNames, FoundScene
 from swimdiff.datasets.raster_scenes_options import RasterOptions
@@ -240,7 +240,7 @@ def _inside(
 def _open(path: Path) -> Any:
     try:
         return open_raster(str(path))
-    except RuntimeError as error:
+    except GDAL_ERRORS as error:
         raise raster_failure(str(path), str(error), 'a raster') from error
 
 
@@ -299,7 +299,7 @@ def _try_last_pixel(path: Path, dataset: Any, band: BandFile) -> None:
     """Notice a file that ends early, at the price of one block."""
     try:
         dataset.GetRasterBand(band.channel).ReadRaster(band.width - 1, band.height - 1, 1, 1)
-    except RuntimeError as error:
+    except GDAL_ERRORS as error:
         raise raster_failure(str(path), str(error), 'a whole raster') from error
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from swimdiff.datasets.gdal_access import gdal_modules
+from swimdiff.datasets.gdal_access import GDAL_ERRORS, gdal_modules
 from swimdiff.datasets.raster_scenes_opening import BandFile, Extent, SceneRasters
 from swimdiff.datasets.raster_scenes_options import CloudMask, RasterOptions
 from swimdiff.datasets.raster_scenes_reading import opened, raster_failure
@@ -161,7 +161,7 @@ def _decimated(
         data = source.ReadRaster(
             left, top, width, height, buf_xsize=shape[1], buf_ysize=shape[0], buf_type=kind
         )
-    except RuntimeError as error:
+    except GDAL_ERRORS as error:
         raise raster_failure(path, str(error), 'a whole raster') from error
     kind = np.float32 if kind == gdal.GDT_Float32 else np.float64
     return np.frombuffer(data, kind).reshape(shape)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from swimdiff.datasets.gdal_access import gdal_modules, open_raster, raster_failure
+from swimdiff.datasets.gdal_access import GDAL_ERRORS, gdal_modules, open_raster, raster_failure
 from swimdiff.datasets.ground import carry, is_geographic, join_longitudes, same_system
 from swimdiff.datasets.raster_scenes_opening import BandFile, SceneRasters
 from swimdiff.errors import RasterError
@@ -72,7 +72,7 @@ def opened(path: str) -> Any:
         if path.lower().endswith('.vrt'):
             sources += dataset.GetFileList() or []
             stamp = _stamp(sources)
-    except RuntimeError as error:
+    except GDAL_ERRORS as error:
         raise raster_failure(path, str(error), 'a raster') from error
     files[path] = dataset, sources, stamp
     while len(files) > _MOST:
@@ -154,7 +154,7 @@ def read_block(
             band_list=[band.channel for band in bands],
             buf_obj=planes.data.cast('B'),
         )
-    except RuntimeError as error:
+    except GDAL_ERRORS as error:
         raise raster_failure(path, [*complaints, str(error)][0], 'a whole raster') from error
     finally:
         gdal.PopErrorHandler()
@@ -188,6 +188,6 @@ def read_mask(
         data = mask.ReadRaster(
             *window, buf_xsize=shape[1], buf_ysize=shape[0], buf_type=gdal_modules()[0].GDT_Byte
         )
-    except RuntimeError as error:
+    except GDAL_ERRORS as error:
         raise raster_failure(path, str(error), 'a whole raster') from error
     return np.frombuffer(data, np.uint8).reshape(shape) != 0

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from swimdiff.datasets.ground import metres_per_unit, same_system, to_lonlat
+from swimdiff.datasets.ground import is_geographic, metres_per_unit, same_system, to_lonlat
 from swimdiff.datasets.patch_index import Strings
 from swimdiff.datasets.raster_scenes_opening import Extent, SceneRasters
 from swimdiff.datasets.raster_scenes_options import RasterOptions
@@ -133,6 +133,20 @@ def _grid(scene: SceneRasters, place: Place, sizes: Sizes) -> tuple[np.ndarray, 
     return grid[0].ravel().astype(int), grid[1].ravel().astype(int)
 
 
+def _within_turn(on_ground: np.ndarray, scene: SceneRasters, place: Place) -> np.ndarray:
+    """Return which cells lie in a scene that goes around the world, counted from its west edge.
+
+    A turn further on is the same ground, which would be cut twice.
+    """
+    if not is_geographic(place.system):
+        return np.ones(len(on_ground), bool)
+    edge = outline_in(scene, place.system, place.west + 1)[:, 0]
+    if not np.ptp(edge) > 180:
+        return np.ones(len(on_ground), bool)
+    west, east = edge.min() - place.dx / 2, edge.max() + place.dx / 2
+    return (on_ground[:, 0] >= west) & (on_ground[:, 2] <= east)
+
+
 def cells(
     rows: np.ndarray, columns: np.ndarray, place: Place, sizes: Sizes, cell: int
 ) -> np.ndarray:
@@ -160,6 +174,7 @@ def fit_windows(
     slack = np.array([finest.dx, finest.dy]) * 0.501
     within = (extents[:, :2] >= np.array(scene.extent[:2]) - slack).all(axis=1)
     within &= (extents[:, 2:] <= np.array(scene.extent[2:]) + slack).all(axis=1)
+    within &= _within_turn(on_ground, scene, place)
     if not np.isfinite(to_lonlat(outline(scene.extent), scene.system)).all():
         middles = (on_ground[:, :2] + on_ground[:, 2:]) / 2
         within &= np.isfinite(to_lonlat(middles, place.system)).all(axis=1)  # the rest is space

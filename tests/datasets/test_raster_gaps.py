@@ -61,7 +61,7 @@ def test_no_data_has_no_weight_in_a_warp(tmp_path, kind):
     index = source.build()
     assert index.about['places'][0][0] == 'a'
     planes = read_all(source, index, 'b')
-    assert set(np.unique(planes)) == {0, VALUE}
+    assert set(np.unique(planes.round(2))) == {0, VALUE}  # of a quotient of float32
     assert (planes == 0).mean() == pytest.approx(gone.mean(), abs=0.08)
 
 
@@ -75,7 +75,7 @@ def test_no_data_has_no_weight_in_another_size(tmp_path, kind):
             str(tmp_path), patch_metres=1200, pixel_metres=metres, min_valid=0
         )
         planes = read_all(source, source.build())
-        assert planes.size and set(np.unique(planes)) == {0, VALUE}
+        assert planes.size and set(np.unique(planes.round(2))) == {0, VALUE}
         # Single gaps vanish in means; the western third does not.
         least, most = 1 / 3 - tolerance, gone.mean() + tolerance
         assert least < (planes == 0).mean() < most
@@ -86,7 +86,7 @@ def test_zero_in_one_band_alone_is_a_value(tmp_path):
     dark = np.where(np.arange(200) < 100, 0, 1000)[None].repeat(200, 0).astype('uint16')
     bright = np.full((200, 200), VALUE, 'uint16')
     write(tmp_path / 'x.tif', np.stack([dark, bright]), names=('B02', 'B04'))
-    source = RasterScenesSource(str(tmp_path), patch_metres=2000, pixel_metres=30)
+    source = RasterScenesSource(str(tmp_path), patch_metres=1500, pixel_metres=30)
     (one, other) = source.read(source.build(), [0], ['B02', 'B04'])[0]
     assert (other == VALUE).all() and ((one > 0) & (one < 1000)).any()
 

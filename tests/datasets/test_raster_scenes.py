@@ -5,7 +5,7 @@ import pytest
 from fixtures.rasters import noise, scene_bands, write, write_bands
 from osgeo import gdal
 
-from swimdiff.datasets import RasterScenes, raster_scenes_building
+from swimdiff.datasets import RasterScenes, raster_scenes_choice
 from swimdiff.datasets.raster_scenes import RasterScenesSource
 from swimdiff.errors import (
     BandError,
@@ -211,16 +211,16 @@ def test_a_mended_scene_is_noticed(tmp_path):
 def test_a_file_replaced_while_it_is_indexed_is_read_anew(tmp_path, monkeypatch):
     path = write(tmp_path / 'one_B04.tif', noise(24, 24))
     later = path.read_bytes()
-    real = raster_scenes_building.open_scene
+    real = raster_scenes_choice.open_scene
 
     def replaced_meanwhile(*args):
         scene = real(*args)
         path.write_bytes(later)
         return scene
 
-    monkeypatch.setattr(raster_scenes_building, 'open_scene', replaced_meanwhile)
+    monkeypatch.setattr(raster_scenes_choice, 'open_scene', replaced_meanwhile)
     first = RasterScenes(str(tmp_path), patch=24, stretch=False)
-    monkeypatch.setattr(raster_scenes_building, 'open_scene', real)
+    monkeypatch.setattr(raster_scenes_choice, 'open_scene', real)
     second = RasterScenes(str(tmp_path), patch=24, stretch=False)
     assert second.index.folder != first.index.folder
     third = RasterScenes(str(tmp_path), patch=24, stretch=False)
