@@ -27,6 +27,10 @@ def import_engine_quietly() -> None:
             importlib.import_module(name)
 
 
+#: What the engine warns of in code of its own.
+_OF_DEVELOPERS = ('"FileClient" will be deprecated', 'alias of "LocalBackend"')
+
+
 class EngineNoise(logging.Filter):
     """Drops lines that no user can act on, and corrects one that is wrong.
 
@@ -38,7 +42,7 @@ class EngineNoise(logging.Filter):
         text = record.msg
         if not isinstance(text, str):
             return True
-        if '"FileClient" will be deprecated' in text:
+        if any(mark in text for mark in _OF_DEVELOPERS):
             return False
         if 'GPU number: ' in text and not torch.cuda.is_available():
             record.msg = text.replace('GPU number: ', 'Processes: ')

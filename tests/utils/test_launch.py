@@ -86,6 +86,7 @@ def test_noise_of_the_engine_is_left_out_and_nothing_else(monkeypatch):
 
     monkeypatch.setattr('torch.cuda.is_available', lambda: False)
     assert keep('"FileClient" will be deprecated in future.') is None
+    assert keep('"HardDiskBackend" is the alias of "LocalBackend" and the former') is None
     assert keep('    GPU number: 1') == '    Processes: 1'
     assert keep('loss: 1.0') == 'loss: 1.0'
     monkeypatch.setattr('torch.cuda.is_available', lambda: True)
