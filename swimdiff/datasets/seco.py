@@ -26,8 +26,9 @@ Expected tree:
       ... (one folder a date)
     000001/
     ...
-SeCo is at https://zenodo.org/records/4728033: 100k version 7.3 GB, 1M version 36.3 GB. Unpack
-either and name the folder with data_root, in the config or on the command line:
+SeCo is at https://zenodo.org/records/4728033: 100k version 7.3 GB, 1M version 36.3 GB.
+python tools/download.py seco-100k --to DIR downloads, verifies and unpacks it (or seco-1m).
+Name the folder with data_root, in the config or on the command line:
 --cfg-options train_dataloader.dataset.data_root=DIR
 To try without it: python tools/dataset_converters/make_seco_layout.py --help""",
 )

@@ -30,8 +30,9 @@ Expected tree:
         ROIs1158_spring_s2_1_p30.tif ...   (13 bands, 256 x 256 pixels, uint16)
       ... (s1_* and lc_* beside them are not read)
     ROIs1868_summer/  ROIs1970_fall/  ROIs2017_winter/
-SEN12MS is at https://mediatum.ub.tum.de/1474000. Unpack the s2 archives (all seasons or some) and
-name the folder with data_root: --cfg-options train_dataloader.dataset.data_root=DIR"""
+SEN12MS is at https://mediatum.ub.tum.de/1474000. Unpack the s2 archives (all seasons or some), or
+let python tools/download.py sen12ms --to DIR do it, and name the folder with data_root:
+--cfg-options train_dataloader.dataset.data_root=DIR"""
 
 _SEASON = re.compile(r'ROIs\d{4}_(?:spring|summer|fall|winter)(?:_s2)?')
 _SCENE = re.compile(r's2_\d+')

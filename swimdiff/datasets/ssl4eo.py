@@ -30,8 +30,9 @@ Expected tree:
       ... (one folder a season)
     0000001/
     ...
-SSL4EO-S12 is at https://mediatum.ub.tum.de/1660427 (over 500 GB a product level). Unpack it and
-name the folder with data_root: --cfg-options train_dataloader.dataset.data_root=DIR"""
+SSL4EO-S12 is at https://mediatum.ub.tum.de/1660427 (over 500 GB a product level).
+python tools/download.py ssl4eo-l2a --to DIR downloads and unpacks it (or ssl4eo-l1c). Name the
+folder with data_root: --cfg-options train_dataloader.dataset.data_root=DIR"""
 
 
 def _layout(level: str) -> LocationLayout:

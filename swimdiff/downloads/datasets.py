@@ -1,8 +1,8 @@
 """Bringing a published data set into a folder, in the layout that its reader expects.
 
 What is under way lies in ``.download`` in that folder: archives, parts of archives, unpacked files
-that wait to be moved, and one mark for each archive that is in place. The same call, made again
-after a stop of any kind, goes on from there.
+that wait to be moved, and a note of the checksums of each archive that is in place. The same call,
+made again after a stop of any kind, goes on from there.
 """
 
 import fcntl
@@ -132,7 +132,12 @@ def download_dataset(
     if not plan.missing:
         return plan.root
     work = plan.root / WORK
-    work.mkdir(parents=True, exist_ok=True)
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f'{work} cannot be made: {error.strerror}. Name a folder that may be written to (--to).'
+        ) from error
     if plan.need is not None:
         check_space(work, plan.need, f'{name} (archives and unpacked files)')
     with _locked(work):
@@ -186,8 +191,8 @@ def _bring(
             f'them away, or name another folder (--to). What is unpacked waits in {ready}.'
         )
     move_entries(ready, root)
-    os.sync()  # the mark must not outlive the files in a power cut
-    replace_text(work / f'{archive.name}.done', json.dumps(sums))
+    os.sync()  # or a power cut may take the files, and the archive is deleted next
+    replace_text(work / f'{archive.name}.json', json.dumps(sums))
     for path in () if keep else fetched:
         path.unlink()
 

@@ -105,7 +105,7 @@ def unpack_archive(parts: Sequence[Path], name: str, staged: Path, into: str = '
         raise DownloadError(
             f'{archive} is damaged: {error}. Delete it and run the same command again.'
         ) from error
-    except NotImplementedError as error:  # zipfile, of a compression it does not know
+    except RuntimeError as error:  # zipfile, of a password or a compression it does not know
         raise DownloadError(f'{archive}: {error}. Unpack it by hand into {folder}.') from error
     except OSError as error:
         if not is_full(error):

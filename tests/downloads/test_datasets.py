@@ -180,6 +180,8 @@ def test_wrong_names(server, tmp_path):
     with pytest.raises(ConfigError, match=r'no archive of pair is like x\*; it has one.zip, two'):
         plan_download('pair', only=['x*'])
     (tmp_path / 'file').write_text('')
+    with pytest.raises(ConfigError, match='cannot be made: Not a directory'):
+        download_dataset('pair', tmp_path / 'file' / 'below', QUICK)
     with pytest.raises(ConfigError, match='is a file'):
         plan_download('pair', tmp_path / 'file')
     with pytest.raises(DownloadError, match=r'(?s)without a person: https://github.*Google Drive'):

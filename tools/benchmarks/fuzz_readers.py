@@ -103,7 +103,7 @@ def _write_bigearthnet(root: Path) -> None:
 
 def _write_pack(root: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        tree = seco.write_tree(Path(folder), 2, 2, RGB_FILES)
+        tree = seco.write_tree(Path(folder), 2, 1)
         packs.pack_seco(tree, root, workers=1)
 
 
@@ -353,7 +353,7 @@ def main(argv: Iterable[str] | None = None) -> int:
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--readers', nargs='+', choices=READERS, default=list(READERS))
     parser.add_argument('--repeat', metavar='READER:NUMBER', help='run one case again')
-    parser.add_argument('--json', type=Path, help='write all outcomes to this file')
+    parser.add_argument('--json', type=Path, help='append each outcome to this file, one a line')
     args = parser.parse_args(None if argv is None else list(argv))
     init_default_scope('swimdiff')
     MMLogger.get_current_instance().setLevel(logging.WARNING)
@@ -379,11 +379,12 @@ def main(argv: Iterable[str] | None = None) -> int:
             try:
                 for outcome in track(cases, args.cases, f'Damaging {reader}'):
                     outcomes.append(outcome)
+                    if args.json:
+                        with args.json.open('a') as lines:
+                            lines.write(json.dumps(asdict(outcome)) + '\n')
             except KeyboardInterrupt:
                 break  # and report what there is
     print_report(outcomes)
-    if args.json:
-        args.json.write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))
     return int(any(not outcome.allowed for outcome in outcomes))
 
 
