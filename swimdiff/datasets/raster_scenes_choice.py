@@ -156,4 +156,5 @@ def _same_pixels(opener: Opener, one: SceneRasters, other: SceneRasters) -> bool
             pieces.append(read_block(path, [band], window, (height, width), scene.dtype))
         except DataError:  # left out when its windows are judged, and said so
             return False
-    return np.array_equal(*pieces)
+    first, second = pieces
+    return np.array_equal(first, second)

@@ -181,7 +181,8 @@ def _in_folder(
     root: Path, folder: str, paths: list[str], names: BandNames, options: RasterOptions
 ) -> list[FoundScene]:
     """Scenes of an ordinary folder; where files name bands, the others lie ``beside`` them."""
-    grouped, others = [], paths
+    grouped: list[FoundScene] = []
+    others = paths
     if not options.file_bands:
         grouped, others = _grouped(root, folder, paths, names, options)
     stems = [os.path.splitext(os.path.basename(path))[0] for path in others]

@@ -1,5 +1,7 @@
 """mmsegmentation's segmentor without the accuracy that means nothing for one logit."""
 
+from typing import Any
+
 import torch
 from mmengine.structures import PixelData
 from mmseg.models import EncoderDecoder
@@ -47,7 +49,8 @@ class ChangeSegmentor(EncoderDecoder):
 
     def _ignore_index(self) -> int:
         head = self.decode_head[0] if isinstance(self.decode_head, torch.nn.ModuleList) else None
-        return int((head or self.decode_head).ignore_index)
+        index: Any = (head or self.decode_head).ignore_index
+        return int(index)
 
 
 def _clear_mask(sample: SegDataSample) -> SegDataSample:
