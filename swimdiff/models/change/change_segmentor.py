@@ -1,5 +1,7 @@
 """mmsegmentation's segmentor without the accuracy that means nothing for one logit."""
 
+from typing import Any
+
 import torch
 from mmengine.structures import PixelData
 from mmseg.models import EncoderDecoder
@@ -46,8 +48,9 @@ class ChangeSegmentor(EncoderDecoder):
         return {name: value for name, value in losses.items() if not name.endswith('acc_seg')}
 
     def _ignore_index(self) -> int:
-        head = self.decode_head[0] if isinstance(self.decode_head, torch.nn.ModuleList) else None
-        return int((head or self.decode_head).ignore_index)
+        heads: Any = self.decode_head
+        head = heads[0] if isinstance(heads, torch.nn.ModuleList) else heads
+        return int(head.ignore_index)
 
 
 def _clear_mask(sample: SegDataSample) -> SegDataSample:
