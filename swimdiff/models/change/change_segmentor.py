@@ -48,9 +48,9 @@ class ChangeSegmentor(EncoderDecoder):
         return {name: value for name, value in losses.items() if not name.endswith('acc_seg')}
 
     def _ignore_index(self) -> int:
-        head = self.decode_head[0] if isinstance(self.decode_head, torch.nn.ModuleList) else None
-        index: Any = (head or self.decode_head).ignore_index
-        return int(index)
+        heads: Any = self.decode_head
+        head = heads[0] if isinstance(heads, torch.nn.ModuleList) else heads
+        return int(head.ignore_index)
 
 
 def _clear_mask(sample: SegDataSample) -> SegDataSample:

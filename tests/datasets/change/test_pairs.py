@@ -200,7 +200,8 @@ def test_pictures_of_16_bit_are_refused_and_jpeg_noise_is_no_change(levir_root):
     path = levir_root / 'train' / 'A' / 'train_1.png'
     Image.fromarray(np.full((128, 128), 3000, np.uint16)).save(path)
     with pytest.raises(RasterError, match=r'train_1\.png is .* 16 bits'):
-        LEVIRCD(str(levir_root), pipeline=LOAD)[0]
+        LEVIRCD(str(levir_root), pipeline=LOAD)
+    shutil.copy(levir_root / 'train' / 'B' / 'train_1.png', path)
     label = levir_root / 'train' / 'label' / 'train_2.png'
     label.unlink()
     Image.fromarray(np.ones((128, 128), np.uint8)).save(label.with_suffix('.jpg'), quality=100)
