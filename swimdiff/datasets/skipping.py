@@ -83,16 +83,13 @@ class SkipCounter:
             return
         if self.max_share == 0:
             raise errors[0]
-        for error in errors:
-            self._log_once('Left out', str(error))
-        share = f'{len(errors)} of {total} {what}'
+        for number, error in enumerate(errors, 1):
+            self._log_once(f'Left out ({number} of {total} {what})', str(error))
         if len(errors) > self.max_share * total:
             raise UnreadableSamplesError(
-                f'{share} cannot be used, more than max_unreadable={self.max_share:g} allows. The '
-                f'last one: {errors[-1]}'
+                f'{len(errors)} of {total} {what} cannot be used, more than '
+                f'max_unreadable={self.max_share:g} allows. The last one: {errors[-1]}'
             ) from errors[-1]
-        text = f'Left out: {share}, within max_unreadable={self.max_share:g}'
-        print_log(text, logger='current', level=logging.WARNING)
 
     def failed(self, error: DataError) -> None:
         """Count and log a failure, or stop.
