@@ -119,8 +119,8 @@ def _rewrite(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> bool:
         picture = changed[0] if len(changed) == 1 else changed.transpose(1, 2, 0)
         if picture.dtype != np.uint8 or (picture.ndim == 3 and picture.shape[2] not in (3, 4)):
             return False
-        if path.suffix == '.jpg':
-            picture = picture[..., :3] if picture.ndim == 3 else picture
+        if path.suffix == '.jpg' and picture.ndim == 3 and picture.shape[2] == 4:
+            return False
         Image.fromarray(np.ascontiguousarray(picture)).save(path)
         return True
     source = gdal.Open(str(path))

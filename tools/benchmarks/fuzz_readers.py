@@ -59,6 +59,7 @@ class Reader:
         unit: ``file`` or ``folder``: what one sample is. Removed whole, it is a smaller archive.
         free: Whether any name is a sample's name: then a copy is one more sample.
         tolerant: Whether ``max_unreadable`` is an option.
+        valid: Damages that leave a file that this reader may take for another whole one.
     """
 
     write: Callable[[Path], object]
@@ -66,6 +67,7 @@ class Reader:
     unit: str
     free: bool = False
     tolerant: bool = False
+    valid: tuple[str, ...] = ()
 
 
 def _patches(kind: str, **options: Any) -> tuple[dict[str, Any], ...]:
@@ -127,7 +129,12 @@ READERS: dict[str, Reader] = {
         tolerant=True,
     ),
     'RasterScenes': Reader(
-        _write_rasters, _patches('RasterScenes', patch=32), 'file', free=True, tolerant=True
+        _write_rasters,
+        _patches('RasterScenes', patch=32, bands=['B04', 'B03', 'B02']),
+        'file',
+        free=True,
+        tolerant=True,
+        valid=('resize',),
     ),
     'RasterScenes, bands': Reader(
         _write_raster_bands,
@@ -135,6 +142,7 @@ READERS: dict[str, Reader] = {
         'folder',
         free=True,
         tolerant=True,
+        valid=('resize',),
     ),
     'PictureScenes': Reader(
         lambda root: pictures.write_classes(root, 2, (48, 48)),
@@ -142,6 +150,7 @@ READERS: dict[str, Reader] = {
         'file',
         free=True,
         tolerant=True,
+        valid=('resize', 'change_bands'),  # grey pictures become RGB, as documented
     ),
     'OSCD': Reader(change.write_oscd, (dict(type='OSCD', tile=None, pipeline=[]),), 'folder'),
     'ChangePairs': Reader(
@@ -261,6 +270,8 @@ def judge(
     kind = DAMAGES[outcome.damage][1]
     if kind == 'tree' and not extra and (reader.unit == 'file' or '.' not in path.name):
         return 'smaller', numbers
+    if outcome.damage in reader.valid:
+        return 'valid', numbers
     if outcome.damage == 'double' and not lost and reader.free:
         return 'larger', numbers
     if reader.unit != 'pack' and path.is_file() and is_raster(path) and _is_plain(path, outcome):
@@ -329,7 +340,7 @@ def run_cases(
 
 def print_report(outcomes: list[Outcome]) -> None:
     """Print verdicts by reader and by damage, then what is not allowed."""
-    order = ('right', 'error', 'skip', 'smaller', 'larger', 'undetectable')
+    order = ('right', 'error', 'skip', 'smaller', 'larger', 'valid', 'undetectable')
     verdicts = [*order, *sorted({o.verdict for o in outcomes} - set(order))]
     for by in ('reader', 'damage'):
         print(f'{by:20}' + ''.join(f'{verdict:>14}' for verdict in verdicts))
