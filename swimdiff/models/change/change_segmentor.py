@@ -49,7 +49,7 @@ class ChangeSegmentor(EncoderDecoder):
 
     def _ignore_index(self) -> int:
         heads: Any = self.decode_head
-        head = heads[0] if isinstance(heads, torch.nn.ModuleList) else heads
+        head: Any = heads[0] if isinstance(heads, torch.nn.ModuleList) else heads
         return int(head.ignore_index)
 
 
