@@ -230,7 +230,9 @@ def test_empty_locations_are_left_out_up_to_the_share(seco_root, monkeypatch):
         shutil.rmtree(seco_root / '000001' / date)
     dataset = SeCo(str(seco_root), max_unreadable=0.4)
     assert {item['location'] for item in dataset} == {'000000', '000002'}
-    assert len(log.texts) == 1 and '000001 has no dates' in log.texts[0]
+    assert len(log.texts) == 1
+    assert log.texts[0].startswith('Left out (1 of 3 locations): ')
+    assert '000001 has no dates' in log.texts[0]
     with pytest.raises(UnreadableSamplesError, match=r'1 of 3 .*max_unreadable=0\.3 allows'):
         SeCo(str(seco_root), max_unreadable=0.3)
 

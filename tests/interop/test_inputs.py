@@ -20,7 +20,8 @@ def inputs(stats='seco', channels=RGB, unit='reflectance x 10000', bands=RGB):
     return CheckpointInputs(bands, get_stats(stats), channels, unit, 'the test')
 
 
-@pytest.mark.parametrize('stats', list(TABLES))
+#: Statistics of pictures are of 8 bits, and nothing is stretched by them.
+@pytest.mark.parametrize('stats', [name for name in TABLES if name != 'pictures'])
 def test_every_16_bit_value_becomes_what_our_own_readers_make_of_it(stats):
     bands = tuple(TABLES[stats].low)
     values = torch.arange(65_536.0).repeat(len(bands), 1).view(1, len(bands), 256, 256)

@@ -124,7 +124,7 @@ def test_the_page_needs_nothing_beside_itself(tmp_path):
     assert '<script' not in page
     assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
     assert not re.findall(r'url\((?!#)|@import', page)
-    assert page.count('</svg>') == 10
+    assert page.count('</svg>') == 12
     assert 'stopped by a guard' in page
     assert 'collapse at iteration 60: &lt;b&gt;' in page
     assert page.count('<td>twice</td>') == 1
