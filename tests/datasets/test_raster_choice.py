@@ -239,6 +239,6 @@ def test_names_that_are_not_utf8_and_the_home_folder(tmp_path, monkeypatch, capf
     assert packed[0]['location'] == data[0]['location']
     (scenes / 'torn_B04.tif').write_bytes(b'')
     os.rename(scenes / 'torn_B04.tif', os.path.join(os.fsencode(scenes), b'\xe9_B04.tif'))
-    with pytest.raises((LayoutError, RasterError), match='\udce9_B04.tif cannot be read'):
+    with pytest.raises((LayoutError, RasterError), match=r'\\udce9_B04\.tif cannot be read'):
         RasterScenes('~/scenes', patch=24, stretch=False).full_init()
     assert 'UnicodeEncodeError' not in capfd.readouterr().err

@@ -53,7 +53,9 @@ def scores(config, path, work_dir, processes, options, **variables):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     (found,) = work_dir.glob('*/*.json')
-    row = json.loads(found.read_text())
+    # The engine's logger writes the file from every process: the last is whole, and what is left of
+    # a longer one may follow it.
+    row, _ = json.JSONDecoder().raw_decode(found.read_text())
     return {key: value for key, value in row.items() if '/' in key and '/seco/' not in key}
 
 
