@@ -69,16 +69,20 @@ def filter_detail(features: Tensor, cutoff: float = 0.5) -> Tensor:
 
 
 @torch.no_grad()
-def shallow_features(model: SwiMDiff, images: Tensor, level: int = 0) -> Tensor:
+def shallow_features(model: SwiMDiff, images: Tensor, level: int = 0, border: int = 2) -> Tensor:
     """Return one level of the query encoder's pyramid of clean images.
 
     Args:
         model (SwiMDiff): In evaluation mode.
         images (Tensor): N x C x H x W uint8.
         level (int): Of the pyramid, the finest by default.
+        border (int): Rows and columns that are cut off on each side: the zeros around the image
+            make edges there that are none of the image's. Defaults to 2.
     """
     x = model.data_preprocessor.standardise(images)
-    return model.backbone(x.contiguous(memory_format=model.memory_format))[level]
+    features = model.backbone(x.contiguous(memory_format=model.memory_format))[level]
+    height, width = features.shape[-2:]
+    return features[..., border : height - border, border : width - border]
 
 
 def detail_figure(
