@@ -49,7 +49,7 @@ class Split:
         digest = hashlib.sha256()
         for part in sorted(self.parts):
             for name in sorted(self.parts[part]):
-                digest.update(f'{part}\t{name}\n'.encode())
+                digest.update(os.fsencode(f'{part}\t{name}\n'))
         return digest.hexdigest()
 
     @property
@@ -137,7 +137,7 @@ class OnDisk:
 
 def _order(name: str, seed: int) -> bytes:
     """Random order that no version of NumPy can change."""
-    return hashlib.sha256(f'{seed}:{name}'.encode()).digest()
+    return hashlib.sha256(os.fsencode(f'{seed}:{name}')).digest()
 
 
 def stratified_subset(strata: Mapping[str, str], count: int, seed: int) -> list[str]:
@@ -196,7 +196,7 @@ def read_names(path: str | Path, clean: Callable[[str], str] = str) -> list[str]
     file = Path(path)
     if not file.is_file():
         raise LayoutError(f'{file} does not exist. Expected a list of sample names, one a line.')
-    with file.open(newline='') as lines:
+    with file.open(newline='', encoding='utf-8', errors='surrogateescape') as lines:
         names = [clean(row[0].strip()) for row in csv.reader(lines) if row and row[0].strip()]
     if not names:
         raise LayoutError(f'{file} is empty. Expected sample names, one a line.')
@@ -254,7 +254,8 @@ def _write(split: Split, on_disk: OnDisk | None) -> None:
     try:
         partial.mkdir(parents=True)
         for part, names in split.parts.items():
-            (partial / f'{part}.txt').write_text('\n'.join(names) + '\n')
+            # Names of files need not be text.
+            (partial / f'{part}.txt').write_bytes(os.fsencode('\n'.join(names) + '\n'))
         (partial / _RECORD).write_text(json.dumps(record, indent=1) + '\n')
         os.replace(partial, split.folder)
         print_log(f'Wrote the split {split.tag} to {split.folder}', logger='current')

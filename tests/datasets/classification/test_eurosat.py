@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 
 import numpy as np
@@ -85,6 +86,17 @@ def test_users_lists(root, tmp_path):
     (lists / 'eurosat-test.txt').write_text('Forest_99.jpg\n')
     with pytest.raises(LayoutError, match=r'1 of 1 images that are not in .*Forest_99'):
         build(root, split='test', split_dir=str(lists))
+
+
+def test_a_file_name_that_is_no_text_is_drawn_into_a_split_like_others(root):
+    folder = os.fsencode(next(root.rglob(f'{CLASSES[0]}_1.jpg')).parent)
+    old = os.path.join(folder, f'{CLASSES[0]}_1.jpg'.encode())
+    os.rename(old, os.path.join(folder, f'{CLASSES[0]}_'.encode() + b'\xe9.jpg'))
+    for _ in range(2):  # drawn and written, then read
+        parts = [build(root, split=part) for part in ('train', 'val', 'test')]
+        names = [part.get_data_info(i)['img_path'] for part in parts for i in range(len(part))]
+        assert len(names) == len(set(names)) == 50
+        assert sum('\udce9' in name for name in names) == 1
 
 
 def test_missing_root(tmp_path):
