@@ -243,9 +243,8 @@ def _draw_strip(
     """Draw a patch, noised and estimated, and the estimates from the features of another patch."""
     rows = denoising_strip(model, pair[0], steps, other=pair[1])
     figure.suptitle(
-        'A patch noised at step t, the image estimated from it, and the same with the encoder '
-        'features of another patch:\nwhere the last row looks unlike the patch, the estimate comes '
-        'from the encoder'
+        'A patch noised at step t; the image estimated from it; and the same estimate\n'
+        'with the features of another patch: the more unlike, the more the encoder is needed'
     )
     grid = figure.subplots(3, len(steps) + 1)
     show(grid[0, 0], pair[0], 'original')
