@@ -207,7 +207,9 @@ install_all() {
     install_torch
     step 'OpenMMLab engine and the rest'
     # Built in isolation, as is pip's way: where torch is at hand the mmcv fork compiles operators for an hour.
-    must_install -r "$ROOT/requirements/runtime.txt" -r "$ROOT/requirements/optional.txt" -r "$ROOT/requirements/tests.txt"
+    local name files=()
+    for name in runtime optional maps export docs tests; do files+=(-r "$ROOT/requirements/$name.txt"); done
+    must_install "${files[@]}"
     must_install --no-deps -r "$ROOT/requirements/sample_scene.txt"
     install_gdal
 }
