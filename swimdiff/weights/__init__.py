@@ -1,0 +1,1 @@
+"""Reading, selecting and converting weights."""
