@@ -9,7 +9,8 @@ from fixtures.tools import load_tool
 from PIL import Image
 
 from swimdiff.bands import get_stats
-from swimdiff.datasets import PictureScenes, picture_scenes
+from swimdiff.datasets import PictureScenes
+from swimdiff.datasets.archives import picture_scenes
 from swimdiff.datasets.archives.picture_scenes import place_patches
 from swimdiff.datasets.pictures.reading import read_picture
 from swimdiff.errors import (

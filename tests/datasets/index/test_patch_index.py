@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from fixtures.seco import DATES, write_tree
 
-from swimdiff.datasets import SeCo, index_cache
+from swimdiff.datasets import SeCo
+from swimdiff.datasets.index import cache as index_cache
 from swimdiff.datasets.index.patch_index import PatchIndex, Strings
 from swimdiff.errors import LayoutError
 
