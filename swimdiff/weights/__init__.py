@@ -1,1 +1,1 @@
-"""Reading, selecting and converting weights."""
+"""Checkpoints read as data: select, load, initialise."""

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from swimdiff.errors import CheckpointError
 from swimdiff.weights.converters.pixels import PixelInput
+from swimdiff.weights.converters.traceable import make_traceable
 
 __all__ = ['BackboneGraph', 'SegmentorGraph', 'export_onnx']
 
@@ -119,7 +120,7 @@ def export_onnx(
     names = ['probabilities'] if isinstance(outputs, Tensor) else [
         f'level_{number}' for number in range(len(several))
     ]
-    with warnings.catch_warnings(), redirect_stdout(StringIO()):
+    with warnings.catch_warnings(), redirect_stdout(StringIO()), make_traceable(graph):
         warnings.simplefilter('ignore')  # of the tracer about shapes; they are tried below
         torch.onnx.export(
             graph,
