@@ -25,8 +25,8 @@ __all__ = ['LIBRARIES', 'Conversion', 'build_backbone', 'convert_backbone']
 LIBRARIES = ('timm', 'torchvision', 'torchgeo', 'smp')
 
 _SWIN_NOTE = (
-    'Where the last map is a single window (images of 224 pixels), pad_small_map=True of mmpretrain '
-    'shifts it and other libraries do not; from 256 pixels on both give the same.'
+    'Where the last map is a single window (images of 224 pixels), mmpretrain with '
+    'pad_small_map=True shifts it and other libraries do not; from 256 pixels on both give the same.'
 )
 
 #: Largest difference allowed, as a share of the largest feature.

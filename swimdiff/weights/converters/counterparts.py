@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from swimdiff.errors import CheckpointError
@@ -47,7 +46,9 @@ class Counterpart:
         Raises:
             CheckpointError: The library is missing, or has no network of that name.
         """
-        network = self._build_timm(channels) if self.library == 'timm' else self._build_torchvision()
+        network = (
+            self._build_timm(channels) if self.library == 'timm' else self._build_torchvision()
+        )
         if self.library == 'torchvision' and channels != 3:
             _widen_first_layer(network, channels)
         return network.eval()
@@ -57,7 +58,7 @@ class Counterpart:
             import timm
         except ImportError as error:
             raise CheckpointError(
-                "timm is not installed, and the names of its layers are read from it: pip install "
+                'timm is not installed, and the names of its layers are read from it: pip install '
                 "'swimdiff[export]'"
             ) from error
         kind: dict[str, Any] = dict(features_only=True) if self.features_only else {}
@@ -197,9 +198,11 @@ def _vit(config: Config) -> Counterpart:
     letters = arch.removeprefix('deit-').removeprefix('dinov2-')
     patch, size = config.get('patch_size', 16), config.get('img_size', 224)
     name = f'vit_{_LETTERS.get(letters, letters)}_patch16_224'
-    options = {key: value for key, value, usual in (
-        ('patch_size', patch, 16), ('img_size', size, 224)
-    ) if value != usual}
+    options = {
+        key: value
+        for key, value, usual in (('patch_size', patch, 16), ('img_size', size, 224))
+        if value != usual
+    }
     return Counterpart('timm', name, options, size=size)
 
 

@@ -18,7 +18,7 @@ from swimdiff.weights.converters.traceable import make_traceable
 
 __all__ = ['BackboneGraph', 'SegmentorGraph', 'export_onnx']
 
-#: Largest difference between ONNX Runtime and PyTorch, as a share of the largest output (at least 1).
+#: Largest difference from PyTorch, as a share of the largest output (at least 1).
 TOLERANCE = 1e-4
 #: Readable by every ONNX Runtime since 1.12 (2022).
 _OPSET = 17
@@ -51,11 +51,11 @@ class SegmentorGraph(nn.Module):
         segmentor: An ``EncoderDecoder``; of two dates or of one.
     """
 
-    def __init__(self, pixels: PixelInput, segmentor: nn.Module) -> None:
+    def __init__(self, pixels: PixelInput, segmentor: Any) -> None:
         super().__init__()
         self.pixels = pixels
-        self.segmentor: Any = segmentor
-        self.one_logit = int(self.segmentor.out_channels) == 1
+        self.segmentor = segmentor
+        self.one_logit = int(segmentor.out_channels) == 1
 
     def forward(self, images: Tensor) -> Tensor:
         """N x C x H x W of 0..1 -> N x classes x H x W of 0..1; one channel for change."""
@@ -117,9 +117,11 @@ def export_onnx(
     images = _draw_pixels(2, channels, edge, edge)
     outputs = graph(images)
     several = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    names = ['probabilities'] if isinstance(outputs, Tensor) else [
-        f'level_{number}' for number in range(len(several))
-    ]
+    names = (
+        ['probabilities']
+        if isinstance(outputs, Tensor)
+        else [f'level_{number}' for number in range(len(several))]
+    )
     with warnings.catch_warnings(), redirect_stdout(StringIO()), make_traceable(graph):
         warnings.simplefilter('ignore')  # of the tracer about shapes; they are tried below
         torch.onnx.export(
@@ -154,10 +156,8 @@ def _prove(graph: nn.Module, path: Path, channels: int, size: int | None) -> flo
     """Run the file on images of several numbers and sizes, and compare."""
     _, onnxruntime = _import_onnx()
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        str(path), options, providers=['CPUExecutionProvider']
-    )
+    options.log_severity_level = 4  # its errors are raised as well
+    session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
     shapes = [(1, size, size), (3, size, size)] if size else [(1, 224, 224), (2, 96, 160)]
     largest = 0.0
     for count, height, width in shapes:
@@ -187,5 +187,6 @@ def _refusal(path: Path, size: int | None, problem: str) -> CheckpointError:
         else 'Try another --tile; a multiple of 32 fits every backbone.'
     )
     return CheckpointError(
-        f'The ONNX file does not compute what PyTorch computes ({problem}); it was removed. {advice}'
+        f'The ONNX file does not compute what PyTorch computes ({problem}); it was removed. '
+        f'{advice}'
     )

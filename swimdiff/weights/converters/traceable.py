@@ -26,7 +26,7 @@ class _AveragePool(nn.Module):
 
     @staticmethod
     def _weights(bins: int, length: Any, like: Tensor) -> Tensor:
-        """bins x length: what share each pixel has in each bin."""
+        """Share of each pixel in each bin, bins x length."""
         place = torch.arange(length, device=like.device).unsqueeze(0)
         number = torch.arange(bins, device=like.device).unsqueeze(1)
         start = torch.div(number * length, bins, rounding_mode='floor')
