@@ -25,8 +25,9 @@ __all__ = ['LIBRARIES', 'Conversion', 'build_backbone', 'convert_backbone']
 LIBRARIES = ('timm', 'torchvision', 'torchgeo', 'smp')
 
 _SWIN_NOTE = (
-    'Where the last map is a single window (images of 224 pixels), mmpretrain with '
-    'pad_small_map=True shifts it and other libraries do not; from 256 pixels on both give the same.'
+    'Equal where every map divides into windows: images of 448, 672, ... pixels, and of 224 with '
+    'pad_small_map=False (True shifts the single window of the last map, here alone). At other '
+    'sizes timm shifts before it pads the maps, mmpretrain after it.'
 )
 
 #: Largest difference allowed, as a share of the largest feature.
@@ -136,7 +137,7 @@ def _convert_to(
         counterpart.features_only,
         difference,
         left_out,
-        _SWIN_NOTE if config.get('pad_small_map') else '',
+        _SWIN_NOTE if 'SwinTransformer' in str(config['type']) else '',
     )
     return conversion, theirs
 
