@@ -1,12 +1,16 @@
 """Write a whole model of change detection or land cover as ONNX, for QGIS and others.
 
-    python tools/model_converters/export_onnx.py work_dirs/RUN/epoch_100.pth --tile 512
+    python tools/model_converters/export_onnx.py work_dirs/RUN/epoch_100.pth
+    python tools/model_converters/export_onnx.py work_dirs/RUN/epoch_100.pth --qgis --stored-pixels
 
 The graph takes pixels of 0..255 divided by 255 (float32, N x bands x H x W; two dates lie one after
 the other) and gives probabilities of the same size: one channel for change, one per class for land
-cover. It standardises by itself. Without --tile height and width are open; QGIS's plug-in Deepness
-wants them fixed. --stored-pixels puts the stretch into the graph as well: it then takes the pixels
-of the product, divided by 255 all the same. docs/qgis.md shows the way to a map in QGIS.
+cover. It standardises by itself. --stored-pixels puts the stretch into the graph as well: it then
+takes the pixels of the product, divided by 255 all the same.
+
+Height and width are open unless --tile fixes them. --qgis does what QGIS's plug-in Deepness asks
+for: tiles of 512 pixels (or --tile), and two channels for change, of which the larger one is taken.
+docs/qgis.md shows the way to a map.
 """
 
 import argparse
@@ -30,6 +34,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('checkpoint', help='checkpoint of change detection or land cover')
     parser.add_argument('--out', help='file to write (default: the checkpoint, as .onnx)')
     parser.add_argument('--tile', type=int, help='fix the edge of the images, in pixels')
+    parser.add_argument('--qgis', action='store_true', help='as QGIS asks for it')
     parser.add_argument('--stored-pixels', action='store_true', help='stretch in the graph')
     parser.add_argument('--threshold', type=float, help="of change (default: the model's)")
     parser.add_argument('--overlap', type=int, default=15, help='of tiles in QGIS, in percent')
@@ -65,13 +70,14 @@ def export(args: argparse.Namespace) -> list[Path]:
     )
     if args.threshold is not None:
         threshold = args.threshold
+    tile = args.tile or (512 if args.qgis else None)
     difference = export_segmentor(
         segmentor,
         facts,
         path,
-        args.tile,
+        tile,
         args.stored_pixels,
-        threshold,
+        threshold if args.qgis else None,
         args.overlap,
         args.small_segment,
     )

@@ -16,7 +16,6 @@ def list_metadata(
     facts: ModelFacts,
     tile: int,
     overlap: int = 15,
-    threshold: float | None = None,
     small_segment: int = 0,
 ) -> dict[str, Any]:
     """Return the entries of a file by key.
@@ -25,8 +24,6 @@ def list_metadata(
         facts: What is known of the model.
         tile: Edge of the tiles in pixels.
         overlap: Overlap of the tiles in percent of their edge.
-        threshold: Probability from which a pixel is changed. None for classes, of which the most
-            probable is taken.
         small_segment: Size of the median filter over the map in pixels; 0 for none.
     """
     channels = max(1, len(facts.bands)) * facts.dates
@@ -47,6 +44,6 @@ def list_metadata(
         entries,
         model_type='Segmentor',
         class_names={str(number): name for number, name in enumerate(names)},
-        seg_thresh=0.0 if threshold is None else threshold,
+        seg_thresh=0.0,  # the larger channel is taken; the threshold of change is in the graph
         seg_small_segment=small_segment,
     )

@@ -178,8 +178,8 @@ def export_segmentor(
         path: The file.
         tile: Edge of the images in pixels; None leaves it open.
         stored: Whether the graph takes the pixels of the product and stretches them itself.
-        threshold: See :func:`swimdiff.weights.converters.deepness.list_metadata`.
-        overlap: Likewise.
+        threshold: See :class:`SegmentorGraph`.
+        overlap: See :func:`swimdiff.weights.converters.deepness.list_metadata`.
         small_segment: Likewise.
 
     Returns:
@@ -188,7 +188,7 @@ def export_segmentor(
     Raises:
         CheckpointError: The file computes something else.
     """
-    graph = SegmentorGraph(_make_input(facts, stored), segmentor)
-    entries = list_metadata(facts, tile or _TILE, overlap, threshold, small_segment)
+    graph = SegmentorGraph(_make_input(facts, stored), segmentor, threshold)
+    entries = list_metadata(facts, tile or _TILE, overlap, small_segment)
     channels = len(canonical_bands(facts.bands)) * facts.dates
     return export_onnx(graph, path, channels, tile, {**entries, **_mark_own(facts)})

@@ -49,19 +49,31 @@ class SegmentorGraph(nn.Module):
     Args:
         pixels: The input layer.
         segmentor: An ``EncoderDecoder``; of two dates or of one.
+        threshold: For a network of one logit, give two channels, of no and of change, of which
+            the second is the larger one above this probability. None gives the probability.
     """
 
-    def __init__(self, pixels: PixelInput, segmentor: Any) -> None:
+    def __init__(self, pixels: PixelInput, segmentor: Any, threshold: float | None = None) -> None:
         super().__init__()
         self.pixels = pixels
         self.segmentor = segmentor
         self.one_logit = int(segmentor.out_channels) == 1
+        self.threshold = threshold
 
     def forward(self, images: Tensor) -> Tensor:
-        """N x C x H x W of 0..1 -> N x classes x H x W of 0..1; one channel for change."""
+        """N x C x H x W of 0..1 -> N x classes x H x W of 0..1."""
         meta = dict(img_shape=(images.shape[2], images.shape[3]))
         logits = self.segmentor.encode_decode(self.pixels(images), [meta])
-        return logits.sigmoid() if self.one_logit else logits.softmax(dim=1)
+        if not self.one_logit:
+            return logits.softmax(dim=1)
+        change = logits.sigmoid()
+        if self.threshold is None:
+            return change
+        # Stretched on either side, so that the threshold comes to lie at one half.
+        below, above = 0.5 / self.threshold, 0.5 / (1 - self.threshold)
+        high = (change - self.threshold).clamp(min=0)
+        change = (change - high) * below + high * above
+        return torch.cat([1 - change, change], dim=1)
 
 
 def _name_axes(outputs: Sequence[str], sample: Sequence[Tensor], size: int | None) -> dict:

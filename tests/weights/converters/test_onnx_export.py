@@ -89,7 +89,7 @@ def test_change_of_two_dates(tmp_path):
     source = write_checkpoint(tmp_path / 'c.pth', CHANGE, segmentor.state_dict())
     opened, facts, threshold = open_segmentor(read_checkpoint(source), name='c')
     assert (facts.task, facts.dates, facts.bands, threshold) == ('change', 2, BANDS, 0.4)
-    export_segmentor(opened, facts, tmp_path / 'c.onnx', threshold=threshold)
+    export_segmentor(opened, facts, tmp_path / 'c.onnx')
     pixels = draw_pixels(2, 6, 96, 64)
     (found,) = open_graph(tmp_path / 'c.onnx').run(
         None, {'image': (pixels / 255).astype(np.float32)}
@@ -98,6 +98,15 @@ def test_change_of_two_dates(tmp_path):
     assert_close(logits.sigmoid(), found)
     assert found.shape == (2, 1, 96, 64)
     assert found.std() > 0.01  # nothing flat was compared
+    # Two channels, of which the larger one is what the model's own threshold says.
+    export_segmentor(opened, facts, tmp_path / 'q.onnx', 96, threshold=threshold)
+    square = (draw_pixels(1, 6, 96, 96) / 255).astype(np.float32)
+    (probability,), (two,) = (
+        open_graph(tmp_path / f'{name}.onnx').run(None, {'image': square}) for name in 'cq'
+    )
+    clear = np.abs(probability[:, 0] - 0.4) > 1e-5
+    assert ((two.argmax(1) == 1) == (probability[:, 0] > 0.4))[clear].all()
+    assert two.shape == (1, 2, 96, 96) and np.allclose(two.sum(1), 1, atol=1e-6)
 
 
 @torch.no_grad()
