@@ -13,11 +13,6 @@ config.
 are run, and nothing is written unless they give the same features; a backbone that the library does
 not have is refused with the reason. --for onnx writes a graph, equal to PyTorch in ONNX Runtime.
 docs/exports.md has the lines that load each file.
-
-A stranger's file that holds classes beside its tensors is refused. --salvage takes the tensors and
-leaves everything else, without running its code:
-
-    python tools/model_converters/publish_backbone.py FILE --salvage --prefix model.
 """
 
 import argparse
@@ -51,13 +46,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--prefix', default='backbone.', help='part to take: %(default)s')
     parser.add_argument('--bare', action='store_true', help='leave the prefix out of the names')
     parser.add_argument('--bands', nargs='+', help='bands, where the checkpoint does not say')
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument(
-        '--salvage',
-        action='store_true',
-        help='take the tensors of a file that holds code, which is not run',
+    parser.add_argument(
+        '--trust', action='store_true', help='read a file that holds code; it is run'
     )
-    how.add_argument('--trust', action='store_true', help='read a file that holds code; it is run')
     graph = parser.add_argument_group('for onnx')
     graph.add_argument('--tile', type=int, help='fix the edge of the images, in pixels')
     graph.add_argument(
@@ -171,7 +162,7 @@ def publish(args: argparse.Namespace) -> list[Path]:
     Raises:
         CheckpointError: The source cannot be read, or holds weights that are not finite.
     """
-    checkpoint = read_checkpoint(args.checkpoint, not args.trust, args.salvage)
+    checkpoint = read_checkpoint(args.checkpoint, not args.trust)
     state = copy_tensors(checkpoint.select(args.prefix), checkpoint.path)
     if args.target == 'mmpretrain':
         start = '' if args.bare or not args.prefix else args.prefix.rstrip('.') + '.'

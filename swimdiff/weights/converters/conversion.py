@@ -88,7 +88,7 @@ def build_backbone(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> nn
             f'The weights are not those of {describe_backbone(config)}: '
             f'{len(absent)} tensors are missing ({", ".join(absent[:3]) or "none"}), {len(other)} '
             f'of another shape ({", ".join(other[:3]) or "none"}). The deepest level of the '
-            'backbone is needed: pre-train with it in out_indices.'
+            'backbone is needed: pre-train with it in out_indices'
         )
     backbone.load_state_dict({name: state[name] for name in own if name in state}, strict=False)
     backbone.eval()  # not chained: the engine's backbones return None here
