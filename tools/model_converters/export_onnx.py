@@ -17,7 +17,6 @@ import argparse
 import sys
 from pathlib import Path
 
-import torch
 
 from swimdiff.errors import SwiMDiffError
 from swimdiff.weights.checkpoint import read_checkpoint
@@ -95,5 +94,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    torch.set_grad_enabled(False)
     main()

@@ -19,7 +19,6 @@ import argparse
 import sys
 from pathlib import Path
 
-import torch
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
@@ -181,5 +180,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    torch.set_grad_enabled(False)
     main()

@@ -184,5 +184,7 @@ def test_same_layers_with_another_computation_are_refused():
 
 def test_weights_of_another_network_are_refused():
     state = build(RESNET).state_dict()
-    with pytest.raises(CheckpointError, match=r'not those of mmpretrain\.ResNet \(34\): 80 tensors are missing'):
+    with pytest.raises(
+        CheckpointError, match=r'not those of mmpretrain\.ResNet \(34\): 80 tensors are missing'
+    ):
         convert_backbone(dict(RESNET, depth=34), state, 'timm')
