@@ -17,7 +17,6 @@ import argparse
 import sys
 from pathlib import Path
 
-
 from swimdiff.errors import SwiMDiffError
 from swimdiff.weights.checkpoint import read_checkpoint
 from swimdiff.weights.converters.cards import write_cards
