@@ -25,9 +25,14 @@ from torch import Tensor
 from swimdiff.errors import CheckpointError, SwiMDiffError
 from swimdiff.weights.checkpoint import Checkpoint, read_checkpoint
 from swimdiff.weights.converters.cards import write_cards
-from swimdiff.weights.converters.conversion import LIBRARIES, convert_backbone
+from swimdiff.weights.converters.conversion import LIBRARIES, Conversion, convert_backbone
 from swimdiff.weights.converters.counterparts import describe_backbone
-from swimdiff.weights.converters.facts import list_provenance, parse_scores, read_facts
+from swimdiff.weights.converters.facts import (
+    ModelFacts,
+    list_provenance,
+    parse_scores,
+    read_facts,
+)
 from swimdiff.weights.converters.graphs import export_backbone
 from swimdiff.weights.converters.writing import copy_tensors, describe_use, write_weights
 
@@ -93,29 +98,24 @@ def convert(
             'to build it. Expected a checkpoint of pre-training, or a file written with --for '
             'mmpretrain.'
         )
-    architecture = describe_backbone(config) if config else 'not known'
     more: dict[str, object] = dict(names=describe_names(args, config))
     notes: list[str] = []
     how_to = ''
-    if args.target in LIBRARIES:
-        assert config is not None
+    if args.target in LIBRARIES and config is not None:
         conversion = convert_backbone(config, state, args.target)
         state = copy_tensors(conversion.state, checkpoint.path)
-        more |= dict(
-            names=f'{args.target} {conversion.model}', options=dict(conversion.options) or None
-        )
-        notes += [conversion.note] if conversion.note else []
-        if conversion.left_out:
-            notes.append(f'Left out, without a place there: {", ".join(conversion.left_out)}.')
+        names = f'{args.target} {conversion.model}'
+        more |= dict(names=names, options=dict(conversion.options) or None)
+        notes = list_notes(conversion)
         suffix = '.ckpt' if args.target == 'torchgeo' else '.safetensors'
         channels = int(config.get('in_channels', 3))
         how_to = describe_use(conversion, f'{stem.name}{suffix}', channels)
-        print(f'Features of {args.target} {conversion.model}: equal to {conversion.difference:.0e}')
+        print(f'Features of {names}: equal to {conversion.difference:.0e}')
     about = list_provenance(checkpoint, args.bands, more)
     facts = read_facts(
         checkpoint,
         stem.name,
-        architecture,
+        describe_backbone(config) if config else 'not known',
         'features',
         bands=args.bands,
         resolution_m=args.resolution,
@@ -127,21 +127,38 @@ def convert(
         notes=tuple(notes),
         provenance=about,
     )
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    if args.target == 'onnx':
-        assert config is not None
-        path = stem.with_name(f'{stem.name}.onnx')
-        difference = export_backbone(config, state, facts, path, args.tile, args.stored_pixels)
-        print(f'Outputs of ONNX Runtime: equal to {difference:.0e}')
-        files = [path]
-    else:
-        model = str(about['names']).rpartition(' ')[2]
-        files = write_weights(stem, args.target, state, about, model)
+    files = write_files(args, config, state, facts, stem)
     count = sum(value.numel() for value in state.values())
     print(f'{len(state)} tensors, {count / 1e6:.2f} M numbers, from {args.checkpoint}')
     for text in (*(f'{key}: {value}' for key, value in about.items()), *notes):
         print(f'  {text}')
     return [*files, *write_cards(facts, files)]
+
+
+def list_notes(conversion: Conversion) -> list[str]:
+    """Return what a user has to know of a conversion."""
+    notes = [conversion.note] if conversion.note else []
+    if conversion.left_out:
+        notes.append(f'Left out, without a place there: {", ".join(conversion.left_out)}.')
+    return notes
+
+
+def write_files(
+    args: argparse.Namespace,
+    config: dict | None,
+    state: dict[str, Tensor],
+    facts: ModelFacts,
+    stem: Path,
+) -> list[Path]:
+    """Write the tensors, or the graph, and return the files."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    if args.target != 'onnx' or config is None:
+        model = facts.provenance.get('names', '').rpartition(' ')[2]
+        return write_weights(stem, args.target, state, facts.provenance, model)
+    path = stem.with_name(f'{stem.name}.onnx')
+    difference = export_backbone(config, state, facts, path, args.tile, args.stored_pixels)
+    print(f'Outputs of ONNX Runtime: equal to {difference:.0e}')
+    return [path]
 
 
 def describe_names(args: argparse.Namespace, config: dict | None) -> str | None:

@@ -146,16 +146,21 @@ def export_onnx(
             opset_version=_OPSET,
             dynamo=False,
         )
+    _complete_file(onnx, path, metadata or {})
+    return _prove(graph, path, channels, size)
+
+
+def _complete_file(onnx: Any, path: Path, metadata: Mapping[str, Any]) -> None:
+    """Write what the file says about itself, and leave open what the tracer named."""
     model = onnx.load(str(path))
     for output in model.graph.output:  # names of a dimension would promise that both are equal
         for dimension in output.type.tensor_type.shape.dim[2:]:
             if dimension.dim_param:
                 dimension.Clear()
-    for key, value in (metadata or {}).items():
+    for key, value in metadata.items():
         model.metadata_props.add(key=key, value=json.dumps(value))
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
-    return _prove(graph, path, channels, size)
 
 
 def _draw_pixels(count: int, channels: int, height: int, width: int) -> Tensor:
