@@ -144,7 +144,6 @@ def describe_as_stac(facts: ModelFacts, files: list[Path]) -> dict[str, Any]:
             facts.stats, facts.bands or facts.stats.low
         )
     properties |= {key: value for key, value in optional.items() if value}
-    names = [path.suffix[1:] for path in files]
     return {
         'type': 'Feature',
         'stac_version': '1.1.0',
@@ -153,9 +152,7 @@ def describe_as_stac(facts: ModelFacts, files: list[Path]) -> dict[str, Any]:
         'geometry': None,
         'properties': properties,
         'links': [],
-        'assets': {
-            name: _describe_asset(path, facts) for name, path in zip(names, files, strict=True)
-        },
+        'assets': {path.suffix[1:]: _describe_asset(path, facts) for path in files},
     }
 
 

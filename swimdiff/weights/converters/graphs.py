@@ -116,13 +116,7 @@ def open_segmentor(
         )
     with DefaultScope.overwrite_default_scope('swimdiff'):
         segmentor = MODELS.build({**_drop_initialisers(model), 'data_preprocessor': None})
-    tensors = {
-        name: value
-        for name, value in checkpoint.state_dict.items()
-        if not name.startswith('data_preprocessor.')
-    }
-    segmentor.load_state_dict(tensors)
-    segmentor.eval()
+    _load_all(segmentor, checkpoint)
     head: Any = segmentor.decode_head
     head = head[-1] if isinstance(head, nn.ModuleList) else head
     two_dates = str(model['backbone'].get('type', '')).endswith('SiameseEncoder')
@@ -139,6 +133,22 @@ def open_segmentor(
         **known,
     )
     return segmentor, facts, given if binary else None
+
+
+def _load_all(segmentor: nn.Module, checkpoint: Checkpoint) -> None:
+    """Load every tensor, and switch to evaluation."""
+    tensors = {
+        name: value
+        for name, value in checkpoint.state_dict.items()
+        if not name.startswith('data_preprocessor.')
+    }
+    try:
+        segmentor.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f'{checkpoint.path} does not fit the model of its own config: {str(error)[:300]}'
+        ) from error
+    segmentor.eval()
 
 
 def _name_backbone(backbone: Mapping[str, Any]) -> str:
