@@ -6,8 +6,7 @@
 --for mmpretrain (the default) keeps the names: the .pth loads in any config of mmpretrain and
 mmsegmentation, this package need not be installed there: init_cfg=dict(type='Pretrained',
 checkpoint=FILE, prefix='backbone.'). The .safetensors needs no pickle, but the engine by itself
-cannot read it: take the .pth, or add custom_imports=dict(imports=['swimdiff.engine']) to the
-config.
+cannot read it: take the .pth, or our loader with _scope_='swimdiff' in the same init_cfg.
 
 --for timm, torchvision, torchgeo or smp gives the tensors the names of that library. Both networks
 are run, and nothing is written unless they give the same features; a backbone that the library does
