@@ -126,9 +126,10 @@ def describe_use(conversion: Conversion, file: str, channels: int) -> str:
         )
     if conversion.library == 'torchgeo':
         return (
-            'from torchgeo.tasks import ClassificationTask\n'
-            f"task = ClassificationTask(model='{name}', weights='{file}', in_channels={channels},\n"
-            "                          task='multiclass', num_classes=10)\n"
+            '# before torchgeo 0.10: torchgeo.trainers.ClassificationTask\n'
+            'from torchgeo.tasks import Classification\n'
+            f"task = Classification(model='{name}', weights='{file}', in_channels={channels},\n"
+            "                      task='multiclass', num_classes=10)\n"
         )
     return (
         f'import segmentation_models_pytorch as smp\n{opening}'

@@ -145,7 +145,7 @@ def test_torchgeo_task_begins_with_the_weights(tmp_path):
     converted = convert_backbone(RESNET, ours.state_dict(), 'torchgeo')
     file = tmp_path / 'r18.ckpt'
     torch.save(dict(state_dict=converted.state, hyper_parameters=dict(model='resnet18')), file)
-    task = tasks.ClassificationTask(
+    task = tasks.Classification(
         model='resnet18', weights=str(file), in_channels=5, task='multiclass', num_classes=4
     ).eval()
     images = images_of(5, 96, 128)
