@@ -118,9 +118,23 @@ def test_small_and_damaged_pictures_stop_or_are_counted(tmp_path):
     cut_short(root / 'Field' / 'a000.jpg')  # its header is whole
     again = PictureScenes(str(root), patch=32, max_unreadable=0.2, pipeline=LOAD)
     assert len(again) == 48
-    assert 'a000' not in again[0]['img_path'] and again.skips.failures > 0
+    assert 'Field/a000' not in again[0]['img_path'] and again.skips.failures > 0
     with pytest.raises(RasterError, match=r'a000.jpg .*cannot be read'):
         again.source.read(again.index, [0], again.bands)
+
+
+def test_a_link_to_nothing_stops_or_is_counted_and_is_found_again(tmp_path):
+    root = write_classes(tmp_path / 'data', per_class=2)
+    kept = tmp_path / 'kept.jpg'
+    path = root / 'Forest' / 'b001.jpg'
+    path.rename(kept)
+    path.symlink_to(tmp_path / 'gone.jpg')
+    with pytest.raises(LayoutError, match=r'b001\.jpg is a link to .*gone\.jpg'):
+        len(PictureScenes(str(root), patch=32, index_cache=None))
+    options = dict(patch=32, max_unreadable=0.5)
+    assert len(PictureScenes(str(root), **options)) == 5 * 4
+    kept.rename(tmp_path / 'gone.jpg')
+    assert len(PictureScenes(str(root), **options)) == 6 * 4
 
 
 def test_a_picture_replaced_in_place_is_seen(tmp_path):
