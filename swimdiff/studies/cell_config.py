@@ -11,9 +11,9 @@ from typing import Any
 from mmengine.config import Config
 
 from swimdiff.errors import ConfigError
+from swimdiff.launch.config_reading import read_config_file
 from swimdiff.studies.plan import Plan, Variant
 from swimdiff.studies.schedule import count_by_iterations
-from swimdiff.utils.config_reading import read_config_file
 
 __all__ = ['build_cell_config', 'find_roots', 'hash_cell', 'hash_options']
 

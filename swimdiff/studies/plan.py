@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from swimdiff.errors import ConfigError
-from swimdiff.utils.config_reading import read_config_file
-from swimdiff.utils.paths import find_config
+from swimdiff.launch.config_reading import read_config_file
+from swimdiff.launch.paths import find_config
 
 __all__ = ['IMAGE_STATISTICS', 'RANDOM', 'Plan', 'Variant', 'read_plan']
 

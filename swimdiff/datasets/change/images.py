@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from swimdiff.datasets.change.mask_coding import MaskCoding, MaskLook
-from swimdiff.datasets.picture_checksums import check_sums
-from swimdiff.datasets.picture_depth import PictureHeader, explain_depth, has_depth
+from swimdiff.datasets.pictures.checksums import check_sums
+from swimdiff.datasets.pictures.depth import PictureHeader, explain_depth, has_depth
 from swimdiff.errors import LayoutError, RasterError
 
 __all__ = ['image_size', 'look_at_mask', 'read_mask', 'read_rgb']
