@@ -328,7 +328,7 @@ PUBLISHED: dict[str, RemoteDataset] = {
             'DSIFN, 3,988 pairs of 512 pixels from six cities',
             'https://github.com/GeoZcx/A-deeply-supervised-image-fusion-network-for-change-detection-'
             'in-remote-sensing-images/tree/master/dataset',
-            'data/dsifn-cd',
+            'data/dsifn',
             _PAIRS,
             by_hand='Its authors hand it out through Baidu, with a browser: follow the page above '
             '(no checksum is published there).',
