@@ -27,8 +27,8 @@ CHANGE = 'change_detection/oscd/change-unet_r18_frozen_oscd.py'
 TRAIN = ('train.py', 'CONFIG')
 TEST = ('test.py', 'CONFIG', 'CHECKPOINT')
 GET = ('download.py', 'oscd')
-PACK = ('dataset_converters/pack.py', 'pack', 'SOURCE', 'PACK')
-STATS = ('dataset_converters/compute_stats.py', 'SOURCE', '--out', 'x.json')
+PACK = ('dataset_converters/pack.py', 'SOURCE', 'PACK')
+STATS = ('dataset_converters/compute_stats.py', 'SOURCE', 'x.json')
 STUDY = ('study.py', 'PLAN')
 PUBLISH = ('model_converters/publish_backbone.py', 'FILE')
 

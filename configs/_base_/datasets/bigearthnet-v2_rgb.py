@@ -1,5 +1,5 @@
 # BigEarthNet v2 (reBEN) S2, visible bands, 19 classes, at 120 pixels and on the scale of SeCo;
-# labels and splits of metadata.parquet. BIGEARTHNET_V2_ROOT names the data without touching a config.
+# labels and splits of metadata.parquet. BIGEARTHNET_V2_ROOT names the data: no config is touched.
 bands = ('B04', 'B03', 'B02')
 data_root = '{{$BIGEARTHNET_V2_ROOT:data/BigEarthNet-v2.0}}'
 
