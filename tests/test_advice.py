@@ -38,7 +38,7 @@ FLAGS = {
     '--archives': (*GET, '--archives', 'DIR'),
     '--auto-scale-lr': (*TRAIN, '--auto-scale-lr'),
     '--cfg-options': (*TRAIN, '--cfg-options', 'a.b=1'),
-    '--codec': (*PACK, '--codec', 'none'),
+    '--codec': (*PACK, '--codec', 'raw'),
     '--data-root': ('benchmarks/probe.py', 'FILE', '--data-root', 'DIR'),
     '--dataset-options': (*STATS, '--dataset-options', 'unit=reflectance'),
     '--ignore': (*STATS, '--ignore', '0'),
