@@ -170,7 +170,7 @@ def _lie_in(bounds: Extent, extents: np.ndarray, scene: SceneRasters) -> np.ndar
     finest = _finest(scene)
     slack = np.array([finest.dx, finest.dy]) * 0.501
     west_south, east_north = np.array(bounds[:2]) - slack, np.array(bounds[2:]) + slack
-    within = (extents[:, :2] >= west_south).all(axis=1)
+    within: np.ndarray = (extents[:, :2] >= west_south).all(axis=1)
     within &= (extents[:, 2:] <= east_north).all(axis=1)
     return within
 
