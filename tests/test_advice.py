@@ -39,7 +39,7 @@ FLAGS = {
     '--auto-scale-lr': (*TRAIN, '--auto-scale-lr'),
     '--cfg-options': (*TRAIN, '--cfg-options', 'a.b=1'),
     '--codec': (*PACK, '--codec', 'raw'),
-    '--data-root': ('benchmarks/probe.py', 'FILE', '--data-root', 'DIR'),
+    '--data-root': ('probe.py', 'FILE', '--data-root', 'DIR'),
     '--dataset-options': (*STATS, '--dataset-options', 'unit=reflectance'),
     '--ignore': (*STATS, '--ignore', '0'),
     '--launcher': (*TRAIN, '--launcher', 'pytorch'),
