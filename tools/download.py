@@ -7,7 +7,7 @@ r"""Download a published data set, verify it, and unpack it where a config looks
     python tools/download.py oscd --archives DIR      # downloaded by hand: verify and unpack
 
 Run the same command again after a stop of any kind: what was loaded is kept and gone on with.
-Behind a proxy, set HTTPS_PROXY. docs/data.md says more.
+Behind a proxy, set HTTPS_PROXY. docs/how-to/data.md says more.
 """
 
 import argparse

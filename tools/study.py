@@ -1,6 +1,6 @@
 """Run a study: train the variants of a plan with several seeds, measure them, compare them.
 
-Finished cells are skipped, a killed study goes on where it was; see docs/studies.md.
+Finished cells are skipped, a killed study goes on where it was; see docs/how-to/studies.md.
 
 Examples:
     python tools/study.py PLAN.py --dry-run                # the cells and what is left to do

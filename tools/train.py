@@ -67,7 +67,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--scale-recipe',
         action='store_true',
         help='scale learning rate, momentum of the key encoder and queue to the global batch '
-        '(docs/scaling.md); give it again with --resume. A config asks for it by scale_recipe=True',
+        '(docs/how-to/scaling.md); give it again with --resume. A config asks for it by '
+        'scale_recipe=True',
     )
     add_run_arguments(parser)
     return parser.parse_args(argv)

@@ -10,7 +10,7 @@ r"""Pack an archive into a few large files that are read at many times the speed
 Afterwards name the pack in place of the archive: data_root='data/seco_pack'. Nothing else changes.
 
 Run the same command again after a stop of any kind: finished shards are kept, and nothing is lost
-or doubled. docs/packs.md says what a pack is and what was measured.
+or doubled. docs/how-to/packs.md says what a pack is and what was measured.
 """
 
 import argparse
