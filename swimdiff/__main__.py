@@ -16,11 +16,11 @@ from swimdiff.utils.paths import find_tool
 __all__ = ['main']
 
 USAGE = 'usage: python -m swimdiff TOOL [arguments]'
-EPILOG = """examples:
-  python -m swimdiff doctor
-  python -m swimdiff train swimdiff_r18_raster-scenes.py --cfg-options train_dataloader.dataset.data_root=FOLDER
+EPILOG = """`python -m swimdiff TOOL --help` says more.
 
-python -m swimdiff TOOL --help says more. The folder of a tool may be left out: pack, report, publish_backbone."""
+examples:
+  python -m swimdiff doctor
+  python -m swimdiff print_config swimdiff_r18_raster-scenes"""
 
 
 def main(arguments: list[str]) -> int:

@@ -19,9 +19,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     'begin': ('doctor', 'quickstart', 'download'),
     'data': (
         'browse_dataset',
-        'dataset_converters/pack',
-        'dataset_converters/compute_stats',
-        'dataset_converters/make_seco_layout',
+        'pack',
+        'compute_stats',
+        'make_seco_layout',
         'make_list',
     ),
     'train and test': ('train', 'test', 'print_config', 'study', 'probe'),
@@ -30,15 +30,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
         'embed',
         'search',
         'cluster',
-        'model_converters/publish_backbone',
         'publish_backbone',
         'export_onnx',
     ),
     'look at a run': (
-        'analysis_tools/report',
-        'visualization/pretraining_picture',
-        'visualization/restoration_picture',
-        'visualization/detail_picture',
+        'report',
+        'pretraining_picture',
+        'restoration_picture',
+        'detail_picture',
     ),
 }
 OTHERS = 'more'
@@ -61,7 +60,7 @@ class Command:
 
 def list_commands() -> list[Command]:
     """Return all commands, group by group."""
-    tools = ['doctor', *list_tools()]
+    tools = ['doctor', *map(shorten_name, list_tools())]
     commands = [
         Command(name, group, describe_command(name))
         for group, names in GROUPS.items()
@@ -74,6 +73,16 @@ def list_commands() -> list[Command]:
     ]
 
 
+def shorten_name(tool: str) -> str:
+    """Return the name of a tool without its folder, which :func:`find_tool` does not need.
+
+    Args:
+        tool: As :func:`list_tools` gives it.
+    """
+    name = tool.rpartition('/')[2]
+    return name if sum(known.rpartition('/')[2] == name for known in list_tools()) == 1 else tool
+
+
 def describe_command(name: str) -> str:
     """Return the first line of a command's docstring.
 
@@ -82,7 +91,7 @@ def describe_command(name: str) -> str:
     """
     path = Path(__file__).with_name('doctor.py') if name == 'doctor' else find_tool(name)
     text = ast.get_docstring(ast.parse(path.read_text(encoding='utf-8'))) or ''
-    return ' '.join(text.partition('\n\n')[0].split()).partition(': python -m')[0].rstrip('.')
+    return ' '.join(text.partition('\n\n')[0].split()).rstrip('.')
 
 
 def write_overview() -> str:

@@ -11,10 +11,11 @@ __all__ = ['make_config_page']
 
 _INTRO = """# Configs
 
-A config is named by its path or its name alone: `python tools/train.py swimdiff_r50_seco`. A config of your own
-may lie anywhere and inherit from these: `_base_ = 'swimdiff::swimdiff_r50_seco.py'`. [How configs are
-written](../../configs/README.md) explains names, ablations and swapping a part;
-`python tools/print_config.py CONFIG` prints a config with all that it inherits."""
+A config is named by its path or its name alone: `python tools/train.py swimdiff_r50_seco`. A
+config of your own may lie anywhere and inherit from these: `_base_ =
+'swimdiff::swimdiff_r50_seco.py'`. [How configs are written](../../configs/README.md) explains
+names, ablations and swapping a part; `python tools/print_config.py CONFIG` prints a config with
+all that it inherits."""
 
 _FOLDERS = {
     '.': 'Pre-training',

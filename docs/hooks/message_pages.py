@@ -15,10 +15,10 @@ __all__ = ['make_message_page', 'read_messages']
 
 _INTRO = """# Messages
 
-Every message that the toolkit stops with, as it is in the code; names in `<angle brackets>` are filled in when it
-is printed. Each names the file or option, what was expected, what was found and what to do. Search this page for a
-few words of the message you got, without its numbers and names. Frequent ones are explained in the
-[FAQ](../faq.md)."""
+Every message that the toolkit stops with, as it is in the code; names in `<angle brackets>` are
+filled in when it is printed. Each names the file or option, what was expected, what was found and
+what to do. Search this page for a few words of the message you got, without its numbers and
+names. Frequent ones are explained in the [FAQ](../faq.md)."""
 #: Shorter texts are pieces that other code completes.
 _SHORTEST = 25
 

@@ -18,8 +18,9 @@ __all__ = ['make_tool_page', 'print_help']
 
 _INTRO = """# Tools
 
-`python -m swimdiff TOOL ...` runs a tool from any folder, `python tools/TOOL.py ...` from a checkout. An
-unknown name is answered with the nearest ones. The texts below are what `--help` prints."""
+`python -m swimdiff TOOL ...` runs a tool from any folder, `python tools/TOOL.py ...` from a
+checkout. An unknown name is answered with the nearest ones. The texts below are what `--help`
+prints."""
 #: Shell scripts are described by the comments at their beginning.
 _SCRIPTS = ('dist_train', 'dist_test', 'slurm_train', 'slurm_requeue', 'install', 'run_tests')
 

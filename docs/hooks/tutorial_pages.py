@@ -80,7 +80,8 @@ def write_output(output: Any) -> str:
     data = output.get('data', {})
     if 'image/png' in data:
         # Within the page: a picture of a few hundred kB at most, and no file to keep track of.
-        return f'<img alt="Picture drawn by the block above" src="data:image/png;base64,{data["image/png"].strip()}">'
+        picture = data['image/png'].strip()
+        return f'<img alt="drawn by the block above" src="data:image/png;base64,{picture}">'
     text = output.get('text') or data.get('text/plain') or ''
     lines = text.strip('\n').splitlines()
     if len(lines) > _MOST_LINES:

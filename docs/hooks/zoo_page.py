@@ -18,14 +18,15 @@ __all__ = ['list_models', 'make_zoo_page']
 
 _INTRO = """# Zoo: trained models and measured scores
 
-Every number on this page was measured by this project, and is read from a file of results when the page is made.
-Models of the main configs have not been trained for their full schedules yet: no weights are published, and their
-rows say *owed*. Figures that the paper reports are [quoted elsewhere](../concepts/method.md#reported-figures)."""
+Every number on this page was measured by this project, and is read from a file of results when
+the page is made. Models of the main configs have not been trained for their full schedules yet:
+no weights are published, and their rows say *owed*. Figures that the paper reports are [quoted
+elsewhere](../concepts/method.md#reported-figures)."""
 _STUDIES = """## Measured in studies
 
-Short trainings on two CPU cores, made to compare variants, not to give weights away.
-[What the defaults rest on](defaults.md) explains data and set-up and says how far the numbers go. Accuracy in per
-cent; the random rows are the floor that a pre-training has to pass."""
+Short trainings on two CPU cores, made to compare variants, not to give weights away. [What the
+defaults rest on](defaults.md) explains data and set-up and says how far the numbers go. Accuracy
+in per cent; the random rows are the floor that a pre-training has to pass."""
 
 
 def make_zoo_page() -> dict[str, str]:
@@ -56,17 +57,18 @@ def write_study(path: Path) -> str:
     title = f'{study.plan.images:,} images per training'
     table = write_scores(scores, study.plan.baseline, title, True, probes or ['log.*'])
     records = [json.loads(line) for line in path.read_text().splitlines()]
+    run = f'python tools/study.py configs/studies/{plan_file.name}'
+    commands = f'{run}\n{run} --results docs/studies/{path.name} --markdown'
+    commits = name_all(record['commit'] for record in records)
+    processors = name_all(record['hardware']['cpu'] for record in records)
+    torch = name_all(record['stack']['torch'] for record in records)
     return '\n\n'.join(
         [
             f'### {path.stem}',
             read_comment(plan_file).partition(' RSSCN7_ROOT=')[0],
-            f'```bash\npython tools/study.py configs/studies/{plan_file.name}           # train and '
-            f'measure\npython tools/study.py configs/studies/{plan_file.name} '
-            f'--results docs/studies/{path.name} --markdown\n```',
+            f'```bash\n{commands}\n```',
             table,
-            f'Commit {name_all(record["commit"] for record in records)}; '
-            f'{name_all(record["hardware"]["cpu"] for record in records)}; '
-            f'torch {name_all(record["stack"]["torch"] for record in records)}.',
+            f'Commits {commits}; {processors}; torch {torch}.',
         ]
     )
 
@@ -85,7 +87,7 @@ def list_models() -> list[dict[str, Any]]:
 
 
 def write_models() -> str:
-    """Return the table of models, each with its results or as owed, and the command that trains it."""
+    """Return the table of models: results or *owed*, and the command that trains each."""
     rows = []
     for model in list_models():
         config = model['Config']

@@ -98,7 +98,8 @@ def _not_found(given: str, wanted: Path, root: Path) -> str:
 def list_tools() -> list[str]:
     """Return the names of the command-line tools, without ``.py``, folders in front.
 
-    Benchmarks are for those who develop the toolkit; :func:`find_tool` finds them, nothing lists them.
+    Benchmarks are for those who develop the toolkit: :func:`find_tool` finds them, nothing lists
+    them.
     """
     return [name for name in _list_scripts() if not name.startswith('benchmarks/')]
 
