@@ -11,7 +11,7 @@ import sys
 
 from swimdiff.commands import write_overview
 from swimdiff.errors import ConfigError
-from swimdiff.utils.paths import find_tool
+from swimdiff.launch.paths import find_tool
 
 __all__ = ['main']
 

@@ -9,7 +9,7 @@ import ast
 from dataclasses import dataclass
 from pathlib import Path
 
-from swimdiff.utils.paths import find_tool, list_tools
+from swimdiff.launch.paths import find_tool, list_tools
 
 __all__ = ['GROUPS', 'Command', 'list_commands', 'write_overview']
 

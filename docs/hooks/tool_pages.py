@@ -28,7 +28,7 @@ _SCRIPTS = ('dist_train', 'dist_test', 'slurm_train', 'slurm_requeue', 'install'
 def make_tool_page() -> dict[str, str]:
     """Return the page of the tools; each of them is loaded once, in this process."""
     from swimdiff.commands import list_commands
-    from swimdiff.utils.paths import find_tool
+    from swimdiff.launch.paths import find_tool
 
     commands = list_commands()
     blocks, rows = [], []
