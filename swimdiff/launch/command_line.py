@@ -1,0 +1,66 @@
+"""The command line of a tool: help that ends with examples, hints for names that are wrong."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+from typing import NoReturn
+
+__all__ = ['CommandParser', 'split_examples']
+
+
+def split_examples(docstring: str) -> tuple[str, str]:
+    """Split the docstring of a tool into what it is for and its examples.
+
+    Args:
+        docstring: Text that ends with a paragraph ``Examples:`` and indented commands.
+
+    Returns:
+        The text before, and the examples with their heading; ``''`` where there are none.
+    """
+    about, heading, examples = docstring.strip().rpartition('Examples:\n')
+    if not heading:
+        return docstring.strip(), ''
+    return about.strip(), f'examples:\n{examples.rstrip()}'
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser whose help begins with what the tool is for and ends with its examples.
+
+    A wrong option or choice is answered with the nearest right one.
+
+    Args:
+        docstring: ``__doc__`` of the tool, see :func:`split_examples`.
+        prog: Name of the program; by default that of the script.
+    """
+
+    def __init__(self, docstring: str | None, prog: str | None = None) -> None:
+        about, examples = split_examples(docstring or '')
+        super().__init__(
+            prog=prog,
+            description=about,
+            epilog=examples,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Print usage and message with the nearest names, and end with exit code 2.
+
+        Args:
+            message: What argparse found.
+        """
+        super().error(message + self._suggest(message))
+
+    def _suggest(self, message: str) -> str:
+        wrong: list[str] = []
+        known: list[str] = []
+        if message.startswith('unrecognized arguments:'):
+            wrong = [word.partition('=')[0] for word in message.split() if word.startswith('-')]
+            known = [name for name in self._option_string_actions if name.startswith('--')]
+        elif choice := re.search(r"invalid choice: '(.+?)' \(choose from (.+)\)", message):
+            wrong, known = [choice[1]], re.findall(r'[\w.-]+', choice[2])
+        near = [
+            hit for word in wrong for hit in difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+        ]
+        return f'\nNearest: {", ".join(near)}' if near else ''
