@@ -22,7 +22,15 @@ _INTRO = """# Tools
 checkout. An unknown name is answered with the nearest ones. The texts below are what `--help`
 prints."""
 #: Shell scripts are described by the comments at their beginning.
-_SCRIPTS = ('dist_train', 'dist_test', 'slurm_train', 'slurm_requeue', 'install', 'run_tests')
+_SCRIPTS = (
+    'dist_train',
+    'dist_test',
+    'slurm_train',
+    'slurm_requeue',
+    'install',
+    'run_tests',
+    'build_docs',
+)
 
 
 def make_tool_page() -> dict[str, str]:
