@@ -6,6 +6,7 @@ The only hook that MkDocs calls; each kind of page has a module of its own besid
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -20,6 +21,9 @@ from site_pages import PageMaker, title_of
 from tool_pages import make_tool_page
 from tutorial_pages import make_tutorial_pages
 from zoo_page import make_zoo_page
+
+# Of other packages, said while they are imported for the help of the tools.
+warnings.filterwarnings('ignore', category=DeprecationWarning, module='torch')
 
 MAKERS: list[PageMaker] = [
     make_part_pages,
@@ -97,5 +101,7 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
 
 def on_page_content(html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Show cross-references of docstrings (``:class:`Name```) as plain code."""
-    html = re.sub(r':(?:class|func|mod|meth|attr|data):<code>[~!]?', '<code>', html)
-    return re.sub(r'<code>[~!]?swimdiff\.[\w.]*\.(\w+)</code>', r'<code>\1</code>', html)
+    role = r':(?:class|func|mod|meth|attr|data):<code>[~!]?(?:[\w.]+\.)?(\w+)</code>'
+    html = re.sub(role, r'<code>\1</code>', html)
+    # What introduces a block of code in a docstring.
+    return html.replace('::</p>', ':</p>')
