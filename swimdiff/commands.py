@@ -21,7 +21,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
         'browse_dataset',
         'pack',
         'compute_stats',
-        'make_seco_layout',
         'make_list',
     ),
     'train and test': ('train', 'test', 'print_config', 'study', 'probe'),
