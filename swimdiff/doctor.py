@@ -232,7 +232,7 @@ def examine() -> Report:
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the report; return 0 when everything required works, else 1."""
-    parser = CommandParser(__doc__, 'python -m swimdiff doctor')
+    parser = CommandParser(__doc__, prog='python -m swimdiff doctor')
     parser.add_argument(
         '--json', action='store_true', help='print one JSON object for other programs'
     )

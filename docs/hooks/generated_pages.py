@@ -68,7 +68,7 @@ def complete_navigation(nav: list[Any], pages: dict[str, str]) -> list[Any]:
             if isinstance(entry, dict):
                 inner = {title: complete(below) for title, below in entry.items()}
                 done += [inner] if any(inner.values()) else []
-            elif entry.endswith('/*'):
+            elif entry == '*' or entry.endswith('/*'):
                 folder = PurePosixPath(entry).parent
                 rest = [p for p in pages if PurePosixPath(p).parent == folder and p not in named]
                 done += sorted(rest, key=lambda path: title_of(pages[path], path).lower())

@@ -58,7 +58,7 @@ def write_study(path: Path) -> str:
     table = write_scores(scores, study.plan.baseline, title, True, probes or ['log.*'])
     records = [json.loads(line) for line in path.read_text().splitlines()]
     run = f'python tools/study.py configs/studies/{plan_file.name}'
-    commands = f'{run}\n{run} --results docs/studies/{path.name} --markdown'
+    commands = f'{run}\n{run} --markdown \\\n    --results docs/studies/{path.name}'
     commits = name_all(record['commit'] for record in records)
     processors = name_all(record['hardware']['cpu'] for record in records)
     torch = name_all(record['stack']['torch'] for record in records)

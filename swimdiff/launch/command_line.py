@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
-from typing import NoReturn
+from typing import Any, NoReturn
 
 __all__ = ['CommandParser', 'split_examples']
 
@@ -32,17 +32,15 @@ class CommandParser(argparse.ArgumentParser):
 
     Args:
         docstring: ``__doc__`` of the tool, see :func:`split_examples`.
-        prog: Name of the program; by default that of the script.
+        **options: Options of ``argparse.ArgumentParser``; the parsers of commands within a tool
+            (``add_subparsers``) are made with them alone.
     """
 
-    def __init__(self, docstring: str | None, prog: str | None = None) -> None:
-        about, examples = split_examples(docstring or '')
-        super().__init__(
-            prog=prog,
-            description=about,
-            epilog=examples,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
+    def __init__(self, docstring: str = '', **options: Any) -> None:
+        options.setdefault('formatter_class', argparse.RawDescriptionHelpFormatter)
+        if docstring:
+            options['description'], options['epilog'] = split_examples(docstring)
+        super().__init__(**options)
 
     def error(self, message: str) -> NoReturn:
         """Print usage and message with the nearest names, and end with exit code 2.

@@ -53,7 +53,7 @@ def test_each_part_is_on_one_page_with_its_docstring():
 def test_navigation_takes_what_no_other_entry_names():
     nav = [
         {'A': ['a/index.md', {'B': ['a/two.md', 'a/*']}]},
-        {'Empty': ['none/*']},
+        {'Empty': ['none/*'], 'Top': ['*']},
     ]
     pages = {
         'a/index.md': '# A',
@@ -61,10 +61,14 @@ def test_navigation_takes_what_no_other_entry_names():
         'a/z.md': '# Apples',
         'a/b.md': '# Pears',
         'a/below/c.md': '# No',
+        'top.md': '# Top',
     }
     done = complete_navigation(nav, pages)
-    assert done == [{'A': ['a/index.md', {'B': ['a/two.md', 'a/z.md', 'a/b.md']}]}]
-    assert list_paths(done) == ['a/index.md', 'a/two.md', 'a/z.md', 'a/b.md']
+    assert done == [
+        {'A': ['a/index.md', {'B': ['a/two.md', 'a/z.md', 'a/b.md']}]},
+        {'Empty': [], 'Top': ['top.md']},
+    ]
+    assert list_paths(done) == ['a/index.md', 'a/two.md', 'a/z.md', 'a/b.md', 'top.md']
 
 
 def test_messages_are_read_with_their_names_in_brackets():

@@ -127,6 +127,17 @@ def test_unknown_option_and_choice_are_answered_with_the_nearest(capsys):
     assert 'Nearest' not in capsys.readouterr().err
 
 
+def test_commands_within_a_tool_are_parsed_and_hinted_alike(capsys):
+    parser = CommandParser('Do things.\n\nExamples:\n    python tools/things.py one')
+    commands = parser.add_subparsers(dest='command')
+    commands.add_parser('change', help='of two dates').add_argument('--out')
+    assert parser.parse_args(['change', '--out', 'x']).out == 'x'
+    for arguments, hint in [(['chagne'], 'change'), (['change', '--ot=1', '--outt=1'], '--out')]:
+        with pytest.raises(SystemExit, match='2'):
+            parser.parse_args(arguments)
+        assert f'Nearest: {hint}' in capsys.readouterr().err
+
+
 def test_docstring_is_split_at_its_examples():
     assert split_examples('Do.\n\nMore.\n\nExamples:\n    a\n    b\n') == (
         'Do.\n\nMore.',
