@@ -51,9 +51,8 @@ def make_tool_page() -> dict[str, str]:
     for script in _SCRIPTS:
         anchor = f'{script.replace("_", "-")}-sh'
         text = read_header(ROOT / 'tools' / f'{script}.sh')
-        rows.append(
-            [f'[`{script}.sh`](#{anchor})', re.split(r'[.:;]\s|[.:;]$', text)[0].replace('\n', ' ')]
-        )
+        about = re.split(r'[.:;]\s|[.:;]$', text)[0].replace('\n', ' ')
+        rows.append([f'[`{script}.sh`](#{anchor})', about])
         blocks.append(f'## {script}.sh {{ #{anchor} }}\n\n```text\n{text}\n```')
     table = write_table(['tool', 'what it is for'], rows)
     return {'reference/tools.md': '\n\n'.join([_INTRO, table, *blocks]) + '\n'}

@@ -55,10 +55,19 @@ class CommandParser(argparse.ArgumentParser):
         known: list[str] = []
         if message.startswith('unrecognized arguments:'):
             wrong = [word.partition('=')[0] for word in message.split() if word.startswith('-')]
-            known = [name for name in self._option_string_actions if name.startswith('--')]
+            known = [name for name in self._list_options() if name.startswith('--')]
         elif choice := re.search(r"invalid choice: '(.+?)' \(choose from (.+)\)", message):
             wrong, known = [choice[1]], re.findall(r'[\w.-]+', choice[2])
         near = [
             hit for word in wrong for hit in difflib.get_close_matches(word, known, n=1, cutoff=0.6)
         ]
         return f'\nNearest: {", ".join(near)}' if near else ''
+
+    def _list_options(self) -> list[str]:
+        """Return the options of this parser and of the commands within it."""
+        names = list(self._option_string_actions)
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for command in action.choices.values():
+                    names += command._option_string_actions
+        return names

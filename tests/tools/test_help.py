@@ -132,7 +132,7 @@ def test_commands_within_a_tool_are_parsed_and_hinted_alike(capsys):
     commands = parser.add_subparsers(dest='command')
     commands.add_parser('change', help='of two dates').add_argument('--out')
     assert parser.parse_args(['change', '--out', 'x']).out == 'x'
-    for arguments, hint in [(['chagne'], 'change'), (['change', '--ot=1', '--outt=1'], '--out')]:
+    for arguments, hint in [(['chagne'], 'change'), (['change', '--outt=1'], '--out')]:
         with pytest.raises(SystemExit, match='2'):
             parser.parse_args(arguments)
         assert f'Nearest: {hint}' in capsys.readouterr().err
