@@ -91,9 +91,21 @@ def list_scenes(
     """
     require_gdal()
     names = name_bands(canonical_bands(bands), options)
+    # Files of all arguments together: a shell has made many of one pattern, and the bands of a
+    # scene may be among them.
+    paths = [path for text in given for path in _expand(text)]
+    siblings: dict[str, list[str]] = {}
+    for path in dict.fromkeys(paths):
+        if not os.path.isdir(path):
+            siblings.setdefault(os.path.dirname(path), []).append(os.path.basename(path))
     scenes: dict[str, SceneFiles] = {}
-    for text in given:
-        for scene in _expand(text, names, options):
+    for path in paths:
+        folder = path if os.path.isdir(path) else os.path.dirname(path)
+        if folder == path:
+            found = list(_in_folder(folder, names, options))
+        else:
+            found = list(_among(folder, siblings.pop(folder, ()), names, options))
+        for scene in found:
             scenes.setdefault(scene.name, scene)
     return list(scenes.values())
 
@@ -144,36 +156,33 @@ def open_files(
     return open_scene(scene.root, scene.found, bands, names, options, whole)
 
 
-def _expand(text: str, names: BandNames, options: RasterOptions) -> Iterator[SceneFiles]:
-    """Scenes of one argument."""
+def _expand(text: str) -> list[str]:
+    """Paths of one argument."""
     given = os.path.expanduser(text)
-    paths = [given]
-    if not os.path.exists(given):
-        paths = sorted(glob.glob(given, recursive=True))
+    # Each spelling of a path is one path.
+    paths = [given] if os.path.exists(given) else sorted(glob.glob(given, recursive=True))
     if not paths:
         pattern = 'no file fits this pattern' if glob.has_magic(given) else 'it does not exist'
         raise DatasetNotFoundError(
             f'{text}: {pattern}, seen from {Path.cwd()}. Expected a raster '
             f'({" ".join(SUFFIXES)}), a folder of them, a *.SAFE product or a pattern in quotes.'
         )
-    folders = [path for path in paths if os.path.isdir(path)]
-    for folder in folders:
-        yield from _in_folder(folder, names, options)
-    by_parent: dict[str, list[str]] = {}
-    for path in paths:
-        if path not in folders:
-            by_parent.setdefault(os.path.dirname(path), []).append(os.path.basename(path))
-    found = 0
-    for parent, files in by_parent.items():
-        for scene in group_files(Path(parent or '.'), files, names, options):
-            if not scene.beside:
-                found += 1
-                yield SceneFiles(os.path.join(parent, scene.path), Path(parent or '.'), scene)
-    if not found and not folders:
+    return [os.path.normpath(path) for path in paths]
+
+
+def _among(
+    folder: str, files: Sequence[str], names: BandNames, options: RasterOptions
+) -> Iterator[SceneFiles]:
+    """Scenes of some files of a folder."""
+    root = Path(folder or '.')
+    scenes = [s for s in group_files(root, files, names, options) if not s.beside]
+    if files and not scenes:
         raise LayoutError(
-            f'{text} is no raster that is read here. Expected files that end in '
-            f'{", ".join(SUFFIXES)}.'
+            f'{os.path.join(folder, files[0])} is no raster that is read here. Expected files that '
+            f'end in {", ".join(SUFFIXES)}.'
         )
+    for scene in scenes:
+        yield SceneFiles(os.path.normpath(os.path.join(folder, scene.path)), root, scene)
 
 
 def _in_folder(folder: str, names: BandNames, options: RasterOptions) -> Iterator[SceneFiles]:
@@ -184,9 +193,8 @@ def _in_folder(folder: str, names: BandNames, options: RasterOptions) -> Iterato
     scenes = [scene for scene in find_scenes(root, names, options) if not scene.beside]
     if not scenes:
         raise LayoutError(f'{folder} holds no scene.\n{layouts()}')
-    whole = folder.rstrip(os.sep)
     for scene in scenes:
-        name = os.path.normpath(os.path.join(whole, scene.path))
-        if len(scenes) == 1 and (whole.endswith('.SAFE') or root != Path(folder)):
-            name = whole
+        name = os.path.normpath(os.path.join(folder, scene.path))
+        if len(scenes) == 1 and (folder.endswith('.SAFE') or root != Path(folder)):
+            name = folder
         yield SceneFiles(name, root, scene)
