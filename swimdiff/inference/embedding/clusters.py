@@ -99,7 +99,8 @@ def _find_centres(sample: np.ndarray, count: int, generator: np.random.Generator
     best: tuple[float, np.ndarray] | None = None
     for seed in generator.integers(2**31, size=_STARTS).tolist():
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore', UserWarning)  # of an empty cluster: counted at the end
+            # Of vectors that are all alike: empty clusters are counted at the end.
+            warnings.simplefilter('ignore')
             centres, labels = kmeans2(sample, count, _STEPS, minit='++', seed=seed)
         spread = float(((sample - centres[labels]) ** 2).sum())
         if best is None or spread < best[0]:

@@ -177,7 +177,9 @@ def _create(
             gdal.GetDataTypeByName(kind),
             ['COMPRESS=DEFLATE', 'BIGTIFF=IF_SAFER', *options],
         )
-        raster.SetSpatialRef(osr.SpatialReference(wkt=scene.grid.system))
+        system = osr.SpatialReference()
+        system.SetFromUserInput(scene.grid.system)
+        raster.SetSpatialRef(system)
         raster.SetGeoTransform(list(scene.grid.transform))
         raster.SetMetadataItem('SCENE', scene.file)
         write(raster)

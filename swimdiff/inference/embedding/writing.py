@@ -130,7 +130,7 @@ class TableWriter:
         pa, _ = import_arrow()
         outlines = entry.grid.footprints(rows, columns, self.system)
         low, high = outlines.min(axis=1), outlines.max(axis=1)
-        corners = np.concatenate([low, high], axis=1)
+        corners = np.concatenate([low, high], axis=1).astype(float)
         kind = np.float16 if self.half else np.float32
         numbers = pa.array(np.ascontiguousarray(vectors, kind).ravel())
         day = datetime.strptime(entry.date, '%Y%m%d').date() if entry.date else None

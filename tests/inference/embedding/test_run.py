@@ -6,8 +6,8 @@ import geopandas
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from fixtures.embeddings import NORTH, PATCH, WEST, make_table, open_embedder, write_scene
-from fixtures.rasters import noise, write
+from fixtures.embeddings import PATCH, make_table, open_embedder, write_scene
+from fixtures.rasters import NORTH, WEST, noise, write
 from pyproj import Transformer
 
 from swimdiff.datasets.archives.raster_scenes import RasterScenes
@@ -55,10 +55,10 @@ def test_duckdb_reads_it_as_an_independent_reader(embedder, tmp_path):
     path = tmp_path / 'e.parquet'
     count, dims, day, west = duckdb.sql(
         f"select count(*), max(len(vector)), max(date), min(bbox.xmin) from '{path}'"
-    ).fetchone()
+    ).fetchall()[0]
     assert (count, dims, day) == (12, 64, date(2024, 3, 5))
     table = EmbeddingTable(path)
-    (first,) = duckdb.sql(f"select vector from '{path}' where row = 0 and col = 0").fetchone()
+    (first,) = duckdb.sql(f"select vector from '{path}' where row = 0 and col = 0").fetchall()[0]
     wanted = cells_of(table)[str(tmp_path / 'scene_20240305.tif'), 0, 0]
     np.testing.assert_allclose(np.array(first, float), wanted, rtol=1e-3)
     assert west == pytest.approx(geopandas.read_parquet(path).total_bounds[0], abs=1e-9)
