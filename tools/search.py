@@ -123,7 +123,8 @@ def draw(
     rows = [*first, *(match.row for match in matches)]
     pictures = cutter.cut_patches(rows)
     captions = [['searched for', Path(args.picture).name if args.picture else _place(args.like)]]
-    records = table.take([match.row for match in matches], ['file', 'date'])
+    columns = ['file', 'date', 'row', 'col']
+    records = table.take([match.row for match in matches], columns)
     for rank, (match, record) in enumerate(zip(matches, records, strict=True), 1):
         captions.append(
             [f'{rank}: {match.score:.3f}  {record["date"] or ""}', Path(record['file']).name]

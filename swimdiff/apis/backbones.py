@@ -15,7 +15,7 @@ from torch import Tensor
 from swimdiff.datasets.rasters.options import RasterOptions
 from swimdiff.errors import BandError, ConfigError, LayoutError, MissingExtraError, RasterError
 from swimdiff.inference.embedding.embedder import Embedder
-from swimdiff.inference.embedding.reading import PatchReader, count_threads, read_batches
+from swimdiff.inference.embedding.reading import PatchReader, read_batches
 from swimdiff.inference.embedding.scenes import list_scenes
 from swimdiff.launch.paths import config_root
 
@@ -185,7 +185,7 @@ def _embed_raster(
         )
     reader = PatchReader.open(scenes[0], backbone, patch, stride, unit, options)
     grid, vectors = reader.grid, None
-    for batch in read_batches(reader, count_threads()):
+    for batch in read_batches(reader):
         if not len(batch.rows):
             continue
         found = backbone.embed_stretched(batch.images)

@@ -112,7 +112,7 @@ def _write_map(
 def choose_colours(count: int) -> np.ndarray:
     """Return colours that are easy to tell apart, N x 3 uint8; the first ones strongest."""
     if count <= 20:
-        table = np.array(matplotlib.colormaps['tab20'].colors)
+        table = matplotlib.colormaps['tab20'](np.arange(20))[:, :3]
         table = np.concatenate([table[::2], table[1::2]])[:count]
     else:
         hues = np.arange(count) * 0.618_034 % 1  # the golden ratio: neighbours lie far apart

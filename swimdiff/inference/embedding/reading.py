@@ -1,10 +1,10 @@
 """Reading the patches of a scene, judged and stretched as in pre-training, by several threads."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,15 +17,18 @@ from swimdiff.datasets.rasters.opening import SceneRasters
 from swimdiff.datasets.rasters.options import RasterOptions
 from swimdiff.datasets.rasters.quality import is_judged, look
 from swimdiff.datasets.rasters.windows import measure
+from swimdiff.environment.cores import count_cores
 from swimdiff.errors import RasterError
 from swimdiff.inference.embedding.cells import CellGrid
 from swimdiff.inference.embedding.embedder import Embedder
 from swimdiff.inference.embedding.scenes import SceneFiles, open_files
 
-__all__ = ['PatchBatch', 'PatchReader', 'count_threads', 'read_batches']
+__all__ = ['PatchBatch', 'PatchReader', 'read_batches']
 
 #: Patches that are read to judge the unit of a scene.
 _JUDGED = 16
+#: Blocks that are read at once.
+_READERS = 4
 
 
 class PatchBatch(NamedTuple):
@@ -99,7 +102,8 @@ class PatchReader:
         grid = CellGrid.lay(scene, patch, stride)
         sizes = measure(scene, options)
         converts = chosen in UNITS and chosen != embedder.stats.unit
-        tables = embedder.stretch_tables(chosen, 'float32' if converts else scene.dtype)
+        found = embedder.stretch_tables(chosen, 'float32' if converts else scene.dtype)
+        tables = None if found is None else list(found)
 
         def prepare(planes: list[np.ndarray]) -> np.ndarray:
             if converts:
@@ -139,7 +143,7 @@ class PatchReader:
         west, south = extents[:, :2].min(axis=0).tolist()
         east, north = extents[:, 2:].max(axis=0).tolist()
         size = self.grid.patch * self.grid.dx, self.grid.patch * self.grid.dy
-        quality = look(self.root, self.scene, self.options, (west, south, east, north), size)
+        quality = look(Path(self.root), self.scene, self.options, (west, south, east, north), size)
         valid, clear = quality.shares(extents)
         return (valid >= self.options.min_valid) & (clear >= self.options.min_clear)
 
@@ -176,12 +180,12 @@ class PatchReader:
             check_values(low, high, unit, name, option)
 
 
-def read_batches(reader: PatchReader, threads: int = 2) -> Iterator[PatchBatch]:
+def read_batches(reader: PatchReader, threads: int | None = None) -> Iterator[PatchBatch]:
     """Read all patches of a scene, block by block, while those before are computed.
 
     Args:
         reader: Of the scene.
-        threads: Blocks that are read at once; each takes up to 32 MB.
+        threads: Blocks that are read at once, up to 32 MB each; by default one per core, up to 4.
 
     Yields:
         The patches of a block, in the order of the blocks.
@@ -189,6 +193,7 @@ def read_batches(reader: PatchReader, threads: int = 2) -> Iterator[PatchBatch]:
     Raises:
         DataError: A file is damaged, missing or was replaced.
     """
+    threads = threads or min(_READERS, count_cores())
     blocks = reader.grid.blocks(len(reader.scene.bands))
     waiting: deque[Future[PatchBatch]] = deque()
     with ThreadPoolExecutor(threads) as pool:
@@ -202,9 +207,3 @@ def read_batches(reader: PatchReader, threads: int = 2) -> Iterator[PatchBatch]:
         finally:
             for job in waiting:
                 job.cancel()
-
-
-def count_threads(wanted: int | None = None) -> int:
-    """Return how many threads read: as many as given, else one per core up to four."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-    return wanted or max(1, min(4, cores or 1))

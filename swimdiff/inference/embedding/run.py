@@ -16,7 +16,7 @@ from swimdiff.errors import ConfigError, DataError, SwiMDiffError
 from swimdiff.files import clean_partials, hold_lock, replace_text
 from swimdiff.inference.embedding.cells import LONLAT
 from swimdiff.inference.embedding.embedder import Embedder
-from swimdiff.inference.embedding.reading import PatchReader, count_threads, read_batches
+from swimdiff.inference.embedding.reading import PatchReader, read_batches
 from swimdiff.inference.embedding.scenes import SceneFiles
 from swimdiff.inference.embedding.table import EmbeddingTable
 from swimdiff.inference.embedding.writing import SceneEntry, TableWriter, rows_of_group
@@ -232,7 +232,7 @@ class EmbeddingRun:
         entry = SceneEntry(scene.name, scene.date, key, grid)
         system = grid.system if options.system == 'scene' else options.system
         blocks = sum(1 for _ in grid.blocks(len(self.embedder.bands)))
-        batches = track(read_batches(reader, count_threads(options.threads)), blocks, scene.name)
+        batches = track(read_batches(reader, options.threads), blocks, scene.name)
         most, held, groups = rows_of_group(self.dims), _Held(), 0
         with TableWriter(self._part(key), self.dims, options.half, system, self.about) as writer:
             for batch in batches:

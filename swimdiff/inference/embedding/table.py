@@ -2,6 +2,7 @@
 
 import functools
 import json
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,11 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from swimdiff.environment.cores import count_cores
 from swimdiff.errors import DatasetNotFoundError, LayoutError
 from swimdiff.inference.embedding.arrow import import_arrow
 from swimdiff.inference.embedding.writing import META_KEY, SceneEntry
 
 __all__ = ['EmbeddingTable']
+
+#: Row groups that are read at once, 32 MB each.
+_READERS = 8
 
 
 class EmbeddingTable:
@@ -43,7 +48,7 @@ class EmbeddingTable:
                 'tools/embed.py has written.'
             )
         try:
-            self._file = parquet.ParquetFile(self.path, memory_map=True)
+            self._file = parquet.ParquetFile(self.path)
             geo = json.loads((self._file.schema_arrow.metadata or {}).get(b'geo', b'{}'))
             self.about: Mapping[str, Any] = json.loads(self._find_metadata(META_KEY) or '{}')
             geo = geo or json.loads(self._find_metadata('geo') or '{}')
@@ -126,7 +131,7 @@ class EmbeddingTable:
     def stream_vectors(
         self, groups: Sequence[int] | None = None
     ) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield the vectors of one row group after the other; the next is read meanwhile.
+        """Yield the vectors of one row group after the other; the next ones are read meanwhile.
 
         Args:
             groups: Numbers of row groups; all by default.
@@ -135,13 +140,16 @@ class EmbeddingTable:
             Number of the first row, and N x D float32 vectors.
         """
         wanted = list(range(self.num_groups) if groups is None else groups)
-        with ThreadPoolExecutor(1) as pool:
-            job = pool.submit(self.read_vectors, wanted[0]) if wanted else None
-            for place, group in enumerate(wanted):
-                assert job is not None
-                vectors = job.result()
-                if place + 1 < len(wanted):
-                    job = pool.submit(self.read_vectors, wanted[place + 1])
+        # Lists cost more to decode than to compare, on as many cores as there are.
+        readers = max(1, min(_READERS, count_cores(), len(wanted)))
+        with ThreadPoolExecutor(readers) as pool:
+            ahead = deque(pool.submit(self.read_vectors, group) for group in wanted[:readers])
+            rest = iter(wanted[readers:])
+            for group in wanted:
+                vectors = ahead.popleft().result()
+                following = next(rest, None)
+                if following is not None:
+                    ahead.append(pool.submit(self.read_vectors, following))
                 yield int(self.starts[group]), vectors
 
     def take(self, rows: Sequence[int], columns: Sequence[str]) -> list[dict[str, Any]]:
