@@ -126,9 +126,8 @@ def draw(
     columns = ['file', 'date', 'row', 'col']
     records = table.take([match.row for match in matches], columns)
     for rank, (match, record) in enumerate(zip(matches, records, strict=True), 1):
-        captions.append(
-            [f'{rank}: {match.score:.3f}  {record["date"] or ""}', Path(record['file']).name]
-        )
+        place = f'{record["date"] or ""} row {record["row"]} col {record["col"]}'
+        captions.append([f'{rank}: {match.score:.3f}', place, Path(record['file']).name])
     if picture is not None:
         pictures = [_as_bright(picture, pictures), *pictures]
     write_sheet(pictures, captions, stem.with_name(f'{stem.name}.png'))

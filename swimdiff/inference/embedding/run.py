@@ -175,7 +175,8 @@ class EmbeddingRun:
             What was done. A scene that fails does not stop the others.
         """
         self.parts.mkdir(exist_ok=True)
-        clean_partials(self.parts)
+        for folder in (self.parts, self.out.parent):
+            clean_partials(folder)
         outcome = Outcome()
         kept = self._finished_keys()
         for scene in self.scenes[shard[0] :: shard[1]]:

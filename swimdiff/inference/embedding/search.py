@@ -64,6 +64,7 @@ def search_vectors(
         scores = (vectors @ wanted) / np.maximum(norms, np.finfo(np.float32).tiny)[:, None]
         low, high = np.searchsorted(hidden, [first, first + len(vectors)])
         scores[hidden[low:high] - first] = -np.inf
+        scores[np.isnan(scores)] = -np.inf  # of a vector that is none: sorts behind all others
         best.add(first, scores)
     return best.list()
 

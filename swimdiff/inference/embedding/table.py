@@ -2,6 +2,7 @@
 
 import functools
 import json
+import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -49,6 +50,7 @@ class EmbeddingTable:
             )
         try:
             self._file = parquet.ParquetFile(self.path)
+            self._of_thread = threading.local()
             geo = json.loads((self._file.schema_arrow.metadata or {}).get(b'geo', b'{}'))
             self.about: Mapping[str, Any] = json.loads(self._find_metadata(META_KEY) or '{}')
             geo = geo or json.loads(self._find_metadata('geo') or '{}')
@@ -94,6 +96,15 @@ class EmbeddingTable:
         """Names of the columns."""
         return tuple(self._file.schema_arrow.names)
 
+    def _reader(self) -> Any:
+        """The open file of this thread: pyarrow promises nothing for one shared by several."""
+        if threading.current_thread() is threading.main_thread():
+            return self._file
+        if not hasattr(self._of_thread, 'file'):
+            _, parquet = import_arrow()
+            self._of_thread.file = parquet.ParquetFile(self.path, metadata=self._file.metadata)
+        return self._of_thread.file
+
     def read_group(self, group: int, columns: Sequence[str] | None = None) -> Any:
         """Read one row group as a ``pyarrow.Table``.
 
@@ -106,7 +117,7 @@ class EmbeddingTable:
         """
         pa, _ = import_arrow()
         try:
-            return self._file.read_row_group(group, columns)
+            return self._reader().read_row_group(group, columns)
         except (pa.ArrowException, OSError) as error:
             raise LayoutError(
                 f'{self.path}: row group {group} cannot be read: {error}. The file is damaged; '
