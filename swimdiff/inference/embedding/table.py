@@ -117,7 +117,7 @@ class EmbeddingTable:
         """
         pa, _ = import_arrow()
         try:
-            return self._reader().read_row_group(group, columns)
+            return self._reader().read_row_group(group, columns, use_threads=False)
         except (pa.ArrowException, OSError) as error:
             raise LayoutError(
                 f'{self.path}: row group {group} cannot be read: {error}. The file is damaged; '
