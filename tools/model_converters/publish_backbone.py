@@ -40,9 +40,7 @@ _TARGETS = ('mmpretrain', *LIBRARIES, 'onnx')
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     parser.add_argument('checkpoint', help='checkpoint of pre-training')
     parser.add_argument('--for', dest='target', choices=_TARGETS, default='mmpretrain')
     parser.add_argument('--out', help='files to write, without suffix (default: FILE_backbone)')

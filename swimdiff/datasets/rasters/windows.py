@@ -170,9 +170,8 @@ def _lie_in(bounds: Extent, extents: np.ndarray, scene: SceneRasters) -> np.ndar
     finest = _finest(scene)
     slack = np.array([finest.dx, finest.dy]) * 0.501
     west_south, east_north = np.array(bounds[:2]) - slack, np.array(bounds[2:]) + slack
-    within: np.ndarray = (extents[:, :2] >= west_south).all(axis=1)
-    within &= (extents[:, 2:] <= east_north).all(axis=1)
-    return within
+    starts_within = (extents[:, :2] >= west_south).all(axis=1)
+    return np.logical_and(starts_within, (extents[:, 2:] <= east_north).all(axis=1))
 
 
 def fit_windows(
