@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 
 from swimdiff.errors import SwiMDiffError
+from swimdiff.launch.command_line import CommandParser
 from swimdiff.weights.checkpoint import read_checkpoint
 from swimdiff.weights.converters.cards import write_cards
 from swimdiff.weights.converters.facts import list_provenance, parse_scores
@@ -26,9 +27,7 @@ from swimdiff.weights.converters.graphs import export_segmentor, open_segmentor
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     parser.add_argument('checkpoint', help='checkpoint of change detection or land cover')
     parser.add_argument('--out', help='file to write (default: the checkpoint, as .onnx)')
     parser.add_argument('--tile', type=int, help='fix the edge of the images, in pixels')

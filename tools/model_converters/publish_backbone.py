@@ -22,6 +22,7 @@ from mmengine.registry import DefaultScope
 from torch import Tensor
 
 from swimdiff.errors import CheckpointError, SwiMDiffError
+from swimdiff.launch.command_line import CommandParser
 from swimdiff.weights.checkpoint import Checkpoint, read_checkpoint
 from swimdiff.weights.converters.cards import write_cards
 from swimdiff.weights.converters.conversion import LIBRARIES, Conversion, convert_backbone
