@@ -92,6 +92,7 @@ def open_ground(
     classes: ClassTable,
     layer: str | None,
     zeros_are_nodata: bool,
+    unit: str | None = None,
 ) -> LabelledGround:
     """Open the rasters and the labels of a row and lay them onto the first date.
 
@@ -102,12 +103,13 @@ def open_ground(
         classes: What the labels mean.
         layer: Layer of the vector file where it has several.
         zeros_are_nodata: Whether a pixel that is zero in every band is without data.
+        unit: What the images hold.
 
     Raises:
         DataError: A file is missing or damaged, has no georeference, or lies elsewhere.
     """
-    first = open_image(row.images[0], bands, file_bands)
-    others = [open_image(path, bands, file_bands) for path in row.images[1:]]
+    first = open_image(row.images[0], bands, file_bands, unit)
+    others = [open_image(path, bands, file_bands, unit) for path in row.images[1:]]
     dates = (first, *(lay_onto(other, first.grid, 'bilinear', first.path) for other in others))
     labels: Polygons | Layer
     if is_vector(row.labels):

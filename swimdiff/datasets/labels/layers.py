@@ -78,6 +78,7 @@ class Layer:
         dtype: Type of the pixels in the file, as GDAL names it.
         alpha: Number of a band that is 0 where there is no data.
         masked: Whether the source has a mask or an alpha band of its own.
+        offset: What is taken off the pixels, so that 0 is a reflectance of 0.
     """
 
     path: str
@@ -88,6 +89,7 @@ class Layer:
     dtype: str
     alpha: int | None = None
     masked: bool = False
+    offset: int = 0
 
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """Read a window that lies inside the grid.
@@ -129,6 +131,9 @@ class Layer:
         for plane, value in zip(planes, self.nodata, strict=True):
             if value is not None:
                 valid &= plane != np.float32(value)
+        if self.offset:
+            # No lower than 1: zeros in all bands say that there is no data.
+            planes = np.where(planes > 0, np.maximum(planes - self.offset, 1), 0)
         planes[:, ~valid] = 0
         return planes, valid
 

@@ -26,7 +26,7 @@ __all__ = ['RasterWindows']
 class RasterWindows(CutAwareDataset):
     """Windows of rasters with labels as a mask raster or as polygons.
 
-    Nothing is cut or written beforehand: windows are read from the files, dates laid onto the pixels
+    Nothing is cut or written beforehand: windows are read from the files, dates laid onto the grid
     of the first, polygons drawn, and pixels that are without data, unlabelled or of another split
     are 255 in the mask, which loss and metric leave out. A window without a labelled pixel is
     no sample.
@@ -91,7 +91,13 @@ class RasterWindows(CutAwareDataset):
     def _open(self, row: ListedRasters) -> LabelledGround:
         try:
             return open_ground(
-                row, self.bands, self.file_bands, self.classes, self.layer, self.zeros_are_nodata
+                row,
+                self.bands,
+                self.file_bands,
+                self.classes,
+                self.layer,
+                self.zeros_are_nodata,
+                self.unit,
             )
         except (LayoutError, ConfigError) as error:
             raise type(error)(f'{row.place}: {error}') from error

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from swimdiff.bands.units import UNITS, convert_pixels
 from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules
 from swimdiff.datasets.labels.layers import Layer, explain_failure, read_grid
 from swimdiff.datasets.rasters.files import BandNames, find_scenes
+from swimdiff.datasets.rasters.opening import find_offset
 from swimdiff.datasets.rasters.options import RasterOptions
 from swimdiff.datasets.rasters.reading import opened
 from swimdiff.errors import BandError, ConfigError, LayoutError, RasterError
@@ -31,7 +33,9 @@ def _open(path: str) -> Any:
         raise explain_failure(path, str(error.__cause__ or error)) from error
 
 
-def open_image(path: str, bands: Sequence[str], file_bands: Sequence[str] | None) -> Layer:
+def open_image(
+    path: str, bands: Sequence[str], file_bands: Sequence[str] | None, unit: str | None = None
+) -> Layer:
     """Open a raster with its bands by name.
 
     Args:
@@ -40,6 +44,8 @@ def open_image(path: str, bands: Sequence[str], file_bands: Sequence[str] | None
         bands: Bands wanted, in the order of the channels.
         file_bands: Names of the bands of a file in their order; None: the descriptions in the file
             name them.
+        unit: What the files hold. With ``reflectance x 10000`` the 1000 that newer Sentinel-2
+            products (``..._N0400_...`` and later) add to their numbers are taken off.
 
     Raises:
         LayoutError: The file, or the file of a band, is missing.
@@ -47,10 +53,11 @@ def open_image(path: str, bands: Sequence[str], file_bands: Sequence[str] | None
         BandError: A band wanted is not there, or nothing says which band is which.
     """
     if os.path.isdir(path):
-        return _stack_files(path, bands)
+        return replace(_stack_files(path, bands), offset=find_offset(path, unit))
     dataset = _open(path)
     channels = _find_channels(path, dataset, bands, file_bands)
-    return _make_layer(path, path, dataset, channels)
+    made = _make_layer(path, path, dataset, channels)
+    return replace(made, offset=find_offset(path, unit))
 
 
 def _find_channels(
