@@ -197,9 +197,10 @@ class ChangeMetric(BaseMetric):
                 f'expected {self._expected or "at least 1"}. Every sample must be '
                 'scored: use a loader without drop_last and a sampler that visits all.'
             )
-        scores = self._score([(group, counts) for group, counts, _ in unique.values()])
+        scores = self._score([(group, counts) for group, counts, *_ in unique.values()])
         self._say(split, len(unique), scores)
-        scores |= self._score_thresholds([more for *_, more in unique.values()])
+        if self.chooses or self.threshold is not None:
+            scores |= self._score_thresholds([more for *_, more in unique.values()])
         named = {f'{self.preset}/{split}/{name}': value for name, value in scores.items()}
         # A float: the engine's JSON log drops whole numbers.
         return {**named, f'{self.preset}/{split}/samples': float(len(unique))}
