@@ -11,6 +11,6 @@ model = dict(
     backbone=dict(in_channels=6, init_cfg=weights),
     decode_head=dict(num_classes=7),
 )
-train_cfg = dict(max_epochs=20, val_interval=5)
-param_scheduler = [dict(type='ExponentialLR', gamma=0.9, by_epoch=True)]
+train_cfg = dict(max_epochs=4, val_interval=2)
+param_scheduler = [dict(type='ExponentialLR', gamma=0.6, by_epoch=True)]
 auto_scale_lr = dict(base_batch_size=16)
