@@ -8,10 +8,12 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from swimdiff.errors import CheckpointError
 from swimdiff.evaluation.change_metric import ChangeMetric
 from swimdiff.evaluation.change_threshold import THRESHOLD_KEY
 from swimdiff.files import partial_name, replace_file
 from swimdiff.registry import HOOKS
+from swimdiff.weights.unpickling import load_torch
 
 __all__ = ['ChangeThresholdHook']
 
@@ -100,14 +102,13 @@ class ChangeThresholdHook(Hook):
             return
         partial = path.with_name(partial_name(path.name))
         try:
-            # Written by this run a moment ago.
-            content = torch.load(path, map_location='cpu', weights_only=False)
+            content = load_torch(path, map_location='cpu')
             if content['meta'].get('iter') != runner.iter:
                 return
             content['meta'].update({THRESHOLD_KEY: self.threshold, ABOUT_KEY: dict(self.about)})
             torch.save(content, partial)
             replace_file(partial, path)
-        except OSError as error:
+        except (OSError, CheckpointError) as error:
             runner.logger.warning(f'{path} could not be given its threshold: {error}')
         finally:
             partial.unlink(missing_ok=True)
