@@ -87,8 +87,8 @@ class ChangeMetric(BaseMetric):
 
     These scores are of the model's own decision, at 0.5. With a ``threshold``, precision, recall
     and F1 at it are given too (``F1_chosen``); ``tools/test.py`` takes it from the checkpoint,
-    where ``ChangeThresholdHook`` has put it. On validation that hook sets :attr:`chooses`, and the best
-    F1 of 256 thresholds is reported (``best_F1``, ``best_threshold``).
+    where ``ChangeThresholdHook`` has put it. On validation that hook sets :attr:`chooses`, and the
+    best F1 of 256 thresholds is reported (``best_F1``, ``best_threshold``).
 
     Args:
         preset (str): ``strict``: one count of pixels over the whole split. ``seco``: the mean of

@@ -101,7 +101,7 @@ def test_the_metric_reports_both_thresholds(two_logits):
     assert found['best_F1'] == pytest.approx(best, abs=0.2 if two_logits else 1e-9)
     assert not any('best' in name for name in evaluate(pairs, threshold=0.2))
     assert 'threshold' not in evaluate(pairs)
-    with pytest.raises(ConfigError, match='threshold=1.5'):
+    with pytest.raises(ConfigError, match=r'threshold=1.5'):
         ChangeMetric(threshold=1.5)
 
 

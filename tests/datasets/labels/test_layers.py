@@ -20,9 +20,9 @@ def test_bands_by_name_as_in_the_file(tmp_path):
     plain = str(write(tmp_path / 'b.tif', pixels))
     layer = open_image(plain, ('B03',), ('B02', 'B03', 'B04', 'B08'))
     assert np.array_equal(layer.read((0, 0, 5, 5))[0], pixels[[1], :5, :5])
-    with pytest.raises(BandError, match='no descriptions.*file_bands'):
+    with pytest.raises(BandError, match=r'no descriptions.*file_bands'):
         open_image(plain, ('B03',), None)
-    with pytest.raises(BandError, match='has 4 bands. Expected 2'):
+    with pytest.raises(BandError, match=r'has 4 bands. Expected 2'):
         open_image(plain, ('B03',), ('B02', 'B03'))
     with pytest.raises(BandError, match='has no B11; it has B02, B03, B04, B08'):
         open_image(path, ('B11',), None)
@@ -124,7 +124,7 @@ def test_what_cannot_be_laid_onto_each_other(tmp_path):
         open_image(str(tmp_path / 'e.tif'), BANDS, None)
     with pytest.raises(RasterError, match=r'/vsizip/.* cannot be read'):
         open_image('/vsizip/none.zip/e.tif', BANDS, None)
-    with pytest.raises(RasterError, match='Float32. Expected class numbers'):
+    with pytest.raises(RasterError, match=r'Float32. Expected class numbers'):
         open_mask(str(write(tmp_path / 'f.tif', image(0)[0].astype(np.float32))))
     cut = tmp_path / 'g.tif'
     cut.write_bytes((tmp_path / 'a.tif').read_bytes()[:60_000])

@@ -94,7 +94,7 @@ def test_labels_that_cannot_be_drawn(tmp_path, grid):
     with pytest.raises(LayoutError, match=r'none of its 1 polygons lies on a\.tif.*longitude'):
         read_polygons(str(path), CLASSES, grid, 'a.tif')
     path = write_polygons(tmp_path / 'points.gpkg', [(Point(WEST, NORTH), dict(kind='wood'))])
-    with pytest.raises(RasterError, match='holds a POINT. Expected polygons'):
+    with pytest.raises(RasterError, match=r'holds a POINT. Expected polygons'):
         read_polygons(str(path), CLASSES, grid, 'a.tif')
     with pytest.raises(LayoutError, match=r'none\.gpkg is missing'):
         read_polygons(str(tmp_path / 'none.gpkg'), CLASSES, grid, 'a.tif')
