@@ -17,8 +17,9 @@ class SplitIoU(WholeSplit, IoUMetric):
     """``mmseg.IoUMetric`` that also gives ``split`` and ``samples``.
 
     Scores are in percent, from one count of pixels over the whole split, without pixels of 255. A
-    class without a pixel, labelled or predicted, is left out of the means. The table in the log has
-    the scores of every class.
+    class without a pixel, labelled or predicted, is left out of the means. (The engine's mean F1
+    also leaves out classes that are labelled and never predicted, so it flatters.) The table in the
+    log has the scores of every class.
 
     Args:
         **kwargs: See ``mmseg.IoUMetric``, above all ``iou_metrics``.
@@ -27,7 +28,7 @@ class SplitIoU(WholeSplit, IoUMetric):
         DataError: Not every sample of the split was scored.
 
     Examples:
-        >>> test_evaluator = dict(type='SplitIoU', iou_metrics=['mIoU', 'mFscore'])
+        >>> test_evaluator = dict(type='SplitIoU', iou_metrics=['mIoU'])
     """
 
     default_prefix = 'cover'

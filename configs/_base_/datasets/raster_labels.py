@@ -48,8 +48,8 @@ test_dataloader = dict(
     **test_loader,
     dataset=dict(**dataset, split='test', test_mode=True, pipeline=test_pipeline),
 )
-val_evaluator = dict(type='SplitIoU', iou_metrics=['mIoU', 'mFscore'])
-test_evaluator = dict(type='SplitIoU', iou_metrics=['mIoU', 'mFscore'])
+val_evaluator = dict(type='SplitIoU', iou_metrics=['mIoU'])
+test_evaluator = dict(type='SplitIoU', iou_metrics=['mIoU'])
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
