@@ -224,7 +224,7 @@ class ChangeMetric(BaseMetric):
             line = f'At the threshold {self.threshold:g}, chosen on validation: F1 '
             print_log(f'{line}{scores["F1"]:.2f}', logger='current')
         if self.chooses:
-            counts = np.sum([more['histogram'] for more in counted], axis=0, dtype=np.int64)
+            counts = np.stack([more['histogram'] for more in counted]).sum(axis=0, dtype=np.int64)
             best = choose_threshold(counts)
             if best is not None:
                 found['best_threshold'], found['best_F1'] = best
