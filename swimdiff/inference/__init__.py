@@ -1,0 +1,1 @@
+"""From rasters of any size to maps, and from maps to what people open."""
