@@ -10,7 +10,7 @@ import runpy
 import sys
 
 from swimdiff.errors import ConfigError
-from swimdiff.utils.paths import find_tool, list_tools
+from swimdiff.launch.paths import find_tool, list_tools
 
 __all__ = ['main']
 

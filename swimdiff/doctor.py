@@ -19,8 +19,15 @@ from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
-from swimdiff.utils.diagnosis import Report, first_line, load_module, pip_line, release, version
-from swimdiff.utils.openmmlab import TESTED, check_openmmlab, pinned
+from swimdiff.environment.diagnosis import (
+    Report,
+    first_line,
+    load_module,
+    pip_line,
+    release,
+    version,
+)
+from swimdiff.environment.openmmlab import TESTED, check_openmmlab, pinned
 from swimdiff.version import __version__
 
 __all__ = ['examine', 'main']

@@ -40,9 +40,9 @@ DATASETS = _child(engine.DATASETS, 'datasets')
 TRANSFORMS = _child(engine.TRANSFORMS, 'datasets.transforms')
 #: What stands for a transform of the workers where views are made in batches on the device.
 DEVICE_TRANSFORMS = Registry(
-    'device transform', scope='swimdiff', locations=['swimdiff.models.device_views']
+    'device transform', scope='swimdiff', locations=['swimdiff.models.preprocessors.device_views']
 )
-#: What the label of a same-scene key is, see :mod:`swimdiff.models.label_rules`.
+#: What the label of a same-scene key is, see :mod:`swimdiff.models.selfsup.label_rules`.
 LABEL_RULES = Registry('label rule', scope='swimdiff', locations=['swimdiff.models'])
 #: Functions that a config names: what a worker does when it starts, what is sharded as a whole.
 FUNCTIONS = _child(engine.FUNCTIONS, 'datasets', 'engine')
@@ -60,7 +60,7 @@ MEASUREMENTS = Registry(
     'measurement', scope='swimdiff', locations=['swimdiff.studies.measurements']
 )
 VISUALIZERS = _child(engine.VISUALIZERS, 'visualization')
-WEIGHT_INITIALIZERS = _child(engine.WEIGHT_INITIALIZERS, 'models')
+WEIGHT_INITIALIZERS = _child(engine.WEIGHT_INITIALIZERS, 'weights')
 
 # Nothing of ours is in these, but a config with our default scope must find the engine's through
 # them without a warning. (A location all the same: without one the engine looks for a function that

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from swimdiff import doctor
-from swimdiff.utils import openmmlab
-from swimdiff.utils.diagnosis import Report
+from swimdiff.environment import openmmlab
+from swimdiff.environment.diagnosis import Report
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -14,9 +14,9 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from swimdiff.environment.openmmlab import TESTED
 from swimdiff.errors import ConfigError
-from swimdiff.utils.openmmlab import TESTED
-from swimdiff.utils.paths import find_config, find_tool, list_configs
+from swimdiff.launch.paths import find_config, find_tool, list_configs
 
 ROOT = Path(__file__).resolve().parents[1]
 MAIN = 'swimdiff_r50_seco.py'
@@ -62,7 +62,7 @@ def test_a_bare_name_that_two_folders_have_is_refused(tmp_path, monkeypatch):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / 'twin.py').touch()
     (tmp_path / 'one' / 'single.py').touch()
-    monkeypatch.setattr('swimdiff.utils.paths.config_root', lambda: tmp_path)
+    monkeypatch.setattr('swimdiff.launch.paths.config_root', lambda: tmp_path)
     assert find_config('single') == tmp_path / 'one' / 'single.py'
     with pytest.raises(ConfigError, match=r'one/twin\.py, two/twin\.py'):
         find_config('twin')
@@ -133,7 +133,7 @@ def test_installed_configs_load_by_name_through_the_engine(installed, tmp_path):
     child = tmp_path / 'child.py'
     child.write_text(f"_base_ = ['swimdiff::_base_/../{MAIN}']\nwork_dir = 'mine'\n")
     code = (
-        'import sys; from mmengine.config import Config; from swimdiff.utils import paths\n'
+        'import sys; from mmengine.config import Config; from swimdiff.launch import paths\n'
         f'path = paths.find_config({MAIN!r}); print(path)\n'
         'ours, child = Config.fromfile(path), Config.fromfile(sys.argv[1])\n'
         'assert child.work_dir == "mine" and child.model.type == ours.model.type == "SwiMDiff"'

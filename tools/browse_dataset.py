@@ -14,9 +14,9 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 
 from swimdiff.errors import SwiMDiffError
+from swimdiff.launch.config_reading import read_config_file
 from swimdiff.models import DeviceViews
 from swimdiff.registry import DATASETS, MODELS
-from swimdiff.utils.config_reading import read_config_file
 from swimdiff.visualization.view_sheet import ViewStrip, as_picture, draw_sheet, draw_strip
 
 

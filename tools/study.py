@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 
 from swimdiff.errors import StoppedError, SwiMDiffError
+from swimdiff.launch.elastic import EXIT_STOPPED
 from swimdiff.studies import (
     Study,
     collect_scores,
@@ -28,7 +29,6 @@ from swimdiff.studies import (
     run_workers,
     write_table,
 )
-from swimdiff.utils.elastic import EXIT_STOPPED
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -17,9 +17,9 @@ from mmengine.model import is_model_wrapper
 
 from swimdiff.apis.statistics_transfer import transfer_statistics
 from swimdiff.errors import ConfigError, SwiMDiffError
-from swimdiff.models.pretrained import load_weights
-from swimdiff.utils.checkpoint import read_checkpoint
-from swimdiff.utils.launch import adapt_to_device, add_run_arguments, build_runner, read_config
+from swimdiff.launch.launch import adapt_to_device, add_run_arguments, build_runner, read_config
+from swimdiff.weights.checkpoint import read_checkpoint
+from swimdiff.weights.pretrained import load_weights
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

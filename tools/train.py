@@ -19,10 +19,10 @@ from mmengine.config import Config
 from mmengine.runner import FlexibleRunner, Runner
 
 from swimdiff.apis.statistics_transfer import transfer_statistics
-from swimdiff.engine.batch_recipe import scale_recipe
+from swimdiff.engine.scaling.batch_recipe import scale_recipe
 from swimdiff.errors import StoppedError, SwiMDiffError
-from swimdiff.utils.elastic import EXIT_STOPPED, current_launch
-from swimdiff.utils.launch import (
+from swimdiff.launch.elastic import EXIT_STOPPED, current_launch
+from swimdiff.launch.launch import (
     adapt_to_device,
     add_run_arguments,
     build_runner,
@@ -97,7 +97,7 @@ def train(runner: Runner | FlexibleRunner) -> None:
     try:
         runner.train()
     except Exception as error:
-        from swimdiff.engine.report_hook import report_failure
+        from swimdiff.engine.logging.report_hook import report_failure
 
         report_failure(runner, error)
         raise

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from swimdiff.datasets.index_cache import digest
-from swimdiff.datasets.scene_patches import ScenePatches
-from swimdiff.datasets.units import UNITS
+from swimdiff.bands.units import UNITS
+from swimdiff.datasets.archives.scene_patches import ScenePatches
+from swimdiff.datasets.index.cache import digest
 from swimdiff.errors import LayoutError, RasterError
 from swimdiff.evaluation.band_statistics import BandHistogram
-from swimdiff.utils.progress import track
+from swimdiff.progress import track
 
 __all__ = ['count_archive']
 

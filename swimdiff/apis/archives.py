@@ -6,11 +6,11 @@ from typing import Any
 
 from mmengine.registry import init_default_scope
 
-from swimdiff.datasets.packs import is_pack
-from swimdiff.datasets.scene_patches import ScenePatches
+from swimdiff.datasets.archives.scene_patches import ScenePatches
+from swimdiff.datasets.packs.source import is_pack
 from swimdiff.errors import ConfigError, DatasetNotFoundError, LayoutError
+from swimdiff.launch.config_reading import read_config_file
 from swimdiff.registry import DATASETS
-from swimdiff.utils.config_reading import read_config_file
 
 __all__ = ['ARCHIVE_TYPES', 'open_archive']
 

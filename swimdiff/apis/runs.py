@@ -14,10 +14,10 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 from torch import Tensor
 
+from swimdiff.engine.checkpointing.last_checkpoint import find_checkpoint
 from swimdiff.errors import CheckpointError, DataError
-from swimdiff.models.swimdiff import SwiMDiff
+from swimdiff.models.selfsup.swimdiff import SwiMDiff
 from swimdiff.registry import DATASETS, MODELS
-from swimdiff.utils.last_checkpoint import find_checkpoint
 from swimdiff.visualization.report.record import read_run
 
 __all__ = ['build_dataset', 'last_checkpoint', 'open_pretrained', 'open_run', 'read_images']

@@ -13,16 +13,16 @@ from typing import Any
 from mmengine.config import Config
 
 from swimdiff.bands import ProductStats, canonical_bands, get_stats, stats_to_mapping
-from swimdiff.datasets.units import UNITS
+from swimdiff.bands.units import UNITS
 from swimdiff.errors import ConfigError
 from swimdiff.registry import DATASETS, TRANSFORMS
-from swimdiff.utils.checkpoint import Checkpoint, read_checkpoint
-from swimdiff.utils.input_statistics import (
+from swimdiff.weights.checkpoint import Checkpoint, read_checkpoint
+from swimdiff.weights.input_statistics import (
     describe_statistics,
     iterate_datasets,
     read_statistics,
 )
-from swimdiff.utils.unpickling import trusting
+from swimdiff.weights.unpickling import trusting
 
 __all__ = ['find_pretrained', 'transfer_statistics']
 

@@ -29,7 +29,7 @@ class ProductStats:
         high: Value that the stretch maps to 255, in ``unit``.
         mean: Mean after the stretch, on the 0..255 scale.
         std: Standard deviation after the stretch, on the 0..255 scale.
-        unit: Unit of the stored pixels, see :mod:`swimdiff.datasets.units`.
+        unit: Unit of the stored pixels, see :mod:`swimdiff.datasets.index.unit_check`.
         source: Where the numbers come from.
         bands: Wavelength and resolution of bands that are not Sentinel-2's, where known.
     """

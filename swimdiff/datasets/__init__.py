@@ -1,5 +1,17 @@
 """Data sets, scene definitions and transforms; only :mod:`.gdal_access` imports osgeo."""
 
+from swimdiff.datasets.archives.picture_scenes import PictureScenes
+from swimdiff.datasets.archives.raster_scenes import RasterScenes
+from swimdiff.datasets.archives.scenes import (
+    BlockScene,
+    DistanceScene,
+    FileScene,
+    LocationScene,
+    TileScene,
+)
+from swimdiff.datasets.archives.seco import SeCo
+from swimdiff.datasets.archives.sen12ms import SEN12MS, SEN12MSScene
+from swimdiff.datasets.archives.ssl4eo import SSL4EO
 from swimdiff.datasets.change import LEVIRCD, OSCD, ChangePairs
 from swimdiff.datasets.classification import (
     BigEarthNet,
@@ -11,18 +23,6 @@ from swimdiff.datasets.classification import (
     LoadLabelledRaster,
     LoadPicture,
 )
-from swimdiff.datasets.picture_scenes import PictureScenes
-from swimdiff.datasets.raster_scenes import RasterScenes
-from swimdiff.datasets.scenes import (
-    BlockScene,
-    DistanceScene,
-    FileScene,
-    LocationScene,
-    TileScene,
-)
-from swimdiff.datasets.seco import SeCo
-from swimdiff.datasets.sen12ms import SEN12MS, SEN12MSScene
-from swimdiff.datasets.ssl4eo import SSL4EO
 from swimdiff.datasets.transforms import (
     LoadPatch,
     MultiBandColorJitter,

@@ -22,7 +22,7 @@ from swimdiff.downloads.fetching import FetchOptions, check_space, check_sum, fe
 from swimdiff.downloads.table import RemoteArchive, RemoteDataset, get_dataset
 from swimdiff.downloads.unpacking import find_conflicts, move_entries, unpack_archive
 from swimdiff.errors import ConfigError, DownloadError
-from swimdiff.utils.atomic import replace_text
+from swimdiff.files import replace_text
 
 __all__ = ['Plan', 'describe_size', 'download_dataset', 'plan_download']
 

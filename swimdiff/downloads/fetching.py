@@ -26,8 +26,8 @@ from mmengine.logging import print_log
 
 from swimdiff.downloads.table import RemoteFile
 from swimdiff.errors import ConfigError, DownloadError
-from swimdiff.utils.atomic import replace_file, replace_text
-from swimdiff.utils.progress import track
+from swimdiff.files import replace_file, replace_text
+from swimdiff.progress import track
 from swimdiff.version import __version__
 
 __all__ = ['FetchOptions', 'check_space', 'check_sum', 'fetch_file', 'is_full']

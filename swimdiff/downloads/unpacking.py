@@ -19,7 +19,7 @@ from typing import IO, Any, cast
 
 from swimdiff.downloads.fetching import is_full
 from swimdiff.errors import DownloadError
-from swimdiff.utils.progress import track
+from swimdiff.progress import track
 
 __all__ = ['find_conflicts', 'move_entries', 'unpack_archive']
 

@@ -19,8 +19,8 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
-from swimdiff.datasets.seeding import sample_seeds
 from swimdiff.errors import ConfigError
+from swimdiff.randomness import sample_seeds
 from swimdiff.registry import LOOPS
 
 __all__ = [

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from mmengine.evaluator import BaseMetric
 
+from swimdiff.environment.diagnosis import quiet
 from swimdiff.errors import DataError
 from swimdiff.evaluation.average_precision import mean_average_precision
 from swimdiff.registry import METRICS
-from swimdiff.utils.diagnosis import quiet
 
 with quiet():  # the engine prints, when first imported, which optional parts are not there
     from mmpretrain.evaluation import Accuracy

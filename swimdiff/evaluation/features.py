@@ -15,8 +15,8 @@ from mmengine.utils import ProgressBar
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from swimdiff.models.data_preprocessor import MultiBandPreprocessor
-from swimdiff.models.utils import run_unmasked
+from swimdiff.models.preprocessors.multi_band_preprocessor import MultiBandPreprocessor
+from swimdiff.models.selfsup.utils import run_unmasked
 
 __all__ = ['FeatureBank', 'NetworkFeatures', 'image_statistics', 'targets_of']
 

@@ -11,10 +11,10 @@ from swimdiff.evaluation.features import FeatureBank, NetworkFeatures, targets_o
 from swimdiff.evaluation.floors import random_backbone
 from swimdiff.evaluation.knn import knn_scores
 from swimdiff.evaluation.linear_probe import Scaler, choose_score, search_linear
-from swimdiff.models.data_preprocessor import MultiBandPreprocessor
-from swimdiff.models.pretrained import load_weights
+from swimdiff.models.preprocessors.multi_band_preprocessor import MultiBandPreprocessor
 from swimdiff.registry import DATASETS
-from swimdiff.utils.checkpoint import Checkpoint
+from swimdiff.weights.checkpoint import Checkpoint
+from swimdiff.weights.pretrained import load_weights
 
 __all__ = ['PARTS', 'ProbeScores', 'build_extractor', 'build_parts', 'score_features']
 

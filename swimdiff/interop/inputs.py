@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from swimdiff.bands import ProductStats, canonical
-from swimdiff.datasets.units import UNITS
+from swimdiff.bands.units import UNITS
 from swimdiff.errors import BandError, ConfigError
-from swimdiff.models.data_preprocessor import MultiBandPreprocessor
+from swimdiff.models.preprocessors.multi_band_preprocessor import MultiBandPreprocessor
 
 __all__ = ['STRETCHED', 'CheckpointInputs', 'check_unit', 'locate_bands', 'name_band']
 
@@ -60,7 +60,7 @@ def check_unit(means: Sequence[float], unit: str | None, where: str) -> str:
 
     Args:
         means: Mean of each band in the unit; none if they are not known.
-        unit: One of :data:`swimdiff.datasets.units.UNITS`, or :data:`STRETCHED`.
+        unit: One of :data:`swimdiff.bands.units.UNITS`, or :data:`STRETCHED`.
         where: Option and data set, for the message.
 
     Returns:

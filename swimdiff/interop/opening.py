@@ -8,10 +8,10 @@ from torch import nn
 
 from swimdiff.bands import ProductStats, canonical_bands, get_stats
 from swimdiff.errors import CheckpointError
-from swimdiff.models.pretrained import load_weights
 from swimdiff.registry import MODELS
-from swimdiff.utils.checkpoint import Checkpoint, parse_config_text, read_checkpoint
-from swimdiff.utils.input_statistics import META_KEY, read_statistics
+from swimdiff.weights.checkpoint import Checkpoint, parse_config_text, read_checkpoint
+from swimdiff.weights.input_statistics import META_KEY, read_statistics
+from swimdiff.weights.pretrained import load_weights
 
 __all__ = ['OpenedCheckpoint', 'open_checkpoint']
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from swimdiff.errors import ConfigError
 from swimdiff.interop.inputs import CheckpointInputs, check_unit, name_band
 from swimdiff.interop.opening import open_checkpoint
-from swimdiff.models.utils import probe_pyramid
+from swimdiff.models.selfsup.utils import probe_pyramid
 
 __all__ = ['SwiMDiffEncoder']
 

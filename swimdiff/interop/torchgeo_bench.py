@@ -14,7 +14,7 @@ from torch import Tensor
 from torchgeo_bench.datasets.base import BandSpec
 from torchgeo_bench.models import BenchModel
 
-from swimdiff.datasets.units import UNITS
+from swimdiff.bands.units import UNITS
 from swimdiff.errors import BandError, ConfigError
 from swimdiff.interop.inputs import CheckpointInputs, check_unit, name_band
 from swimdiff.interop.opening import open_checkpoint

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from swimdiff.utils.elastic import EXIT_STOPPED
-from swimdiff.utils.paths import PACKAGE, find_tool
+from swimdiff.launch.elastic import EXIT_STOPPED
+from swimdiff.launch.paths import PACKAGE, find_tool
 
 __all__ = ['Outcome', 'make_environment', 'run_tool', 'start_child', 'stop_children']
 
@@ -120,7 +120,7 @@ def run_tool(
     """Run a tool to its end; an interrupt stops it with its state saved and is passed on.
 
     Args:
-        name (str): As :func:`swimdiff.utils.paths.find_tool` takes it.
+        name (str): As :func:`swimdiff.launch.paths.find_tool` takes it.
         arguments (Sequence[str]): Of the command line.
         log (Path): File that its output is added to.
         threads (int): Computing threads.

@@ -12,7 +12,7 @@ from typing import Any
 from mmengine.config import Config
 
 from swimdiff.errors import ConfigError
-from swimdiff.utils.paths import find_config
+from swimdiff.launch.paths import find_config
 
 __all__ = ['IMAGE_STATISTICS', 'RANDOM', 'Plan', 'Variant', 'read_plan']
 

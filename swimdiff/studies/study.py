@@ -11,6 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from swimdiff.environment.diagnosis import first_line
 from swimdiff.errors import StoppedError, SwiMDiffError
 from swimdiff.studies.cell_config import build_cell_config, find_roots
 from swimdiff.studies.cells import Cell, build_measurements, list_cells, read_backbone
@@ -26,7 +27,6 @@ from swimdiff.studies.provenance import (
 )
 from swimdiff.studies.results import DIVERGED, FAILED, FINISHED, Record, ResultsFile, hold_lock
 from swimdiff.studies.training import CellFolder
-from swimdiff.utils.diagnosis import first_line
 from swimdiff.visualization.report.record import read_run
 
 __all__ = ['STARTED', 'Study']

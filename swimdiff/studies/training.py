@@ -7,10 +7,10 @@ from typing import IO
 
 from mmengine.config import Config
 
+from swimdiff.engine.checkpointing.last_checkpoint import find_checkpoint
+from swimdiff.files import replace_text
 from swimdiff.studies.cells import Cell
 from swimdiff.studies.child import Outcome, run_tool
-from swimdiff.utils.atomic import replace_text
-from swimdiff.utils.last_checkpoint import find_checkpoint
 
 __all__ = ['CellFolder']
 

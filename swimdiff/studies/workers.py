@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import torch
 
+from swimdiff.launch.elastic import EXIT_STOPPED
+from swimdiff.launch.paths import find_tool
 from swimdiff.studies.child import make_environment, start_child, stop_children
 from swimdiff.studies.provenance import describe_now
 from swimdiff.studies.study import STARTED
-from swimdiff.utils.elastic import EXIT_STOPPED
-from swimdiff.utils.paths import find_tool
 
 __all__ = ['run_workers']
 

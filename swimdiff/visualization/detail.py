@@ -11,7 +11,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from swimdiff.models.swimdiff import SwiMDiff
+from swimdiff.models.selfsup.swimdiff import SwiMDiff
 from swimdiff.visualization.view_sheet import as_picture
 
 __all__ = ['detail_figure', 'filter_detail', 'measure_detail', 'shallow_features']

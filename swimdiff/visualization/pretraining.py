@@ -15,8 +15,8 @@ from matplotlib.figure import Figure, SubFigure
 from torch import Tensor
 
 from swimdiff.errors import ConfigError, DataError
-from swimdiff.models.projection_neck import global_features
-from swimdiff.models.swimdiff import SwiMDiff
+from swimdiff.models.selfsup.projection_neck import global_features
+from swimdiff.models.selfsup.swimdiff import SwiMDiff
 from swimdiff.visualization.view_sheet import as_picture
 
 __all__ = [

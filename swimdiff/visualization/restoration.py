@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from swimdiff.errors import ConfigError
-from swimdiff.models.swimdiff import SwiMDiff
+from swimdiff.models.selfsup.swimdiff import SwiMDiff
 from swimdiff.visualization.pretraining import Shower, denoising_strip, spread_steps
 
 __all__ = ['restoration_figure']

@@ -16,8 +16,8 @@ from swimdiff.apis.statistics_transfer import transfer_statistics
 from swimdiff.bands import RGB, get_stats
 from swimdiff.errors import CheckpointError, ConfigError
 from swimdiff.registry import DATASETS, MODELS, TRANSFORMS
-from swimdiff.utils.checkpoint import read_checkpoint
-from swimdiff.utils.input_statistics import read_statistics
+from swimdiff.weights.checkpoint import read_checkpoint
+from swimdiff.weights.input_statistics import read_statistics
 
 OSCD = ROOT / 'configs/change_detection/oscd/change-unet_r18_frozen_oscd.py'
 EUROSAT = ROOT / 'configs/classification/eurosat/linear_r18_eurosat-rgb.py'
@@ -163,7 +163,7 @@ def test_a_missing_checkpoint_is_advised_with_the_place_that_names_it(tmp_path):
 
 
 def test_pixels_are_cut_as_files_of_the_other_unit_would_be():
-    from swimdiff.datasets.conversion import convert_pixels
+    from swimdiff.bands.units import convert_pixels
 
     values = np.arange(65_536)
     made = convert_pixels(values, 'reflectance x 10000', get_stats('seco'))

@@ -10,7 +10,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch.utils.data import Dataset, get_worker_info
 
-from swimdiff.utils.paths import config_root
+from swimdiff.launch.paths import config_root
 
 
 class Threads(Dataset):

@@ -24,7 +24,7 @@ from swimdiff.downloads import (
     plan_download,
 )
 from swimdiff.errors import ConfigError, DownloadError
-from swimdiff.utils.paths import config_root
+from swimdiff.launch.paths import config_root
 
 QUICK = FetchOptions(timeout=5, tries=2, pause=0)
 

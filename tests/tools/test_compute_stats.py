@@ -12,7 +12,7 @@ from swimdiff.bands import get_stats
 from swimdiff.datasets import SSL4EO
 from swimdiff.errors import BandError, ConfigError, DataError
 from swimdiff.evaluation.band_statistics import BandHistogram
-from swimdiff.models.data_preprocessor import MultiBandPreprocessor
+from swimdiff.models.preprocessors.multi_band_preprocessor import MultiBandPreprocessor
 
 TOOL = load_tool('dataset_converters/compute_stats.py')
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from swimdiff.datasets.georeference import write_geotiff
-from swimdiff.utils.paths import find_tool
+from swimdiff.datasets.geo.georeference import write_geotiff
+from swimdiff.launch.paths import find_tool
 from swimdiff.visualization.view_sheet import ViewStrip, as_picture, draw_sheet
 
 CONFIG = 'swimdiff_r50_seco.py'

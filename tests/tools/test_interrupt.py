@@ -9,7 +9,7 @@ import sys
 from fixtures.runs import ROOT, environment
 from fixtures.tiny import write_config
 
-from swimdiff.engine import stop_hook
+from swimdiff.engine.checkpointing import stop_hook
 
 
 def run(*command, **more):

@@ -18,7 +18,7 @@ from fixtures.runs import ROOT, environment
 from fixtures.tiny import write_config
 from fixtures.tools import load_tool
 
-from swimdiff.utils.last_checkpoint import find_checkpoint
+from swimdiff.engine.checkpointing.last_checkpoint import find_checkpoint
 
 FORK = multiprocessing.get_context('fork')  # the imports are paid once
 

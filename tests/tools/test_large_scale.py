@@ -8,7 +8,7 @@ from fixtures.runs import ROOT, TRAIN, options, scalars
 from mmengine.config import Config
 
 from swimdiff.errors import ConfigError
-from swimdiff.utils.launch import match_accumulation, set_precision
+from swimdiff.launch.launch import match_accumulation, set_precision
 
 FOLDER = ROOT / 'configs/large_scale'
 

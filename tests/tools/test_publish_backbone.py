@@ -9,8 +9,8 @@ from mmengine.runner import CheckpointLoader
 from safetensors import safe_open
 
 from swimdiff.bands import get_stats
-from swimdiff.utils.checkpoint import read_checkpoint
-from swimdiff.utils.input_statistics import read_statistics
+from swimdiff.weights.checkpoint import read_checkpoint
+from swimdiff.weights.input_statistics import read_statistics
 
 TOOL = load_tool('model_converters/publish_backbone.py')
 CONFIG = """

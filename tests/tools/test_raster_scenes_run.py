@@ -7,8 +7,8 @@ from fixtures.rasters import noise, write_bands
 from fixtures.runs import TRAIN, WORKERS, options, scalars
 
 from swimdiff.bands import get_stats
-from swimdiff.utils.checkpoint import read_checkpoint
-from swimdiff.utils.input_statistics import read_statistics
+from swimdiff.weights.checkpoint import read_checkpoint
+from swimdiff.weights.input_statistics import read_statistics
 
 
 def test_two_iterations_on_a_folder_of_scenes(tmp_path, monkeypatch):

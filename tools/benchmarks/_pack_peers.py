@@ -9,10 +9,10 @@ import numpy as np
 
 from swimdiff.bands import SECO_BANDS
 from swimdiff.datasets import SeCo
-from swimdiff.datasets.pack_builder import make_pack
-from swimdiff.datasets.pack_plan import PackOptions
-from swimdiff.datasets.packs import PackSource
-from swimdiff.datasets.patch_index import PatchIndex, Strings
+from swimdiff.datasets.index.patch_index import PatchIndex, Strings
+from swimdiff.datasets.packs.builder import make_pack
+from swimdiff.datasets.packs.plan import PackOptions
+from swimdiff.datasets.packs.source import PackSource
 
 __all__ = ['ALL', 'FORMATS', 'RGB', 'Reader', 'Records']
 

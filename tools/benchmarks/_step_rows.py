@@ -11,9 +11,9 @@ from _step_setting import Setting
 from torch import Tensor, nn
 
 from swimdiff.engine import LazyRuntimeInfoHook
-from swimdiff.engine.compiled_step_hook import exclude_optimizer
-from swimdiff.models.scene_matching_head import SceneMatchingHead
-from swimdiff.models.step_random import draw_noise
+from swimdiff.engine.scaling.compiled_step_hook import exclude_optimizer
+from swimdiff.models.diffusion.step_random import draw_noise
+from swimdiff.models.selfsup.scene_matching_head import SceneMatchingHead
 from swimdiff.registry import MODELS
 
 Step = Callable[[], object]

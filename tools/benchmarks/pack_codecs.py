@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from swimdiff.datasets.pack_codecs import decode_jpeg, encode_jpeg
-from swimdiff.datasets.pack_format import checksum
-from swimdiff.datasets.raster import read_channels
+from swimdiff.datasets.geo.raster import read_channels
+from swimdiff.datasets.packs.codecs import decode_jpeg, encode_jpeg
+from swimdiff.datasets.packs.format import checksum
 
 Codec = tuple[Callable[[bytes], bytes], Callable[[bytes], Any]]
 

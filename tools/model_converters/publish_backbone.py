@@ -32,8 +32,8 @@ from torch import Tensor
 from swimdiff import __version__
 from swimdiff.bands import canonical_bands, stats_to_mapping
 from swimdiff.errors import CheckpointError, SwiMDiffError
-from swimdiff.utils.checkpoint import Checkpoint, read_checkpoint, some
-from swimdiff.utils.input_statistics import META_KEY, read_statistics
+from swimdiff.weights.checkpoint import Checkpoint, read_checkpoint, some
+from swimdiff.weights.input_statistics import META_KEY, read_statistics
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

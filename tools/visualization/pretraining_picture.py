@@ -13,7 +13,7 @@ from mmengine.config import Config, DictAction
 
 from swimdiff.apis.runs import build_dataset, last_checkpoint, open_pretrained
 from swimdiff.errors import SwiMDiffError
-from swimdiff.utils.config_reading import read_config_file
+from swimdiff.launch.config_reading import read_config_file
 from swimdiff.visualization.pretraining import pretraining_figure, read_losses
 
 

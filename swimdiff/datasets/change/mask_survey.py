@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from swimdiff.datasets.change.images import look_at_mask
 from swimdiff.datasets.change.mask_coding import MaskLook
 from swimdiff.errors import LayoutError, RasterError
-from swimdiff.utils.progress import track
+from swimdiff.progress import track
 
 __all__ = ['survey_masks']
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from swimdiff.bands import RGB, ProductStats, canonical_bands, get_stats
+from swimdiff.bands.units import convert_pixels
 from swimdiff.datasets.change.images import read_mask
 from swimdiff.datasets.change.oscd_layout import (
     band_file,
@@ -24,9 +25,8 @@ from swimdiff.datasets.change.oscd_layout import (
     name_split,
 )
 from swimdiff.datasets.change.tiles import IGNORE, check_tiling, cut, tile_windows
-from swimdiff.datasets.conversion import convert_pixels
 from swimdiff.datasets.cuts import CutAwareDataset
-from swimdiff.datasets.raster import raster_size, read_bands
+from swimdiff.datasets.geo.raster import raster_size, read_bands
 from swimdiff.errors import ConfigError, LayoutError, RasterError
 from swimdiff.registry import DATASETS
 

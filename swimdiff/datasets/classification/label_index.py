@@ -14,7 +14,7 @@ from mmengine.logging import print_log
 
 from swimdiff.datasets.classification.corine import CLASSES_43
 from swimdiff.errors import LayoutError
-from swimdiff.utils.progress import track
+from swimdiff.progress import track
 
 __all__ = ['label_index', 'read_labels']
 

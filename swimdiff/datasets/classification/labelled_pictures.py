@@ -9,8 +9,8 @@ from swimdiff.bands import RGB, canonical_bands
 from swimdiff.datasets.classification.layout import find_below, folders
 from swimdiff.datasets.classification.splits import Split, get_split, stratified_subset
 from swimdiff.datasets.cuts import CutAwareDataset, name_cut
-from swimdiff.datasets.picture_parts import check_part, divide_pictures
-from swimdiff.datasets.pictures import find_pictures
+from swimdiff.datasets.pictures.parts import check_part, divide_pictures
+from swimdiff.datasets.pictures.reading import find_pictures
 from swimdiff.errors import BandError, ConfigError, LayoutError
 from swimdiff.registry import DATASETS
 
@@ -52,7 +52,7 @@ class LabelledPictures(CutAwareDataset):
         split: Part to use, one of ``shares`` (or of the lists in ``split_dir``).
         bands: Red, green and blue by the names of Sentinel-2's bands, in the order of the channels.
         shares: Share of each part, with a sum of 1; by default train 0.6, val 0.2, test 0.2. See
-            :func:`swimdiff.datasets.picture_parts.divide_pictures`.
+            :func:`swimdiff.datasets.pictures.parts.divide_pictures`.
         split_seed: Seed of the division.
         labels: ``required``, or ``none`` for pictures without labels in any folders: all of them,
             to predict (``tools/test.py --out``), without scores.

@@ -17,9 +17,9 @@ from mmcv.transforms import BaseTransform
 from PIL import Image, UnidentifiedImageError
 
 from swimdiff.bands import RGB, SENTINEL2, get_stats
+from swimdiff.bands.units import convert_pixels
 from swimdiff.datasets.classification.eurosat import EUROSAT_BANDS, SIDE
-from swimdiff.datasets.conversion import convert_pixels
-from swimdiff.datasets.raster import read_bands, read_channels
+from swimdiff.datasets.geo.raster import read_bands, read_channels
 from swimdiff.errors import ConfigError, RasterError
 from swimdiff.registry import TRANSFORMS
 

@@ -2,7 +2,7 @@
 
 from mmcv.transforms import BaseTransform
 
-from swimdiff.datasets.planes import stack_planes
+from swimdiff.datasets.index.planes import stack_planes
 from swimdiff.registry import TRANSFORMS
 
 __all__ = ['LoadPatch']

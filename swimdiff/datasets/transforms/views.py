@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
+from swimdiff.environment.diagnosis import quiet
 from swimdiff.errors import ConfigError
 from swimdiff.registry import TRANSFORMS
-from swimdiff.utils.diagnosis import quiet
 
 with quiet():  # the engine prints, when first imported, which optional parts are not there
     from mmpretrain.structures import DataSample

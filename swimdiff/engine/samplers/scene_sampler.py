@@ -9,10 +9,10 @@ import torch
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
-from swimdiff.datasets.seeding import SeededIndex, sample_seeds
 from swimdiff.engine.samplers.dataset_scenes import dataset_scenes
 from swimdiff.engine.samplers.scene_order import Grouping, Meetings, plan_groups, scene_order
 from swimdiff.errors import ConfigError
+from swimdiff.randomness import SeededIndex, sample_seeds
 from swimdiff.registry import DATA_SAMPLERS
 
 __all__ = ['SceneSampler']

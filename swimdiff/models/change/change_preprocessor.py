@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from swimdiff.errors import BandError, ConfigError
-from swimdiff.models.data_preprocessor import MultiBandPreprocessor
+from swimdiff.models.preprocessors.multi_band_preprocessor import MultiBandPreprocessor
 from swimdiff.registry import MODELS
 
 __all__ = ['ChangePreprocessor']

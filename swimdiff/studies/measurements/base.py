@@ -14,8 +14,8 @@ from swimdiff.bands import canonical_bands
 from swimdiff.errors import ConfigError
 from swimdiff.evaluation.features import image_statistics
 from swimdiff.evaluation.probe import build_extractor
-from swimdiff.models.data_preprocessor import MultiBandPreprocessor
-from swimdiff.utils.checkpoint import read_checkpoint
+from swimdiff.models.preprocessors.multi_band_preprocessor import MultiBandPreprocessor
+from swimdiff.weights.checkpoint import read_checkpoint
 
 __all__ = ['Measurement', 'Subject', 'add_resize']
 

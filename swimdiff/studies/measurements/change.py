@@ -11,9 +11,9 @@ import torch
 from mmengine.config import Config
 
 from swimdiff.errors import ConfigError
+from swimdiff.launch.paths import find_config
 from swimdiff.registry import MEASUREMENTS, MODELS
 from swimdiff.studies.measurements.base import Measurement, Subject
-from swimdiff.utils.paths import find_config
 from swimdiff.visualization.report.record import read_run
 
 __all__ = ['ChangeMeasurement', 'build_change_config']

@@ -9,9 +9,9 @@ from mmengine.dataset import BaseDataset
 from mmpretrain.models.selfsup.base import BaseSelfSupervisor
 from torch import nn
 
-from swimdiff.models.data_preprocessor import MultiBandPreprocessor
-from swimdiff.utils.diagnosis import first_line
-from swimdiff.utils.undisturbed import undisturbed
+from swimdiff.engine.undisturbed import undisturbed
+from swimdiff.environment.diagnosis import first_line
+from swimdiff.models.preprocessors.multi_band_preprocessor import MultiBandPreprocessor
 from swimdiff.version import __version__
 from swimdiff.visualization.report import sections
 from swimdiff.visualization.report.pictures import denoising_pictures, view_pictures

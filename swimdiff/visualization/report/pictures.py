@@ -12,7 +12,7 @@ from mmpretrain.models.selfsup.base import BaseSelfSupervisor
 from PIL import Image
 from torch import Tensor
 
-from swimdiff.models.swimdiff import SwiMDiff
+from swimdiff.models.selfsup.swimdiff import SwiMDiff
 from swimdiff.visualization.pretraining import denoising_strip, spread_steps
 from swimdiff.visualization.view_sheet import as_picture
 

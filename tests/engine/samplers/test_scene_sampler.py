@@ -8,10 +8,10 @@ from mmengine.dataset import DefaultSampler
 from mmengine.runner.runner import _SlicedDataset
 from torch.utils.data import ConcatDataset, DataLoader, Subset
 
-from swimdiff.datasets.seeding import SeededIndex, sample_seeds
 from swimdiff.engine.samplers import SceneSampler, scene_sampler
 from swimdiff.engine.samplers.dataset_scenes import dataset_scenes
 from swimdiff.errors import ConfigError
+from swimdiff.randomness import SeededIndex, sample_seeds
 
 QUEUE = dict(queue_length=40, batch_size=8)
 

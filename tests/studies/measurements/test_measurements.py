@@ -13,10 +13,10 @@ from PIL import Image
 
 from swimdiff.bands import get_stats
 from swimdiff.errors import ConfigError
+from swimdiff.launch.paths import find_config
 from swimdiff.registry import MEASUREMENTS, MODELS
 from swimdiff.studies.measurements import LogMeasurement, Subject
 from swimdiff.studies.measurements.change import build_change_config
-from swimdiff.utils.paths import find_config
 
 RGB = ('B04', 'B03', 'B02')
 BACKBONE = dict(

@@ -1,0 +1,1 @@
+"""The archives to pre-train on, and what a scene is in each."""

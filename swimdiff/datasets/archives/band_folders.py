@@ -1,0 +1,123 @@
+"""Archives of a folder a location, a folder a date and a file a band: SeCo and SSL4EO-S12."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from swimdiff.bands import SENTINEL2, seco_stem
+from swimdiff.datasets.archives.location_layout import LocationLayout
+from swimdiff.datasets.geo.access import require_gdal
+from swimdiff.datasets.geo.raster import read_planes
+from swimdiff.datasets.index.patch_index import PatchIndex, Strings
+from swimdiff.datasets.index.source import PatchSource
+from swimdiff.errors import LayoutError
+from swimdiff.progress import track
+
+__all__ = ['BandFolders', 'Pixels']
+
+#: Listing folders waits for the disk, most of all for one behind a network.
+_THREADS = 16
+
+_OTHER_SIZE = (
+    'Use the files as released, or set the side of the 10 m bands in pixels: patch_size=...'
+)
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """What the files of an archive hold.
+
+    Args:
+        bands: Its bands, in its order.
+        dtype: Type of the pixels.
+        unit: What a pixel says.
+    """
+
+    bands: tuple[str, ...]
+    dtype: str
+    unit: str
+
+
+class BandFolders(PatchSource):
+    """A tree of locations, dates and one file a band, at the band's own size.
+
+    Args:
+        data_root: Folder with the location folders, or the folder above it.
+        layout: How its folders are named.
+        pixels: What its files hold.
+        patch_size: Side of the 10 m bands in pixels; 20 m and 60 m bands have a half and a sixth.
+
+    Raises:
+        DatasetNotFoundError: ``data_root`` is not there.
+        LayoutError: No location in it.
+        GdalMissingError: Rasters cannot be read.
+    """
+
+    def __init__(
+        self, data_root: str, layout: LocationLayout, pixels: Pixels, patch_size: int = 264
+    ) -> None:
+        self.layout = layout
+        self.bands, self.dtype, self.unit = pixels.bands, pixels.dtype, pixels.unit
+        self.root = layout.find_root(data_root)
+        self.patch_size = patch_size
+        require_gdal()
+
+    def key(self) -> dict[str, Any]:
+        """The layout alone: nothing else decides what the tree holds."""
+        return dict(layout=self.layout.name)
+
+    def build(self) -> PatchIndex:
+        """Index the tree: sorted, so that a number means the same patch everywhere."""
+        time = os.stat(self.root).st_mtime_ns
+        names = self.layout.list_locations(self.root)
+        with ThreadPoolExecutor(_THREADS) as pool:
+            jobs = pool.map(self._location, names, chunksize=64)
+            found = list(track(jobs, len(names), f'Indexing {self.root}'))
+        kept = [
+            (name, products)
+            for name, (_, products, _) in zip(names, found, strict=True)
+            if products
+        ]
+        counts = [len(products) for _, products in kept]
+        return PatchIndex(
+            locations=Strings.of(name for name, _ in kept),
+            paths=Strings.of(
+                f'{name}/{product}' for name, products in kept for product in products
+            ),
+            first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            watched=Strings.of(['', *names]),
+            times=np.array([time, *(stamp for stamp, _, _ in found)], np.int64),
+            about=dict(left_out=[error for _, _, error in found if error]),
+        )
+
+    def _location(self, name: str) -> tuple[int, tuple[str, ...], str]:
+        stamp = os.stat(self.root / name).st_mtime_ns
+        try:
+            return stamp, self.layout.list_products(self.root, name), ''
+        except LayoutError as error:
+            return stamp, (), str(error)
+
+    def read(
+        self, index: PatchIndex, rows: Sequence[int], bands: Sequence[str]
+    ) -> list[list[np.ndarray]]:
+        """Planes of some rows, each at the size of its band."""
+        return [self._read(os.path.join(self.root, index.paths[row]), bands) for row in rows]
+
+    def _read(self, folder: str, bands: Sequence[str]) -> list[np.ndarray]:
+        sides = [self.patch_size * 10 // SENTINEL2[band].resolution_m for band in bands]
+        paths = [os.path.join(folder, f'{seco_stem(band)}.tif') for band in bands]
+        try:
+            shapes = [(side, side) for side in sides]
+            return read_planes(paths, shapes, self.dtype, _OTHER_SIZE)
+        except LayoutError as error:
+            present = sorted(os.listdir(folder)) if os.path.isdir(folder) else 'no such folder'
+            raise LayoutError(f'{error} The product folder {folder} holds: {present}.') from error
+
+    def rasters(self, index: PatchIndex, row: int, bands: Sequence[str]) -> list[str]:
+        """One file a band."""
+        folder = self.path(index, row)
+        return [os.path.join(folder, f'{seco_stem(band)}.tif') for band in bands]

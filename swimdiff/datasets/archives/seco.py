@@ -1,0 +1,68 @@
+"""SeCo (Manas et al., ICCV 2021): Sentinel-2 patches of places worldwide at several dates."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from swimdiff.bands import RGB, SECO_BANDS
+from swimdiff.datasets.archives.band_folders import BandFolders, Pixels
+from swimdiff.datasets.archives.location_layout import LocationLayout
+from swimdiff.datasets.archives.scene_patches import ScenePatches
+from swimdiff.datasets.packs.source import PackSource
+from swimdiff.registry import DATASETS
+
+__all__ = ['SECO_LAYOUT', 'SeCo']
+
+SECO_LAYOUT = LocationLayout(
+    name='SeCo',
+    digits=6,
+    product='20200713T075609_20200713T081050_T36QZH',
+    tree="""\
+Expected tree:
+  {root}/
+    000000/
+      20200713T075609_20200713T081050_T36QZH/
+        B1.tif B2.tif ... B8.tif B8A.tif B9.tif B11.tif B12.tif  metadata.json
+      ... (one folder a date)
+    000001/
+    ...
+SeCo is at https://zenodo.org/records/4728033: 100k version 7.3 GB, 1M version 36.3 GB.
+python tools/download.py seco-100k --to DIR downloads, verifies and unpacks it (or seco-1m).
+Name the folder with data_root, in the config or on the command line:
+--cfg-options train_dataloader.dataset.data_root=DIR
+To try without it: python tools/dataset_converters/make_seco_layout.py --help""",
+)
+
+
+@DATASETS.register_module()
+class SeCo(ScenePatches):
+    """The SeCo data set in its released layout, 100k and 1M alike.
+
+    Args:
+        data_root: Folder with the six-digit location folders, or the folder above it, or a pack.
+        bands: Bands by name, in the order of the channels.
+        patch_size: Side of the 10 m bands in pixels; by default 264, or what a pack holds.
+        **kwargs: Options of :class:`ScenePatches`.
+
+    Raises:
+        DatasetNotFoundError: ``data_root`` is not there.
+        LayoutError: The tree is not as released.
+        BandError: A band that SeCo does not have.
+        ConfigError: An unknown choice, or a pack of patches of another size.
+    """
+
+    METAINFO = dict(dataset_type='SeCo', task_name='pre-training')
+
+    def __init__(
+        self,
+        data_root: str,
+        bands: Sequence[str] = RGB,
+        patch_size: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        pixels = Pixels(SECO_BANDS, 'uint8', 'reflectance x 255')
+        side = 264 if patch_size is None else patch_size
+        source = partial(BandFolders, data_root, SECO_LAYOUT, pixels, side)
+        super().__init__(data_root, source, bands=bands, **kwargs)
+        if isinstance(self.source, PackSource) and patch_size is not None:
+            self.source.check_options(dict(patch_size=patch_size))

@@ -1,0 +1,112 @@
+"""SSL4EO-S12 (Wang et al., IEEE GRSM 2023): Sentinel-2 patches around cities, four seasons."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from swimdiff.bands import RGB, SECO_BANDS, SENTINEL2
+from swimdiff.datasets.archives.band_folders import BandFolders, Pixels
+from swimdiff.datasets.archives.location_layout import LocationLayout
+from swimdiff.datasets.archives.scene_patches import ScenePatches
+from swimdiff.datasets.packs.source import PackSource
+from swimdiff.errors import ConfigError, LayoutError
+from swimdiff.registry import DATASETS
+
+__all__ = ['SSL4EO']
+
+#: Folder, bands and table of statistics of each product level, as released.
+_LEVELS: dict[str, tuple[str, tuple[str, ...], str]] = {
+    'L1C': ('s2c', tuple(SENTINEL2), 's2_l1c'),
+    'L2A': ('s2a', SECO_BANDS, 's2_l2a'),
+}
+
+_TREE = """\
+Expected tree:
+  {{root}}/          (the folder {folder}, or the one above it)
+    0000000/
+      20200713T075609_20200713T081050_T36QZH/
+        B1.tif B2.tif ... B12.tif  metadata.json
+      ... (one folder a season)
+    0000001/
+    ...
+SSL4EO-S12 is at https://mediatum.ub.tum.de/1660427 (over 500 GB a product level).
+python tools/download.py ssl4eo-l2a --to DIR downloads and unpacks it (or ssl4eo-l1c). Name the
+folder with data_root: --cfg-options train_dataloader.dataset.data_root=DIR"""
+
+
+def _layout(level: str) -> LocationLayout:
+    folder = _LEVELS[level][0]
+    return LocationLayout(
+        name=f'SSL4EO-S12 {level}',
+        digits=7,
+        product='20200713T075609_20200713T081050_T36QZH',
+        tree=_TREE.format(folder=folder),
+    )
+
+
+def _refuse_other_level(root: Path, level: str) -> None:
+    """Folders of the two levels look alike: only their names tell, so these are looked at.
+
+    Raises:
+        LayoutError: The folder, or the only one in it, is that of the other level.
+    """
+    for other, (folder, _, _) in _LEVELS.items():
+        if other != level and (root.resolve().name == folder or (root / folder).is_dir()):
+            raise LayoutError(
+                f'{root} holds {folder}, level {other}, and level={level!r} was asked for. Set '
+                f'level={other!r}, or name the folder {_LEVELS[level][0]} (data_root).'
+            )
+
+
+@DATASETS.register_module()
+class SSL4EO(ScenePatches):
+    """SSL4EO-S12 in its released layout, level 1C or 2A; the scene is the location by default.
+
+    Args:
+        data_root: Folder with ``s2c`` and ``s2a``, one of these, or a pack.
+        level: ``L1C`` (13 bands) or ``L2A`` (12 bands, no B10).
+        bands: Bands by name, in the order of the channels.
+        patch_size: Side of the 10 m bands in pixels; 264, or what a pack holds, by default.
+        **kwargs: Options of :class:`ScenePatches`; ``stats`` is that of the level by default.
+
+    Raises:
+        DatasetNotFoundError: ``data_root`` is not there.
+        LayoutError: The tree is not as released.
+        BandError: A band that the level does not have.
+        ConfigError: An unknown choice.
+        RasterError: The values are not reflectance x 10000.
+    """
+
+    METAINFO = dict(dataset_type='SSL4EO', task_name='pre-training')
+
+    def __init__(
+        self,
+        data_root: str,
+        level: str = 'L2A',
+        bands: Sequence[str] = RGB,
+        patch_size: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if level not in _LEVELS:
+            raise ConfigError(f'level={level!r}: expected one of {tuple(_LEVELS)}.')
+        folder, known, stats = _LEVELS[level]
+        # Both levels may lie side by side: the folder of the level is meant, not the other one.
+        data_root = str(Path(data_root).expanduser())
+        below = Path(data_root) / folder
+        root = str(below) if below.is_dir() else data_root
+        _refuse_other_level(Path(root), level)
+        pixels = Pixels(known, 'uint16', 'reflectance x 10000')
+        layout = _layout(level)
+        source = partial(BandFolders, root, layout, pixels, patch_size or 264)
+        super().__init__(data_root, source, bands=bands, **{'stats': stats, **kwargs})
+        if not isinstance(self.source, PackSource):
+            return
+        packed = self.source.manifest.source.get('layout')
+        if packed != layout.name:
+            raise ConfigError(
+                f'{data_root} is a pack of {packed}, and level={level!r} was asked for. Set the '
+                'level of the pack, or name a pack of that level (data_root).'
+            )
+        if patch_size is not None:
+            self.source.check_options(dict(patch_size=patch_size))

@@ -1,0 +1,1 @@
+"""Rasters through GDAL: the only folder that imports osgeo."""

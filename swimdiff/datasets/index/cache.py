@@ -1,0 +1,198 @@
+"""Keeping the index of an archive, and noticing that the archive changed.
+
+The check is by time of modification: of the root always, of the folders below it (in random order)
+for half a second at most. Adding or deleting anything changes the time of its folder.
+"""
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.logging import print_log
+
+from swimdiff.datasets.index.patch_index import PatchIndex
+from swimdiff.errors import LayoutError
+from swimdiff.files import partial_name, replace_file, replace_text
+
+__all__ = ['cache_folder', 'cached_array', 'cached_index', 'digest']
+
+#: Builds of an index that are kept: a run that goes on may still map the one before.
+_KEPT = 3
+
+#: Longest time spent on looking for changes when an index is opened.
+CHECK_SECONDS = 0.5
+
+
+def digest(key: Any) -> str:
+    """Short name of anything that JSON can write."""
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def cache_folder(root: Path, where: str | Path | None = 'auto') -> Path | None:
+    """Folder for what is remembered of an archive, made if need be.
+
+    Args:
+        root: The archive.
+        where: ``auto``: ``.swimdiff`` beside the data, or the user's cache folder where the data
+            may not be written to. A path: there. None: nothing is remembered.
+    """
+    if where is None:
+        return None
+    if where != 'auto':
+        folder = Path(where).expanduser() / digest(str(root.resolve()))
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+    home = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
+    user = Path(home).expanduser() / 'swimdiff' / 'indexes' / digest(str(root.resolve()))
+    for folder in (root / '.swimdiff', user):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK):
+            return folder
+    return None
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Ranks that start together build the index once; the lock dies with its process."""
+    with open(folder / '.lock', 'w') as file:
+        # A file system without locks: all build, and the last one stays.
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _changed(index: PatchIndex, root: Path) -> str | None:
+    """The first watched path whose time differs, or None."""
+    count = len(index.watched)
+    order = np.concatenate([[0], 1 + np.random.default_rng().permutation(max(count - 1, 0))])
+    end = time.monotonic() + CHECK_SECONDS
+    for i in order[:count].tolist():
+        name = index.watched[i]
+        try:
+            if os.stat(os.path.join(root, name)).st_mtime_ns != index.times[i]:
+                return name or '.'
+        except OSError:
+            return name
+        if time.monotonic() > end:
+            break
+    return None
+
+
+def cached_index(
+    root: Path, key: Any, build: Callable[[], PatchIndex], folder: Path | None
+) -> tuple[PatchIndex, Path | None]:
+    """The index of an archive, from the cache where that is still true.
+
+    An index is never written over: each build has a folder of its own, so that whoever mapped an
+    older one keeps it, and what is derived from an index lies with just that one. Of the processes
+    of one launch the first looks for changes, or builds; the others take what it chose.
+
+    Args:
+        root: The archive.
+        key: What else decides the content of the index, for JSON.
+        build: Makes the index.
+        folder: From :func:`cache_folder`; None makes it anew each time.
+
+    Returns:
+        The index, and its folder in the cache.
+    """
+    if folder is None:
+        return build(), None
+    name = f'index-{digest(key)}'
+    with _one_at_a_time(folder):
+        chosen = _chosen_by_launch(folder, name) or _look(folder, name, root)
+        if chosen is None:
+            chosen = f'{name}-{time.time_ns():020d}'
+            build().save(folder / chosen, key=key)
+            _forget(folder, name)
+        if _launch() is not None:
+            replace_text(folder / f'.launch-{name}.json', json.dumps([_launch(), chosen]))
+    # Mapped from the file also by whoever built it, instead of a private copy.
+    return PatchIndex.load(folder / chosen), folder / chosen
+
+
+def _launch() -> str | None:
+    """What the processes of one launch have in common; None for one process alone."""
+    if os.environ.get('WORLD_SIZE', '1') == '1':
+        return None
+    names = ('MASTER_ADDR', 'MASTER_PORT', 'TORCHELASTIC_RUN_ID', 'TORCHELASTIC_RESTART_COUNT')
+    slurm = ('SLURM_JOB_ID', 'SLURM_STEP_ID')
+    return ' '.join(os.environ.get(name, '-') for name in (*names, *slurm))
+
+
+def _chosen_by_launch(folder: Path, name: str) -> str | None:
+    """The index that another process of this launch has chosen in the last minutes."""
+    path = folder / f'.launch-{name}.json'
+    try:
+        launch, chosen = json.loads(path.read_text())
+        recent = time.time() - path.stat().st_mtime < 600
+    except (OSError, ValueError):
+        return None
+    return chosen if launch == _launch() and recent and (folder / chosen).is_dir() else None
+
+
+def _entries(folder: Path, name: str) -> list[str]:
+    """Builds of an index, the newest first."""
+    return sorted((path.name for path in folder.glob(f'{name}-*')), reverse=True)
+
+
+def _look(folder: Path, name: str, root: Path) -> str | None:
+    entries = _entries(folder, name)
+    if not entries:
+        return None
+    try:
+        index = PatchIndex.load(folder / entries[0])
+    except LayoutError as error:
+        print_log(f'The index is made anew: {error}', logger='current', level=logging.WARNING)
+        return None
+    changed = _changed(index, root)
+    if changed is None:
+        return entries[0]
+    print_log(f'{root} changed ({changed}): its index is made anew', logger='current')
+    return None
+
+
+def _forget(folder: Path, name: str) -> None:
+    """Delete builds that nobody can be expected to use any more, and halves of killed ones."""
+    old = [folder / entry for entry in _entries(folder, name)[_KEPT:]]
+    for path in [*old, *folder.glob(f'.{name}-*')]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def cached_array(entry: Path | None, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:
+    """An array derived from an index, kept beside it.
+
+    Args:
+        entry: Folder of the index in the cache, or None.
+        name: File name without suffix; it must tell everything the array depends on.
+        make: Makes the array.
+    """
+    path = None if entry is None else entry / f'{name}.npy'
+    if path is not None and path.exists():
+        try:
+            return np.asarray(np.load(path, mmap_mode='r', allow_pickle=False))
+        except (OSError, ValueError):  # cut off while written: made anew
+            pass
+    array = make()
+    if path is not None and entry is not None and entry.is_dir():
+        partial = path.with_name(partial_name(path.name))
+        try:
+            with open(partial, 'wb') as file:
+                np.save(file, array, allow_pickle=False)
+            replace_file(partial, path)
+        except OSError as error:  # no room: made again the next time
+            partial.unlink(missing_ok=True)
+            print_log(f'{path} was not kept: {error}', logger='current', level=logging.WARNING)
+    return array

@@ -1,0 +1,1 @@
+"""Packed archives: format, reader, builder."""

@@ -1,0 +1,68 @@
+"""What a shard holds, kept beside it: lets a run go on, and makes the index at the end."""
+
+import io
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from swimdiff.datasets.packs.format import shard_name, write_atomically
+
+__all__ = ['Part', 'part_path', 'read_part']
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a shard holds, kept in a file beside it.
+
+    Args:
+        arrays: ``rows`` of the archive that are in it, and for each of these the columns that a
+            pack adds (all but ``shard``).
+        systems: Coordinate systems that ``systems`` counts.
+        unreadable: Rows left out, one message each.
+        size: Bytes of the shard.
+        files: Checksum of names, sizes and times of the files that it was made of.
+    """
+
+    arrays: Mapping[str, np.ndarray]
+    systems: list[str]
+    unreadable: list[str]
+    size: int
+    files: str
+
+    def save(self, path: Path) -> None:
+        """Write the part, whole or not at all."""
+        buffer = io.BytesIO()
+        arrays = dict(self.arrays, size=np.array(self.size), files=np.array(self.files))
+        for name, texts in (('of_systems', self.systems), ('unreadable', self.unreadable)):
+            arrays[name] = np.array([os.fsencode(text) for text in texts], 'S')
+        with zipfile.ZipFile(buffer, 'w') as file:
+            for name, array in arrays.items():
+                with file.open(zipfile.ZipInfo(f'{name}.npy'), 'w') as entry:
+                    np.lib.format.write_array(entry, array, allow_pickle=False)
+        write_atomically(path, buffer.getvalue())
+
+
+def part_path(root: Path, number: int) -> Path:
+    """File that tells what a shard holds."""
+    return root / 'parts' / f'shard-{number:05d}.npz'
+
+
+def read_part(root: Path, number: int) -> Part | None:
+    """What a finished shard holds; None for one that is not there, cut off, or not finished."""
+    try:
+        with np.load(part_path(root, number), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        lists = {
+            name: [os.fsdecode(bytes(text)) for text in arrays.pop(name)]
+            for name in ('of_systems', 'unreadable')
+        }
+        size, files = int(arrays.pop('size')), str(arrays.pop('files'))
+        if os.path.getsize(root / shard_name(number)) != size:
+            return None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    return Part(arrays, lists['of_systems'], lists['unreadable'], size, files)

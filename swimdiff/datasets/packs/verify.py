@@ -1,0 +1,75 @@
+"""Checking every byte of a pack."""
+
+from pathlib import Path
+
+import numpy as np
+
+from swimdiff.datasets.index.patch_index import PatchIndex
+from swimdiff.datasets.packs.format import HEADER, npy_header
+from swimdiff.datasets.packs.pool import Tick, run_parallel
+from swimdiff.datasets.packs.source import PackSource
+from swimdiff.errors import DataError
+
+__all__ = ['verify_pack']
+
+
+class _Verifier:
+    """Reads all records of a shard."""
+
+    def __init__(self, source: PackSource, index: PatchIndex) -> None:
+        self.source, self.index = source, index
+
+    def check(self, shard: int, each_row: Tick) -> list[str]:
+        """What is wrong with a shard, one message a plane."""
+        found: dict[str, None] = dict.fromkeys(self._header(shard))
+        for row in np.flatnonzero(self.index.columns['shard'] == shard).tolist():
+            try:
+                self.source.read(self.index, [row], self.source.bands)
+            except DataError:
+                found.update(dict.fromkeys(self._planes(row)))
+            each_row(None)
+        return list(found)
+
+    def _header(self, shard: int) -> list[str]:
+        size, shards = self.source.manifest.shard_bytes[shard], self.source.shards
+        try:
+            header = shards.read(shard, 0, HEADER).tobytes()
+        except DataError as error:
+            return [str(error)]
+        if header == npy_header(size - HEADER):
+            return []
+        return [
+            f'{shards.path(shard)} is damaged in its first {HEADER} bytes, the header of a .npy '
+            'file: NumPy may not open it. Copy the pack anew, or delete this file and run pack.py '
+            'again to write it anew.'
+        ]
+
+    def _planes(self, row: int) -> list[str]:
+        messages = []
+        for band in self.source.bands:
+            try:
+                self.source.read(self.index, [row], [band])
+            except DataError as error:
+                messages.append(str(error))
+        return messages
+
+
+def verify_pack(root: str | Path, workers: int = 1) -> list[str]:
+    """Compare all planes of a pack, its index and manifest with their checksums; and headers.
+
+    Args:
+        root: The pack.
+        workers: Processes.
+
+    Returns:
+        What is wrong, one message each; nothing for a pack that is whole.
+    """
+    try:
+        source = PackSource(root)
+        index = source.build()
+    except DataError as error:
+        return [str(error)]
+    shards = range(source.manifest.shards)
+    check = _Verifier(source, index).check
+    found = run_parallel(check, shards, workers, len(index), f'Verifying {root}')
+    return [message for messages in found for message in messages]

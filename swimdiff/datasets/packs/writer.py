@@ -1,0 +1,248 @@
+"""Writing one shard of a pack: what each worker of ``pack.py`` does."""
+
+import errno
+import os
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import xxhash
+
+from swimdiff.datasets.geo.access import open_raster
+from swimdiff.datasets.index.patch_index import PatchIndex
+from swimdiff.datasets.index.planes import stack_planes, stretch_table
+from swimdiff.datasets.index.source import PatchSource
+from swimdiff.datasets.packs.codecs import encode_jpeg
+from swimdiff.datasets.packs.format import HEADER, Manifest, checksum, npy_header, shard_name
+from swimdiff.datasets.packs.parts import Part, part_path, read_part
+from swimdiff.datasets.packs.pool import Tick
+from swimdiff.errors import DataError, LayoutError, RasterError
+
+__all__ = ['DiskFull', 'Packer']
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class DiskFull(DataError):
+    """No room for a shard."""
+
+
+def georeference(
+    source: PatchSource, index: PatchIndex, row: int, band: str, shape: tuple[int, int]
+) -> tuple[tuple[float, ...], str] | None:
+    """Affine transform and coordinate system (WKT) of the plane of a band, None without.
+
+    Asked of the source where it knows; else read from the file of the band, if that file is the
+    patch and not something larger.
+    """
+    own = getattr(source, 'georeference', None)
+    if own is not None:
+        return own(index, row, band)
+    try:
+        dataset = open_raster(source.rasters(index, row, [band])[0])
+    except (OSError, RuntimeError):
+        return None
+    transform, system = dataset.GetGeoTransform(can_return_null=True), dataset.GetSpatialRef()
+    if transform is None or system is None or (dataset.RasterYSize, dataset.RasterXSize) != shape:
+        return None
+    return tuple(transform), system.ExportToWkt(['FORMAT=WKT2_2019'])
+
+
+class Packer:
+    """Writes shards of one pack.
+
+    Args:
+        root: The pack.
+        manifest: What goes into it.
+        source: The archive.
+        index: Its index.
+        skip_unreadable: Leave out rows that cannot be read, instead of stopping.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        manifest: Manifest,
+        source: PatchSource,
+        index: PatchIndex,
+        skip_unreadable: bool = False,
+    ) -> None:
+        self.root, self.manifest = root, manifest
+        self.source, self.index = source, index
+        self.skip_unreadable = skip_unreadable
+        shapes = [(height, width) for height, width in manifest.shapes]
+        self._shapes = shapes
+        self._finest = shapes.index(max(shapes))
+        self._tables = None
+        # A pack of a stretched pack says how it was stretched, and is not stretched again.
+        if manifest.stretch is not None and not getattr(source, 'stretched', False):
+            low, high = (
+                [manifest.stretch[name][band] for band in manifest.bands]
+                for name in ('low', 'high')
+            )
+            self._tables = stretch_table(low, high, source.dtype)
+
+    def write(self, number: int, each_row: Tick) -> Part:
+        """Write a shard, unless it is there already.
+
+        Args:
+            number: Number of the shard.
+            each_row: Called after each row, with the message of one that was left out.
+
+        Raises:
+            LayoutError: A file is missing, or changed since the shard was written.
+            RasterError: A file is damaged.
+            DiskFull: No room.
+        """
+        rows = self.manifest.rows_of(number)
+        files = self._files_checksum(rows)
+        done = self._finished(number, files)
+        if done is not None:
+            for message in done.unreadable:
+                each_row(message)
+            for _ in range(len(rows) - len(done.unreadable)):
+                each_row(None)
+            return done
+        path = self.root / shard_name(number)
+        partial = self.root / f'.{path.name}.partial'
+        try:
+            with open(partial, 'wb', 1 << 22) as file:
+                part = self._write_rows(file, rows, files, each_row)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+            part.save(part_path(self.root, number))
+        except OSError as error:
+            if error.errno in _FULL:
+                raise DiskFull(f'{path} does not fit on the disk: {error}.') from error
+            raise
+        finally:
+            partial.unlink(missing_ok=True)
+        return part
+
+    def check(self, number: int, each_row: Tick) -> None:
+        """Compare the archive with what a shard was made of; one without its part is not judged.
+
+        Raises:
+            LayoutError: Files changed since the shard was written.
+        """
+        rows = self.manifest.rows_of(number)
+        self._finished(number, self._files_checksum(rows))
+        for _ in rows:
+            each_row(None)
+
+    def _finished(self, number: int, files: str) -> Part | None:
+        """What a finished shard holds, if it is there and of the files that are there now."""
+        done = read_part(self.root, number)
+        if done is not None and done.files != files:
+            rows = self.manifest.rows_of(number)
+            raise LayoutError(
+                f'{self.source.root} changed since {self.root / shard_name(number)} was '
+                f'packed from it: files of {self.index.paths[rows[0]]} to '
+                f'{self.index.paths[rows[-1]]} have other sizes or times. Delete that shard '
+                'to pack these again, or begin anew in another folder.'
+            )
+        return done
+
+    def _files_checksum(self, rows: range) -> str:
+        hasher = xxhash.xxh3_64()
+        for row in rows:
+            for name in dict.fromkeys(self.source.rasters(self.index, row, self.manifest.bands)):
+                try:
+                    found = os.stat(name)
+                    told = f'{found.st_size} {found.st_mtime_ns}'
+                except OSError:
+                    told = 'missing'
+                hasher.update(os.fsencode(f'{os.path.relpath(name, self.source.root)} {told}\n'))
+        return hasher.hexdigest()
+
+    def _write_rows(self, file: BinaryIO, rows: range, files: str, each_row: Tick) -> Part:
+        file.write(bytes(HEADER))
+        start, kept = HEADER, []
+        systems: dict[str, int] = {}
+        columns: dict[str, list[Any]] = {name: [] for name in _PER_ROW}
+        unreadable: list[str] = []
+        for row in rows:
+            try:
+                planes = self._planes(row)
+            except (LayoutError, RasterError) as error:
+                if not self.skip_unreadable:
+                    raise
+                unreadable.append(str(error))
+                each_row(unreadable[-1])
+                continue
+            blobs = self._encode(row, planes)
+            for blob in blobs:
+                file.write(blob)
+            place = georeference(
+                self.source,
+                self.index,
+                row,
+                self.manifest.bands[self._finest],
+                self._shapes[self._finest],
+            )
+            transform, system = place or ((np.nan,) * 6, None)
+            kept.append(row)
+            lengths = [_length(blob) for blob in blobs]
+            columns['start'].append(start)
+            columns['lengths'].append(lengths)
+            columns['checksums'].append([checksum(plane) for plane in planes])
+            columns['transforms'].append(transform)
+            columns['systems'].append(
+                -1 if system is None else systems.setdefault(system, len(systems))
+            )
+            columns['dates'].append(self.source.row_date(self.index, row).encode())
+            start += sum(lengths)
+            each_row(None)
+        file.seek(0)
+        file.write(npy_header(start - HEADER))
+        arrays = {'rows': np.array(kept, np.int64)}
+        for name, (kind, shape) in _PER_ROW.items():
+            filled = (len(kept), *(len(self._shapes) if n < 0 else n for n in shape))
+            values = np.array(columns[name], kind)
+            arrays[name] = values.reshape(filled)
+        return Part(arrays, list(systems), unreadable, start, files)
+
+    def _planes(self, row: int) -> list[np.ndarray]:
+        made = self.manifest
+        planes = self.source.read(self.index, [row], made.bands)[0]
+        for band, plane, shape in zip(made.bands, planes, self._shapes, strict=True):
+            if plane.shape != shape or plane.dtype.name != self.source.dtype:
+                raise RasterError(
+                    f'{self.source.path(self.index, row)}: band {band} has {plane.shape[1]} x '
+                    f'{plane.shape[0]} pixels of {plane.dtype.name}. Expected {shape[1]} x '
+                    f'{shape[0]} of {self.source.dtype}, as in the first patch: a pack holds '
+                    'patches of one size.'
+                )
+        if self._tables is not None:
+            pairs = zip(planes, self._tables, strict=True)
+            planes = [stack_planes([plane], tables=[table])[..., 0] for plane, table in pairs]
+        return [np.ascontiguousarray(plane) for plane in planes]
+
+    def lengths(self, row: int) -> list[int]:
+        """Bytes of each plane of a row as it would be written."""
+        return [_length(blob) for blob in self._encode(row, self._planes(row))]
+
+    def _encode(self, row: int, planes: list[np.ndarray]) -> list[Any]:
+        if self.manifest.codec == 'raw':
+            return list(planes)
+        files = self.source.rasters(self.index, row, self.manifest.bands)
+        if len(files) != len(planes):
+            return list(planes)
+        pairs = zip(files, planes, strict=True)
+        return [encode_jpeg(file, plane) or plane for file, plane in pairs]
+
+
+def _length(blob: bytes | np.ndarray) -> int:
+    return len(blob) if isinstance(blob, bytes) else blob.nbytes
+
+
+#: Type and shape after the first axis of each column; -1: one entry a band.
+_PER_ROW: dict[str, tuple[str, tuple[int, ...]]] = {
+    'start': ('<i8', ()),
+    'lengths': ('<u4', (-1,)),
+    'checksums': ('<u4', (-1,)),
+    'transforms': ('<f8', (6,)),
+    'systems': ('<i2', ()),
+    'dates': ('S', ()),
+}

@@ -1,0 +1,1 @@
+"""Pictures with three channels: read them, judge their depth, divide them into parts."""

@@ -1,0 +1,1 @@
+"""Patches of rasters of any kind: find, open, place windows, judge, read."""

@@ -1,0 +1,272 @@
+"""The index of a folder of scenes: opened, grouped, cut into windows and judged, in parallel."""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from mmengine.logging import print_log
+
+from swimdiff.datasets.geo.ground import same_system
+from swimdiff.datasets.index.patch_index import PatchIndex, Strings
+from swimdiff.datasets.rasters.choice import Opener, drop_links, drop_unused
+from swimdiff.datasets.rasters.files import BandNames, find_scenes
+from swimdiff.datasets.rasters.opening import SceneRasters
+from swimdiff.datasets.rasters.options import RasterOptions
+from swimdiff.datasets.rasters.places import Place, group_scenes, lay_grid
+from swimdiff.datasets.rasters.reading import close_files, opened
+from swimdiff.datasets.rasters.windows import Sizes, Windows, arranged, fit_windows
+from swimdiff.errors import DataError, LayoutError, RasterError, readable
+from swimdiff.progress import track
+
+__all__ = ['build_index']
+
+#: Opening files waits for the disk, most of all for one behind a network.
+_THREADS = 16
+#: Scenes that a message names.
+_NAMED = 5
+
+
+def build_index(
+    root: Path,
+    bands: Sequence[str],
+    pixels: tuple[str, str],
+    names: BandNames,
+    options: RasterOptions,
+    sizes: Sizes,
+    date: Callable[[str], str],
+) -> PatchIndex:
+    """Index a folder of scenes.
+
+    Args:
+        root: The folder.
+        bands: Bands that a scene must have.
+        pixels: Type of the pixels that it must have, and the path of a scene of that type.
+        names: Recognises bands.
+        options: How scenes are found and judged.
+        sizes: Sizes of windows.
+        date: Date of a scene by its path.
+
+    Raises:
+        LayoutError: No window can be cut.
+    """
+    visited: list[str] = []
+    stamp, begun = os.stat(root).st_mtime_ns, time.time_ns()
+    found, notes = drop_links(root, list(find_scenes(root, names, options, visited)))
+    opener = Opener(root, bands, *pixels, names, options)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        jobs = pool.map(opener.open, found)
+        results = list(track(jobs, len(found), f'Opening the scenes of {root}'))
+    scenes, left_out, unused = drop_unused(opener, zip(found, results, strict=True))
+    asked = len(scenes) + len(left_out)
+    notes += unused
+    if not scenes:
+        raise LayoutError(left_out[0] if left_out else f'{root} holds no scene any more.')
+    scenes = _one_spelling(scenes)
+    scenes.sort(key=lambda scene: (date(scene.path), scene.path))
+    if options.min_clear and not any(scene.mask for scene in scenes):
+        raise LayoutError(
+            f'min_clear={options.min_clear}, but none of the {len(scenes)} scenes of {root} has a '
+            f'cloud mask as {options.clouds} describes it. Describe where it is, or leave out '
+            'min_clear.'
+        )
+    places, members = _places(root, scenes, options, sizes)
+    windows, broken = _windows(root, scenes, places, members, options, sizes)
+    left_out += broken
+    cell = sizes.patch if options.windows == 'grid' else sizes.stride
+    made = arranged(windows, places, sizes, cell)
+    _report(root, scenes, places, windows, options, len(made.names))
+    notes += _fruitless(root, scenes, windows, options, cell)
+    if not len(made.names):
+        if broken:
+            raise RasterError(broken[0])
+        raise LayoutError(_nothing(root, scenes, windows, cell))
+    systems: list[str] = []
+    # Those of scenes that are left out as well: they may be mended.
+    files = {file for scene in found for file in scene.bands.values() or [scene.path]}
+    files |= {scene.mask.file for scene in scenes if scene.mask}
+    watched, times = _watched(root, stamp, visited, sorted(files))
+    # What changed while it was being read is not what was read: it never counts as unchanged.
+    times[times > begun] = -1
+    return PatchIndex(
+        locations=made.names,
+        paths=Strings.of(scenes[number].path for number in made.columns['scene'].tolist()),
+        first=made.first,
+        centres=made.centres,
+        columns=made.columns,
+        watched=watched,
+        times=times,
+        about=dict(
+            left_out=left_out,
+            asked=asked,
+            asked_for='scenes',
+            notes=notes,
+            scenes=[dict(s.json(), system=_number(s.system, systems)) for s in scenes],
+            places=[[p.name, _number(p.system, systems), *p[2:]] for p in places],
+            systems=systems,
+        ),
+    )
+
+
+def _one_spelling(scenes: Iterable[SceneRasters]) -> list[SceneRasters]:
+    """The scenes with one text for each coordinate system, however their files write it."""
+    texts: list[str] = []
+    known: dict[str, str] = {}
+    for text in {scene.system: None for scene in scenes}:
+        known[text] = next((other for other in texts if same_system(other, text)), text)
+        texts.append(text)
+    return [replace(scene, system=known[scene.system]) for scene in scenes]
+
+
+def _number(system: str, systems: list[str]) -> int:
+    """Number of a coordinate system in a list that grows; systems are few."""
+    if system not in systems:
+        systems.append(system)
+    return systems.index(system)
+
+
+def _places(
+    root: Path, scenes: list[SceneRasters], options: RasterOptions, sizes: Sizes
+) -> tuple[list[Place], list[list[int]]]:
+    """The places by name, and the scenes of each."""
+    groups = []
+    for members in group_scenes(scenes, options.same_place):
+        path = scenes[members[0]].path
+        groups.append((root.absolute().name if path == '.' else path, members))
+    groups.sort()
+    places = [
+        lay_grid(name, [scenes[i] for i in members], sizes.pixel_metres, sizes.step, sizes.patch)
+        for name, members in groups
+    ]
+    return places, [members for _, members in groups]
+
+
+def _windows(
+    root: Path,
+    scenes: Sequence[SceneRasters],
+    places: Sequence[Place],
+    members: Sequence[Sequence[int]],
+    options: RasterOptions,
+    sizes: Sizes,
+) -> tuple[list[tuple[int, int, Windows]], list[str]]:
+    """Windows of each place and scene, and messages on scenes that cannot be read."""
+    work = [(place, scene) for place, group in enumerate(members) for scene in group]
+
+    def fit(job: tuple[int, int]) -> Windows | str:
+        place, scene = job
+        try:
+            return fit_windows(root, scenes[scene], places[place], sizes, options)
+        except DataError as error:
+            return str(error)
+        finally:
+            close_files()
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(track(pool.map(fit, work), len(work), f'Judging the windows of {root}'))
+    broken = [result for result in results if isinstance(result, str)]
+    windows = [
+        (*job, result)
+        for job, result in zip(work, results, strict=True)
+        if not isinstance(result, str)
+    ]
+    return windows, broken
+
+
+def _report(
+    root: Path,
+    scenes: Sequence[SceneRasters],
+    places: Sequence[Place],
+    windows: Sequence[tuple[int, int, Windows]],
+    options: RasterOptions,
+    locations: int,
+) -> None:
+    found = [result for _, _, result in windows]
+    seen, empty = sum(w.seen for w in found), sum(w.empty for w in found)
+    cloudy, fit = sum(w.cloudy for w in found), sum(len(w.rows) for w in found)
+    text = (
+        f'{root}: {len(scenes)} scenes at {len(places)} places, {fit} patches of {locations} '
+        f'windows; of {seen} patches {empty} have less than {options.min_valid:.0%} data'
+    )
+    if options.min_clear:
+        without = sum(scene.mask is None for scene in scenes)
+        text += (
+            f', {cloudy} are clear to less than {options.min_clear:.0%} ({without} scenes without '
+            'a cloud mask are taken as clear)'
+        )
+    print_log(readable(text), logger='current')
+
+
+def _fruitless(
+    root: Path,
+    scenes: Sequence[SceneRasters],
+    windows: Sequence[tuple[int, int, Windows]],
+    options: RasterOptions,
+    cell: int,
+) -> list[str]:
+    """Return a note on the scenes that give no patch."""
+    named = []
+    for _, number, found in windows:
+        if len(found.rows):
+            continue
+        reason = f'no window of {cell} pixels fits into it'
+        if found.seen:
+            reason = f'less than {options.min_valid:.0%} data in all of its {found.seen} windows'
+            if found.cloudy:
+                reason += f', or less than {options.min_clear:.0%} clear'
+        named.append(f'{root / scenes[number].path} ({reason})')
+    if not named:
+        return []
+    more = f' and {len(named) - _NAMED} more' if len(named) > _NAMED else ''
+    which = ', '.join(named[:_NAMED])
+    return [f'{len(named)} of {len(scenes)} scenes give no patch: {which}{more}']
+
+
+def _nothing(
+    root: Path,
+    scenes: Sequence[SceneRasters],
+    windows: Sequence[tuple[int, int, Windows]],
+    cell: int,
+) -> str:
+    """Why not one window is left."""
+    seen = sum(result.seen for _, _, result in windows)
+    if seen:
+        empty = sum(result.empty for _, _, result in windows)
+        return (
+            f'None of the {seen} windows of {root} is fit: {empty} have too little data, '
+            f'{seen - empty} too much cloud. Lower min_valid or min_clear, or set '
+            'zeros_are_nodata=False where zero is a value.'
+        )
+    sizes = [max((band.width, band.height) for band in scene.bands.values()) for scene in scenes]
+    width, height = max(sizes)
+    return (
+        f'No window of {cell} pixels fits into any of the {len(scenes)} scenes of {root}; the '
+        f'largest has {width} x {height} pixels. Lower patch (or patch_metres, stride).'
+    )
+
+
+def _watched(
+    root: Path, stamp: int, folders: Sequence[str], files: Sequence[str]
+) -> tuple[Strings, np.ndarray]:
+    """Everything whose time shows a change, the root first."""
+    sources = [
+        os.path.relpath(source, root)
+        for file in files
+        if file.lower().endswith('.vrt')
+        for source in _sources(str(root / file))
+    ]
+    inner = {os.path.dirname(file) for file in files}
+    names = sorted({*folders, *inner, *files, *sources} - {''})
+    names = ['', *(name for name in names if (root / name).exists())]
+    times = [stamp, *(os.stat(root / name).st_mtime_ns for name in names[1:])]
+    return Strings.of(names), np.array(times, np.int64)
+
+
+def _sources(path: str) -> list[str]:
+    """Files that a virtual raster is made of."""
+    try:
+        return opened(path).GetFileList() or []
+    except DataError:  # left out, and said so
+        return []

@@ -1,0 +1,160 @@
+"""Which of the rasters found are scenes to be used, and what is said of the others."""
+
+import glob
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from swimdiff.datasets.rasters.files import BandNames, FoundScene
+from swimdiff.datasets.rasters.opening import SceneRasters, open_scene
+from swimdiff.datasets.rasters.options import RasterOptions
+from swimdiff.datasets.rasters.reading import read_block
+from swimdiff.errors import BandError, DataError, LayoutError, RasterError
+
+__all__ = ['Opener', 'drop_links', 'drop_unused']
+
+#: GDAL's names of the types, for advice.
+_GDAL_TYPES = dict(uint8='Byte', uint16='UInt16', int16='Int16', float32='Float32')
+#: Pixels along a side of the piece by which a copy is known.
+_PIECE = 64
+
+
+@dataclass(frozen=True)
+class Opener:
+    """Opens scenes and checks that they are like the others.
+
+    Args:
+        root: The folder of scenes.
+        bands: Bands that a scene must have.
+        dtype: Type of the pixels that it must have.
+        typical: A scene of that type.
+        names: Recognises bands.
+        options: How scenes are found and judged.
+    """
+
+    root: Path
+    bands: Sequence[str]
+    dtype: str
+    typical: str
+    names: BandNames
+    options: RasterOptions
+
+    def open(self, scene: FoundScene) -> SceneRasters | str:
+        """Return a scene, or the message of why it cannot be used."""
+        try:
+            made = open_scene(self.root, scene, self.bands, self.names, self.options)
+            if made.dtype == self.dtype:
+                return made
+            # What a folder of band files begins with, or the file itself.
+            pattern = glob.escape(scene.path) + ('[-_. /]*' if scene.bands else '')
+            raise RasterError(
+                f'{self.root / scene.path} holds {made.dtype} pixels. Expected {self.dtype}, as '
+                f'most of the first scenes hold, {self.root / self.typical} among them. Convert it '
+                f'(gdal_translate -ot {_GDAL_TYPES[self.dtype]}), or leave it out: '
+                f'exclude=[{pattern!r}].'
+            )
+        except DataError as error:
+            if not scene.beside:
+                return str(error)
+            if isinstance(error, BandError | LayoutError):
+                return f'its bands are not described as {", ".join(self.bands)} (see gdalinfo)'
+            return str(error)
+
+
+def drop_links(root: Path, scenes: Sequence[FoundScene]) -> tuple[list[FoundScene], list[str]]:
+    """Return the scenes without those that are links to files of another, and a note on these."""
+    kept: dict[tuple, FoundScene] = {}
+    links = []
+    for scene in scenes:
+        files = scene.bands or {'': scene.path}
+        stats = [os.stat(root / file) for file in files.values() if (root / file).exists()]
+        identity = (tuple(files), *((about.st_dev, about.st_ino) for about in stats))
+        first = kept.setdefault(identity, scene) if stats else scene
+        if first is not scene:
+            links.append((scene, first))
+    if not links:
+        return list(scenes), []
+    gone = {id(scene) for scene, _ in links}
+    (scene, first), text = links[0], 'scenes are links' if len(links) > 1 else 'scene is a link'
+    note = (
+        f'{len(links)} {text} to files of another and no date of its own, for example '
+        f'{root / scene.path} to {root / first.path}: not used'
+    )
+    return [scene for scene in scenes if id(scene) not in gone], [note]
+
+
+@dataclass
+class _Unused:
+    """Rasters that are not used, and why."""
+
+    reasons: list[tuple[str, str]] = field(default_factory=list)
+
+    def tell(self, root: Path) -> list[str]:
+        if not self.reasons:
+            return []
+        path, reason = self.reasons[0]
+        count = len(self.reasons)
+        return [
+            f'{count} {"rasters are" if count > 1 else "raster is"} not used, as files beside '
+            f'{"them" if count > 1 else "it"} name their bands, for example {root / path}: '
+            f'{reason}. If that is meant, exclude=[{glob.escape(path)!r}] keeps this one from '
+            'being looked at; else describe its bands, or move it into a folder of its own.'
+        ]
+
+
+def drop_unused(
+    opener: Opener, found: Iterable[tuple[FoundScene, SceneRasters | str]]
+) -> tuple[list[SceneRasters], list[str], list[str]]:
+    """Divide what was opened.
+
+    Args:
+        opener: Opened the scenes.
+        found: Scenes as found and as opened, or the message of why they cannot be.
+
+    Returns:
+        Scenes to be used, messages on scenes that cannot be read, and notes on rasters that lie
+        beside band files and are not scenes of their own.
+    """
+    pairs = list(found)
+    scenes = [made for scene, made in pairs if not (scene.beside or isinstance(made, str))]
+    broken = [made for scene, made in pairs if isinstance(made, str) and not scene.beside]
+    by_folder: dict[str, list[SceneRasters]] = {}
+    for scene, made in pairs:
+        if not (scene.beside or isinstance(made, str)):
+            by_folder.setdefault(scene.folder, []).append(made)
+    unused = _Unused()
+    for scene, made in pairs:
+        if not scene.beside:
+            continue
+        if isinstance(made, str):
+            unused.reasons.append((scene.path, made))
+            continue
+        others = by_folder.get(scene.folder, [])
+        twin = next((other for other in others if _same_pixels(opener, made, other)), None)
+        if twin is None:
+            scenes.append(made)
+        else:
+            unused.reasons.append((scene.path, f'it holds the same pixels as {twin.path}'))
+    return scenes, broken, unused.tell(opener.root)
+
+
+def _same_pixels(opener: Opener, one: SceneRasters, other: SceneRasters) -> bool:
+    """Return whether two scenes of one extent hold the same picture: a stack of band files."""
+    if one.extent != other.extent:
+        return False
+    name = opener.bands[0]
+    pieces = []
+    for scene in (one, other):
+        band = scene.bands[name]
+        width, height = min(_PIECE, band.width), min(_PIECE, band.height)
+        window = (band.width - width) // 2, (band.height - height) // 2, width, height
+        try:
+            path = os.path.join(opener.root, band.file)
+            pieces.append(read_block(path, [band], window, (height, width), scene.dtype))
+        except DataError:  # left out when its windows are judged, and said so
+            return False
+    first, second = pieces
+    return np.array_equal(first, second)

@@ -1,0 +1,79 @@
+"""Saving through the engine, whole or not at all."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+
+from swimdiff.engine.optimizers import gather_optimizer
+from swimdiff.files import partial_name, replace_file
+
+__all__ = ['AtomicRunner', 'LateRemoval', 'save_atomically', 'updated']
+
+
+def save_atomically(runner: Runner, folder: str, filename: str, *args: Any, **options: Any) -> None:
+    """``runner.save_checkpoint``, whole or not at all.
+
+    Args:
+        runner: The engine's runner; with its plain one, only the first process writes.
+        folder: Where to.
+        filename: Name of the checkpoint.
+        *args: As for ``save_checkpoint``.
+        **options: As for ``save_checkpoint``.
+
+    Raises:
+        OSError: It could not be written; nothing is left of it.
+    """
+    partial, final = Path(folder, partial_name(filename)), Path(folder, filename)
+    if options.get('save_optimizer', True):
+        gather_optimizer(runner)
+    try:
+        runner.save_checkpoint(folder, partial.name, *args, **options)
+        if partial.is_dir():  # a sharding strategy: a file a process
+            final.mkdir(exist_ok=True)
+            for part in partial.iterdir():
+                replace_file(part, final / part.name)
+        elif is_main_process():
+            replace_file(partial, final)
+    finally:
+        # A strategy may let all processes write.
+        if partial.is_dir():
+            shutil.rmtree(partial)
+        partial.unlink(missing_ok=True)
+
+
+def updated(runner: Runner) -> bool:
+    """Whether the last iteration moved the weights: no gradients are waiting to be added to."""
+    wrapper = runner.optim_wrapper
+    return wrapper.should_update() if hasattr(wrapper, 'should_update') else True
+
+
+class LateRemoval:
+    """A file backend that removes nothing yet: the engine deletes the old before it saves."""
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+        self.waiting: list[str] = []
+
+    def remove(self, path: str) -> None:
+        """Note what is to be removed once the new one is down."""
+        self.waiting.append(path)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+
+class AtomicRunner:
+    """A runner whose ``save_checkpoint`` is ours, for the engine's own saving of the best."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
+
+    def save_checkpoint(self, *args: Any, **options: Any) -> None:
+        """Save whole or not at all."""
+        save_atomically(self.runner, *args, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.runner, name)

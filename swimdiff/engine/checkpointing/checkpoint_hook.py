@@ -1,0 +1,304 @@
+"""Checkpoints that a kill, a full disk or a power cut cannot spoil."""
+
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.fileio import LocalBackend
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner
+
+from swimdiff.engine.agreement import any_process
+from swimdiff.engine.checkpointing.atomic_saving import (
+    AtomicRunner,
+    LateRemoval,
+    save_atomically,
+    updated,
+)
+from swimdiff.engine.checkpointing.last_checkpoint import NOTE
+from swimdiff.engine.checkpointing.resuming import choose_checkpoint
+from swimdiff.engine.guards.finite_loss_hook import look_before_saving
+from swimdiff.engine.optimizers import gather_optimizer
+from swimdiff.errors import CheckpointError, ConfigError
+from swimdiff.files import clean_partials, replace_text
+from swimdiff.launch.elastic import current_launch
+from swimdiff.registry import HOOKS
+
+__all__ = ['AtomicCheckpointHook']
+
+
+@HOOKS.register_module()
+class AtomicCheckpointHook(CheckpointHook):
+    """The engine's hook, writing whole files or none, and finding the last whole one.
+
+    A checkpoint is written beside its place, flushed to the disk and renamed; only then is anything
+    older deleted. What ``resume`` goes on from is the newest whole checkpoint, see
+    :func:`choose_checkpoint`.
+
+    With gradient accumulation, what is due while gradients wait is saved at the next update: sums
+    of gradients are in no checkpoint.
+
+    Besides the engine's ``interval``, ``iter_N.pth`` may be saved in between; of these, only such
+    as are among the newest two checkpoints stay.
+
+    Args:
+        *args: See the engine's ``CheckpointHook``.
+        steps (int, optional): Iterations between two saves in between. Defaults to None.
+        minutes (float, optional): Minutes after the last save at which to save in between.
+            Defaults to None.
+        check_every (int): Updates of the weights between two looks at the clock, on which all
+            processes agree. Defaults to 10.
+        max_failures (int): Saves in a row that may fail (disk full) before training stops; each is
+            warned of. Defaults to 3.
+        **kwargs: See the engine's ``CheckpointHook``.
+
+    Raises:
+        ConfigError: One of ours is not positive.
+    """
+
+    file_backend: Any
+    last_ckpt: str | None
+
+    def __init__(
+        self,
+        *args: Any,
+        steps: int | None = None,
+        minutes: float | None = None,
+        check_every: int = 10,
+        max_failures: int = 3,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        own = dict(steps=steps, minutes=minutes, check_every=check_every, max_failures=max_failures)
+        for name, value in own.items():
+            if value is not None and value <= 0:
+                raise ConfigError(f'AtomicCheckpointHook: {name}={value}, expected more than 0')
+        self.steps, self.minutes, self.check_every = steps, minutes, check_every
+        self.max_failures = max_failures
+        self._settled = False
+        self._waiting: int | None = None  # number of a checkpoint that is due at the next update
+        self._failures, self._updates = 0, 0
+        self._saved_at, self._saved_when = -1, time.monotonic()
+
+    def before_run(self, runner: Runner) -> None:
+        """Decide what to go on from, where :func:`settle_resume` has not."""
+        self.settle(runner)
+
+    def settle(self, runner: Runner) -> None:
+        """Decide what to go on from, once for all processes."""
+        if self._settled:
+            return
+        self._settled = True
+        launch = current_launch()
+        choice: list[Any] = [None, None]
+        if is_main_process():
+            folders = (runner.work_dir, self._folder(runner))
+            # What the first process raises has to be raised by all.
+            try:
+                choice[0] = choose_checkpoint(
+                    runner, folders, self.save_optimizer, launch.restarted
+                )
+            except CheckpointError as error:
+                choice[1] = error
+            except OSError as error:
+                choice[1] = CheckpointError(
+                    f'The checkpoints in {runner.work_dir} cannot be looked through: {error}. Make '
+                    'the folder readable, or take another work_dir.'
+                )
+        broadcast_object_list(choice)
+        path, problem = choice
+        if problem is not None:
+            raise problem
+        if path is not None:
+            runner._load_from = path
+        runner._resume = path is not None
+        if is_main_process():
+            launch.begin()
+
+    def _folder(self, runner: Runner) -> str:
+        """Where checkpoints go: the engine puts the name of the work dir below ``out_dir``."""
+        if self.out_dir is None or str(self.out_dir) == runner.work_dir:
+            return runner.work_dir
+        return os.path.join(self.out_dir, os.path.basename(runner.work_dir.rstrip(os.sep)))
+
+    def before_train(self, runner: Runner) -> None:
+        """Clean up after killed writers, and start the clock."""
+        super().before_train(runner)
+        self._saved_when = time.monotonic()
+        self._local = isinstance(self.file_backend, LocalBackend)
+        if is_main_process():
+            for folder in {runner.work_dir, str(self.out_dir)} if self._local else ():
+                for path in clean_partials(Path(folder)):
+                    runner.logger.info(f'Deleted {path}, which a killed writer left unfinished')
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Save what is due by the engine's interval, or in between."""
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        if not updated(runner):
+            return
+        if self._waiting is not None:
+            meta = dict(epoch=runner.epoch, iter=runner.iter + 1)
+            look_before_saving(runner)
+            step = self._waiting if self.by_epoch else meta['iter']
+            self._save_checkpoint_with_step(runner, step, meta)
+        self._updates += 1
+        due = self.steps is not None and self.every_n_train_iters(runner, self.steps)
+        if self.minutes is not None and self._updates % self.check_every == 0:
+            late = time.monotonic() - self._saved_when >= 60 * self.minutes
+            # The first process has the clock.
+            due = any_process(late and is_main_process()) or due
+        if due:
+            self.save_between(runner)
+
+    def save_between(self, runner: Runner) -> bool:
+        """Save after an iteration, unless that was just done; all processes have to call.
+
+        Args:
+            runner: In ``after_train_iter``.
+
+        Returns:
+            Whether it is saved, on the first process; True on the others.
+        """
+        done = runner.iter + 1
+        if self._saved_at != done:
+            runner.logger.info(f'Saving checkpoint at {done} iterations')
+            look_before_saving(runner)
+            meta = dict(epoch=runner.epoch, iter=done)
+            self._save(runner, f'iter_{done}.pth', meta, between=True)
+        return self._failures == 0
+
+    def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict) -> None:
+        """Save a checkpoint of the engine's interval."""
+        runner = runner.runner if isinstance(runner, AtomicRunner) else runner
+        name = self.filename_tmpl.format(step)
+        if not updated(runner):
+            self._waiting = step
+            runner.logger.info(f'{name} is saved at the next update: gradients are waiting for it')
+            return
+        self._waiting = None
+        if self.max_keep_ckpts <= 0:
+            self._save(runner, name, meta)
+            return
+        before = list(self.keep_ckpt_ids)
+        ids = [*(one for one in before if one != step), step]
+        self._keep(runner, ids[-self.max_keep_ckpts :])
+        if self._save(runner, name, meta):
+            self._remove(self.filename_tmpl.format(one) for one in ids[: -self.max_keep_ckpts])
+        else:
+            self._keep(runner, before)
+
+    def _keep(self, runner: Runner, ids: list[int]) -> None:
+        self.keep_ckpt_ids.clear()
+        self.keep_ckpt_ids.extend(ids)
+        runner.message_hub.update_info('keep_ckpt_ids', ids)
+
+    def _save(self, runner: Runner, name: str, meta: dict, between: bool = False) -> bool:
+        """Save one file, note it as the last, delete older ones in between."""
+        hub, before = runner.message_hub, self.last_ckpt
+        # by which FlexibleRunner sets the meta: whether the epoch has ended and is not counted yet
+        ended = self.by_epoch and meta['epoch'] > runner.epoch
+        kept = [one for one in self._between(runner) if one != name]
+        self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
+        hub.update_info('last_ckpt', self.last_ckpt)
+        hub.update_info('between_ckpts', [*kept, name] if between else kept)
+        options = dict(
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=dict(meta, written=time.time()),
+            by_epoch=ended,
+            backend_args=self.backend_args,
+            **self.args,
+        )
+        self._saved_at, self._saved_when = meta['iter'], time.monotonic()
+        try:
+            if self._local:
+                save_atomically(runner, self.out_dir, name, self.file_client_args, **options)
+            else:
+                gather_optimizer(runner)
+                runner.save_checkpoint(self.out_dir, name, self.file_client_args, **options)
+            if is_main_process():
+                replace_text(Path(runner.work_dir, NOTE), str(self.last_ckpt))
+        except OSError as error:
+            self.last_ckpt = before
+            hub.update_info('last_ckpt', before)
+            hub.update_info('between_ckpts', kept)
+            self._failed(runner, name, error)
+            return False
+        self._failures = 0
+        newest = {name, os.path.basename(str(before))}
+        now = self._between(runner)
+        hub.update_info('between_ckpts', [one for one in now if one in newest])
+        self._remove(one for one in now if one not in newest)
+        return True
+
+    def _between(self, runner: Runner) -> list[str]:
+        return list(runner.message_hub.runtime_info.get('between_ckpts', ()))
+
+    def _remove(self, names: Iterable[str]) -> None:
+        """Delete checkpoints that newer ones replace."""
+        for name in names if is_main_process() else ():
+            path = self.file_backend.join_path(self.out_dir, name)
+            if self.file_backend.isfile(path):
+                self.file_backend.remove(path)
+            elif self.file_backend.isdir(path):  # of a sharding strategy
+                self.file_backend.rmtree(path)
+
+    def _failed(self, runner: Runner, name: str, error: OSError) -> None:
+        """Say that nothing was saved.
+
+        Raises:
+            CheckpointError: It was once too often.
+        """
+        self._failures += 1
+        left = self.max_failures - self._failures
+        text = (
+            f'{name} could not be written to {self.out_dir}: {error}. Nothing older was deleted; '
+            f'the last checkpoint is {self.last_ckpt or "none"}. Make room there, or save '
+            'elsewhere (default_hooks.checkpoint.out_dir)'
+        )
+        if left <= 0:
+            raise CheckpointError(
+                f'{text}. {self._failures} saves in a row failed; go on with --resume.'
+            ) from error
+        runner.logger.warning(f'{text}; training goes on and stops after {left} more failures.')
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        """Save the best one as the engine does, and delete the one before afterwards."""
+        if not self.save_best:
+            return
+        # All processes save or none, though their scores may differ in the last bits.
+        shared = [metrics]
+        broadcast_object_list(shared)
+        metrics = shared[0]
+        known, backend = runner.message_hub.runtime_info, self.file_backend
+        before = {key: value for key, value in known.items() if key.startswith('best_')}
+        names = (
+            getattr(self, 'best_ckpt_path', None),
+            dict(getattr(self, 'best_ckpt_path_dict', ())),
+        )
+        self.file_backend = late = LateRemoval(backend)
+        try:
+            super()._save_best_checkpoint(AtomicRunner(runner) if self._local else runner, metrics)
+        except OSError as error:
+            late.waiting.clear()
+            for key in [key for key in known if key.startswith('best_')]:
+                del known[key]
+            known.update(before)
+            self.best_ckpt_path, self.best_ckpt_path_dict = names
+            self._failed(runner, 'The best checkpoint', error)
+        finally:
+            self.file_backend = backend
+        best = [getattr(self, 'best_ckpt_path', None)]
+        best += getattr(self, 'best_ckpt_path_dict', {}).values()
+        for path in late.waiting:
+            if path not in best:
+                backend.remove(path)

@@ -1,0 +1,68 @@
+"""What a run goes on from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.runner import Runner
+
+from swimdiff.engine.checkpointing.last_checkpoint import Search, find_checkpoint, require_whole
+from swimdiff.errors import CheckpointError
+
+__all__ = ['choose_checkpoint']
+
+#: Touched when a run starts; a restart of the same launch goes on from what is newer.
+_STARTED = '.started'
+
+
+def choose_checkpoint(
+    runner: Runner, folders: Sequence[str], optimizer: bool, restarted: bool
+) -> str | None:
+    """The checkpoint to go on from, None to start from scratch.
+
+    A restart within a launch goes on from what the launch has saved; where that is nothing, and at
+    the first start, ``resume`` and ``load_from`` of the config decide: ``resume=True`` with
+    ``load_from`` names a checkpoint; ``resume=True`` alone and ``resume='auto'`` take the newest
+    whole one of the work dir, if there is any.
+
+    Args:
+        runner: About to train.
+        folders: Where checkpoints may be; the first is the work dir.
+        optimizer: Whether its checkpoints hold the state of the optimiser.
+        restarted: Whether this is a restart within a launch.
+
+    Raises:
+        CheckpointError: The one that was named is damaged, or all there are.
+    """
+
+    def find(since: float | None = None) -> Search:
+        found = find_checkpoint(*folders, optimizer=optimizer, since=since)
+        if found.message:
+            runner.logger.warning(found.message)
+        return found
+
+    marker = Path(runner.work_dir, _STARTED)
+    asked, named = runner._resume, runner._load_from
+    if restarted:
+        found = find(marker.stat().st_mtime if marker.is_file() else None)
+        if found.good:
+            runner.logger.info(f'Restarted: going on from {found.good}')
+            return str(found.good.path)
+    else:
+        marker.touch()
+    if not asked:
+        return None
+    if asked != 'auto' and named is not None:
+        if '://' not in str(named):
+            require_whole(Path(named).expanduser(), optimizer)
+        return str(named)
+    found = find()
+    if found.good is None and found.rejected:
+        raise CheckpointError(
+            f'--resume: {found.message} Move them away to start from scratch, or name another '
+            'checkpoint.'
+        )
+    if found.good is None:
+        runner.logger.info(f'--resume: no checkpoint in {folders[0]}; starting from scratch')
+        return None
+    runner.logger.info(f'--resume: going on from {found.good}')
+    return str(found.good.path)

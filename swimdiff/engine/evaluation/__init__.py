@@ -1,0 +1,1 @@
+"""Hooks that score a model while it trains or is tested."""

@@ -1,0 +1,1 @@
+"""Hooks that watch a run and warn or stop it."""

@@ -1,0 +1,1 @@
+"""Hooks that say how a run goes."""

@@ -1,0 +1,1 @@
+"""A recipe fitted to batch and devices."""

@@ -1,0 +1,1 @@
+"""The environment and what does not fit in it."""

@@ -1,0 +1,1 @@
+"""The diffusion constraint: branch, noise schedule, decoder, loss."""

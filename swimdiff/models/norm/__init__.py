@@ -1,0 +1,1 @@
+"""Normalisation layers of two branches and of several processes."""

@@ -1,0 +1,41 @@
+"""Random numbers of the views: of the run's seed, the iteration and the place in the batch."""
+
+import numpy as np
+import torch
+from mmengine.dist import get_rank, get_world_size
+from mmengine.logging import MessageHub
+from torch import Tensor
+
+from swimdiff.randomness import run_seed
+
+__all__ = ['draw_views']
+
+#: Told apart from whatever else is drawn from the seed and the iteration.
+_STREAM = int.from_bytes(b'views', 'big')
+
+
+def draw_views(rows: int, numbers: int) -> Tensor:
+    """Uniform numbers for the views of this process.
+
+    The numbers of the whole global batch are drawn, some hundreds of bytes an image, and this
+    process takes its rows: row i of rank r is place i * world + r, as the engine's samplers deal.
+    So they depend neither on the number of processes nor on the device or a restart. Where no
+    runner is training they come from torch's global generator.
+
+    Args:
+        rows: N, the images of this process, the same on every rank.
+        numbers: Numbers an image.
+
+    Returns:
+        N x ``numbers`` float64 in [0, 1), on the host.
+    """
+    run = run_seed()
+    if run is None:
+        return torch.rand(rows, numbers, dtype=torch.float64)
+    iteration = int(MessageHub.get_current_instance().get_info('iter') or 0)
+    words = np.random.SeedSequence([_STREAM, run, iteration])
+    seed = words.generate_state(1, np.uint64)[0]
+    generator = torch.Generator().manual_seed(int(seed))
+    world, rank = get_world_size(), get_rank()
+    table = torch.rand(rows * world, numbers, generator=generator, dtype=torch.float64)
+    return table[rank::world]

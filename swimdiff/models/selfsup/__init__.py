@@ -1,0 +1,1 @@
+"""Momentum contrast with scene-wide matching: the self-supervisor and its parts."""

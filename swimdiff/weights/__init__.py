@@ -1,0 +1,1 @@
+"""Checkpoints read as data: select, load, initialise."""

@@ -1,0 +1,192 @@
+"""Reading rasters: right pixels, and an error for every kind of damage."""
+
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from fixtures.seco import DATES, pattern, write_band
+from osgeo import gdal, osr
+
+from swimdiff.datasets.geo import access as gdal_access
+from swimdiff.datasets.geo import georeference
+from swimdiff.datasets.geo.georeference import centre_lonlat, lonlat_grid, read_on_grid
+from swimdiff.datasets.geo.raster import read_bands
+from swimdiff.errors import DataError, GdalMissingError, LayoutError, RasterError
+
+
+@pytest.fixture
+def tif(tmp_path):
+    path = tmp_path / 'B4.tif'
+    write_band(path, pattern(0, 0, 'B4'), 35, 20)
+    return path
+
+
+def test_pixels_come_back_in_the_order_of_the_bands(shared_seco_root):
+    folder = shared_seco_root / '000001' / DATES[0]
+    image = read_bands([folder / 'B4.tif', folder / 'B2.tif'])
+    assert image.shape == (264, 264, 2) and image.dtype == np.uint8
+    for i, band in enumerate(('B4', 'B2')):
+        expected = gdal.Open(str(folder / f'{band}.tif')).ReadAsArray()
+        np.testing.assert_array_equal(image[..., i], expected)
+        assert abs(image[..., i].mean() - pattern(1, 0, band).mean()) < 1
+
+
+def test_resampling_agrees_with_gdal(shared_seco_root):
+    """Bilinear to the 10 m grid, pixel centres in the same place as GDAL puts them."""
+    folder = shared_seco_root / '000000' / DATES[0]
+    image = read_bands([folder / 'B2.tif', folder / 'B5.tif', folder / 'B1.tif'])
+    assert image.shape == (264, 264, 3)
+    for i, band in ((1, 'B5'), (2, 'B1')):
+        source = gdal.Open(str(folder / f'{band}.tif'))
+        expected = source.ReadAsArray(
+            buf_xsize=264, buf_ysize=264, resample_alg=gdal.GRIORA_Bilinear
+        )
+        assert np.abs(image[..., i].astype(int) - expected).max() <= 1
+
+
+def test_size_and_tables(tif):
+    table = 255 - np.arange(256, dtype=np.uint8)
+    image = read_bands([tif], size=(60, 80), tables=[table])
+    plain = gdal.Open(str(tif)).ReadAsArray()
+    expected = cv2.resize(255 - plain, (80, 60), interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_array_equal(image[..., 0], expected)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(LayoutError, match=r'B9\.tif is missing'):
+        read_bands([tmp_path / 'B9.tif'])
+
+
+def test_empty_file(tif):
+    tif.write_bytes(b'')
+    with pytest.raises(RasterError, match=r'B4\.tif cannot be read.*empty file \(0 bytes\)'):
+        read_bands([tif])
+
+
+def test_not_a_tiff(tif):
+    tif.write_bytes(b'<html>quota exceeded</html>')
+    with pytest.raises(RasterError, match=r'B4\.tif cannot be read'):
+        read_bands([tif])
+
+
+def test_wrong_size(tif):
+    write_band(tif, pattern(0, 0, 'B5'), 35, 20)
+    with pytest.raises(RasterError, match=r'is 132 x 132 pixels\. Expected .*264 x 264'):
+        read_bands([tif], shapes=[(264, 264)])
+
+
+def test_wrong_type(tif):
+    write_band(tif, np.zeros((264, 264), np.uint16), 35, 20, compress='NONE')
+    with pytest.raises(RasterError, match='pixels of type UInt16'):
+        read_bands([tif])
+
+
+@pytest.mark.parametrize('tail', ['cut', 'zeros', 'hole'])
+def test_truncated_file_never_yields_grey(tif, tail):
+    """libjpeg only warns in the middle of the data and would fill the rest with grey."""
+    raw = tif.read_bytes()
+    for end in range(0, len(raw) - 1, 97):
+        damaged = {
+            'cut': raw[:end],
+            'zeros': raw[:end] + bytes(len(raw) - end),
+            'hole': raw[:end] + bytes(min(300, len(raw) - end)) + raw[end + 300 :],
+        }[tail]
+        tif.write_bytes(damaged)
+        with pytest.raises(RasterError, match=r'B4\.tif'):
+            read_bands([tif])
+
+
+def test_errors_survive_the_trip_from_a_worker(tif):
+    """A DataLoader makes the error anew from its text."""
+    tif.write_bytes(b'')
+    with pytest.raises(RasterError) as caught:
+        read_bands([tif])
+    assert str(type(caught.value)(str(caught.value))) == str(caught.value)
+    assert isinstance(caught.value, DataError)
+
+
+def test_without_gdal_one_message(monkeypatch):
+    gdal_access.gdal_modules.cache_clear()
+    monkeypatch.setitem(sys.modules, 'osgeo', None)
+    try:
+        with pytest.raises(GdalMissingError) as caught:
+            gdal_access.require_gdal()
+    finally:
+        gdal_access.gdal_modules.cache_clear()
+    for part in ('apt-get', 'conda install', 'brew install', 'python -m swimdiff.doctor'):
+        assert part in str(caught.value)
+
+
+def test_package_imports_without_gdal():
+    """Only reading needs it: the data sets themselves can be imported and configured."""
+    code = (
+        "import sys; sys.modules['osgeo'] = None\n"
+        'from swimdiff.registry import DATASETS, TRANSFORMS, TASK_UTILS\n'
+        "assert DATASETS.get('SeCo') and TRANSFORMS.get('LoadPatch')\n"
+        "assert TASK_UTILS.get('TileScene')"
+    )
+    subprocess.run([sys.executable, '-c', code], check=True)
+
+
+def test_centre_in_degrees_and_from_utm(tmp_path, tif):
+    assert centre_lonlat(tif) == pytest.approx((35.012, 19.988))
+    system = osr.SpatialReference()
+    system.ImportFromEPSG(32636)
+    path = tmp_path / 'utm.tif'
+    # The central meridian of zone 36 is 33 E, where the easting is 500 km.
+    georeference.write_geotiff(
+        path, np.zeros((10, 20), np.uint8), (499_900, 10, 0, 50, 0, -10), 'EPSG:32636'
+    )
+    lon, lat = centre_lonlat(path)
+    assert lon == pytest.approx(33, abs=1e-9) and lat == pytest.approx(0, abs=1e-9)
+
+
+def test_no_georeference_is_said(tmp_path):
+    path = tmp_path / 'plain.tif'
+    georeference.write_geotiff(path, np.zeros((4, 4), np.uint8))
+    with pytest.raises(RasterError, match=r'plain\.tif has no georeference'):
+        centre_lonlat(path)
+
+
+def test_grid_over_utm_is_as_large_on_the_ground(tmp_path):
+    """264 pixels of 10 m: the grid's corners lie 2,640 m apart when projected back."""
+    path = tmp_path / 'utm.tif'
+    pixels = np.tile(np.arange(400, dtype=np.uint16), (400, 1))
+    georeference.write_geotiff(path, pixels, (700_000, 10, 0, 5_500_000, 0, -10), 'EPSG:32633')
+    west, north, width, height = lonlat_grid(path, 60, 60, 264)
+    utm, lonlat = osr.SpatialReference(), osr.SpatialReference()
+    utm.ImportFromEPSG(32633)
+    lonlat.ImportFromEPSG(4326)
+    lonlat.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
+    project = osr.CoordinateTransformation(lonlat, utm)
+    middle_lat, middle_lon = north - 132 * height, west + 132 * width
+    left = project.TransformPoint(west, middle_lat)
+    right = project.TransformPoint(west + 264 * width, middle_lat)
+    top = project.TransformPoint(middle_lon, north)
+    bottom = project.TransformPoint(middle_lon, north - 264 * height)
+    # UTM lengths are true to 0.04 % only.
+    assert np.hypot(*np.subtract(left, right)[:2]) == pytest.approx(2640, rel=1e-3)
+    assert np.hypot(*np.subtract(top, bottom)[:2]) == pytest.approx(2640, rel=1e-3)
+    patch = read_on_grid(path, (west, north, width, height), 264)
+    # Pixels hold their column. Grid north is not true north here, so columns drift with the row.
+    assert patch[131:133, 131:133].mean() == pytest.approx(60 + 131.5, abs=0.6)
+    assert 3 < abs(int(patch[0, 132]) - int(patch[-1, 132])) < 20
+
+
+def test_grid_beyond_the_raster_is_none(tif):
+    grid = lonlat_grid(tif, 10, 0, 264)
+    assert read_on_grid(tif, grid, 264) is None
+    same = read_on_grid(tif, lonlat_grid(tif, 0, 0, 264), 264)
+    np.testing.assert_array_equal(same, gdal.Open(str(tif)).ReadAsArray())
+
+
+def test_writing_is_atomic(tmp_path, monkeypatch):
+    path = tmp_path / 'B4.tif'
+    monkeypatch.setattr(
+        georeference.os, 'replace', lambda *_: (_ for _ in ()).throw(OSError('full'))
+    )
+    with pytest.raises(OSError, match='full'):
+        georeference.write_geotiff(path, np.zeros((4, 4), np.uint8))
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,93 @@
+"""Fitting a config to the machine and to itself; each advice of a message is followed once."""
+
+import logging
+import re
+
+import pytest
+from fixtures.runs import ROOT
+from fixtures.tiny import write_config
+from fixtures.tools import load_tool
+from mmengine.config import Config
+
+from swimdiff.errors import ConfigError
+from swimdiff.launch.config_reading import read_config_file
+from swimdiff.launch.launch import check_backbone, match_channels
+from swimdiff.launch.noise import EngineNoise
+from swimdiff.registry import MODELS
+
+
+def tiny_main(*arguments):
+    load_tool('train.py').main([str(one) for one in arguments])
+
+
+def test_fewer_samples_than_a_batch_are_one_message(tmp_path):
+    config = write_config(tmp_path / 'c.py', length=3, batch=4, epochs=1)
+    with pytest.raises(SystemExit, match='3 samples are fewer than one batch') as stopped:
+        tiny_main(config)
+    (advice,) = re.findall(r'--cfg-options (\S+=\d+)', str(stopped.value))
+    assert advice == 'train_dataloader.batch_size=3'
+    tiny_main(config, '--cfg-options', advice)
+    assert (tmp_path / 'run' / 'epoch_1.pth').is_file()
+
+
+def test_channels_follow_the_bands():
+    cfg = Config.fromfile(ROOT / 'configs/swimdiff_r18_seco.py')
+    assert match_channels(cfg) is None
+    cfg.data_preprocessor.bands = ('B04', 'B03', 'B02', 'B08')
+    assert match_channels(cfg) == 'model.backbone.in_channels: 3 -> 4, the bands B04 B03 B02 B08'
+    assert cfg.model.backbone.in_channels == 4
+    name = 'change_detection/oscd/change-unet_r18_frozen_oscd.py'
+    cfg = Config.fromfile(ROOT / 'configs' / name)
+    cfg.data_preprocessor.bands = ('B04', 'B08')
+    assert 'model.backbone.backbone.in_channels: 3 -> 2' in match_channels(cfg)
+
+
+@pytest.mark.parametrize('kind', ['ResNeXt', 'mmpretrain.ResNext', 'ResNetx', 'mmpretain.ResNeXt'])
+def test_a_backbone_that_is_not_there_names_the_nearest(kind):
+    cfg = Config.fromfile(ROOT / 'configs/swimdiff_r18_seco.py')
+    check_backbone(cfg)
+    cfg.model.backbone.type = kind
+    with pytest.raises(ConfigError, match=r'model\.backbone\.type=.*no such model') as error:
+        check_backbone(cfg)
+    near = re.search(r'Nearest: (.*?)\. Back', str(error.value)).group(1).split(', ')
+    assert any(name.startswith('mmpretrain.ResNe') for name in near)
+    for name in near:
+        cfg.model.backbone.type = name
+        check_backbone(cfg)
+        assert MODELS.get(name) is not None
+
+
+@pytest.mark.parametrize('base', ['swimdiff_r18_seco.py', '_base_/../swimdiff_r18_seco.py'])
+def test_a_config_elsewhere_is_built_on_one_of_ours(base, tmp_path):
+    path = tmp_path / 'mine.py'
+    path.write_text(f"_base_ = 'swimdiff::{base}'\nmodel = dict(queue=dict(length=64))\n")
+    mine = read_config_file(path).to_dict()
+    ours = Config.fromfile(ROOT / 'configs/swimdiff_r18_seco.py').to_dict()
+    assert mine['model']['queue'].pop('length') == 64
+    ours['model']['queue'].pop('length')
+    assert mine == ours  # no part is marked with a scope
+    path.write_text("_base_ = 'swimdiff::swimdiff_r18_sceo.py'\n")
+    with pytest.raises(ConfigError, match=r'Nearest: .*swimdiff_r18_seco\.py'):
+        read_config_file(path)
+
+
+def test_variables_are_not_named_at_each_reading(monkeypatch, tmp_path, capfd):
+    monkeypatch.setenv('PICTURES_ROOT', str(tmp_path))
+    cfg = read_config_file('swimdiff_r18_picture-scenes')
+    assert cfg.train_dataloader.dataset.data_root == str(tmp_path)
+    assert 'Using env variable' not in ''.join(capfd.readouterr())
+    assert logging.root.manager.disable == 0
+
+
+def test_noise_of_the_engine_is_left_out_and_nothing_else(monkeypatch):
+    def keep(text):
+        record = logging.LogRecord('run', logging.INFO, '', 0, text, (), None)
+        return record.msg if EngineNoise().filter(record) else None
+
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    assert keep('"FileClient" will be deprecated in future.') is None
+    assert keep('"HardDiskBackend" is the alias of "LocalBackend" and the former') is None
+    assert keep('    GPU number: 1') == '    Processes: 1'
+    assert keep('loss: 1.0') == 'loss: 1.0'
+    monkeypatch.setattr('torch.cuda.is_available', lambda: True)
+    assert keep('    GPU number: 2') == '    GPU number: 2'
