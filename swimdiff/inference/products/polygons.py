@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from swimdiff.datasets.gdal_access import gdal_modules, ogr_module, open_raster
+from swimdiff.datasets.geo.access import gdal_modules, ogr_module, open_raster
 from swimdiff.errors import ConfigError
+from swimdiff.files import partial_name, replace_file
 from swimdiff.inference.products.patches import Patches, find_patches
 from swimdiff.inference.products.polygon_files import check_polygon_file, open_polygon_file
 from swimdiff.inference.products.written_map import WrittenMap, choose_classes
-from swimdiff.utils.atomic import partial_name, replace_file
 
 __all__ = ['write_polygons']
 

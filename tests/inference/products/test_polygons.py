@@ -6,12 +6,12 @@ import duckdb
 import geopandas
 import numpy as np
 import pytest
+from fixtures.maps import write_class_map
+from fixtures.rasters import NORTH, WEST, write
 from pyproj import Geod
 from scipy import ndimage
 from shapely import segmentize
 
-from fixtures.maps import write_class_map
-from fixtures.rasters import NORTH, WEST, write
 from swimdiff.errors import ConfigError, LayoutError, RasterError
 from swimdiff.inference.products import read_map, write_polygons, written_map
 
