@@ -1,15 +1,13 @@
 """The results of a study: one JSON line per cell, in a file that several processes add to."""
 
-import contextlib
-import fcntl
 import json
-import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-__all__ = ['Record', 'ResultsFile', 'hold_lock']
+from swimdiff.files import append_line
+
+__all__ = ['Record', 'ResultsFile']
 
 FINISHED, DIVERGED, FAILED = 'finished', 'diverged', 'failed'
 
@@ -62,28 +60,6 @@ class Record:
         return None
 
 
-@contextlib.contextmanager
-def hold_lock(path: Path, wait: bool = True) -> Iterator[IO[str] | None]:
-    """Hold a file's lock; a process that dies gives it up.
-
-    Args:
-        path (Path): The file, made where it is missing.
-        wait (bool): Whether to wait for who holds it. Defaults to True.
-
-    Yields:
-        The open file, which a child process may inherit to hold the lock, too; None where another
-        process has it and ``wait`` is False.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open('a+') as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield None
-            return
-        yield file
-
-
 class ResultsFile:
     """Lines that are only ever added; the newest of a cell counts.
 
@@ -114,15 +90,4 @@ class ResultsFile:
 
     def add(self, record: Record) -> None:
         """Add a line; it is on the disk when this returns."""
-        line = json.dumps(asdict(record))
-        with hold_lock(self.path) as file:
-            assert file is not None
-            end = file.seek(0, os.SEEK_END)
-            if end:
-                with self.path.open('rb') as raw:
-                    raw.seek(end - 1)
-                    # A line that a kill has cut must not swallow this one.
-                    line = line if raw.read(1) == b'\n' else f'\n{line}'
-            file.write(f'{line}\n')
-            file.flush()
-            os.fsync(file.fileno())
+        append_line(self.path, json.dumps(asdict(record)))

@@ -25,7 +25,8 @@ from swimdiff.studies.provenance import (
     describe_stack,
     digest_data,
 )
-from swimdiff.studies.results import DIVERGED, FAILED, FINISHED, Record, ResultsFile, hold_lock
+from swimdiff.files import hold_lock
+from swimdiff.studies.results import DIVERGED, FAILED, FINISHED, Record, ResultsFile
 from swimdiff.studies.training import CellFolder
 from swimdiff.visualization.report.record import read_run
 

@@ -5,7 +5,8 @@ import os
 
 from swimdiff.studies.child import read_outcome
 from swimdiff.studies.provenance import digest_data
-from swimdiff.studies.results import Record, ResultsFile, hold_lock
+from swimdiff.files import hold_lock
+from swimdiff.studies.results import Record, ResultsFile
 
 
 def record(number, **more):
