@@ -3,9 +3,9 @@
 import multiprocessing
 import os
 
+from swimdiff.files import hold_lock
 from swimdiff.studies.child import read_outcome
 from swimdiff.studies.provenance import digest_data
-from swimdiff.files import hold_lock
 from swimdiff.studies.results import Record, ResultsFile
 
 

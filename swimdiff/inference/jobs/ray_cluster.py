@@ -1,7 +1,7 @@
 """Scenes of a list on a Ray cluster: one actor per device holds the model.
 
-Ray starts an actor again elsewhere when its worker or its node is lost, and runs again what the lost
-one had. The process that called keeps the ledger: a scene has one line however often it was tried,
+Ray starts an actor again elsewhere when its worker or its node is lost, and runs again what the
+lost one had. The process that called keeps the ledger: a scene has one line however often it was tried,
 and as files take their places whole, a second try finds nothing torn.
 """
 
@@ -129,8 +129,8 @@ def _count_actors(ray: Any, num_cpus: int, num_gpus: float) -> int:
             room += int(min(limits))
     if not room:
         raise ConfigError(
-            f'The Ray cluster has no node with {num_cpus} cores and {num_gpus:g} GPUs for a worker; '
-            f'it has {ray.cluster_resources()}. Ask for less with --ray-cpus and --ray-gpus.'
+            f'The Ray cluster has no node with {num_cpus} cores and {num_gpus:g} GPUs for a '
+            f'worker. It has {ray.cluster_resources()}. Ask for less with --ray-cpus and --ray-gpus.'
         )
     return room
 

@@ -181,4 +181,3 @@ def run_scenes(queue: SceneQueue, run_one: RunOne) -> Summary:
             if work is not None:
                 queue.record(attempt_scene(run_one, scene, *work))
     return queue.summary
-

@@ -1,7 +1,7 @@
 """A map on disk, as the products made from it see it."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ __all__ = ['MapClass', 'WrittenMap', 'choose_classes', 'read_map']
 
 #: Pixels of a map that are read at once.
 _STRIP = 1 << 22
-#: Item of a map's metadata that names its classes: a JSON object, value -> name.
-CLASS_NAMES = 'CLASS_NAMES'
+#: Item of a map's metadata that names the class of a value.
+CLASS_ITEM = r'CLASS_(\d+)'
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,10 @@ class WrittenMap:
 
 
 def _read_names(dataset: Any, band: Any) -> dict[int, str]:
-    text = dataset.GetMetadataItem(CLASS_NAMES) or band.GetMetadataItem(CLASS_NAMES)
-    if text:
-        named = json.loads(text)
-        pairs = named.items() if isinstance(named, Mapping) else enumerate(named)
-        return {int(value): str(name) for value, name in pairs}
-    return {value: name for value, name in enumerate(band.GetCategoryNames() or []) if name}
+    items = (dataset.GetMetadata() or {}).items()
+    matched = ((re.fullmatch(CLASS_ITEM, key), name) for key, name in items)
+    named = {int(match[1]): name for match, name in matched if match}
+    return named or {value: n for value, n in enumerate(band.GetCategoryNames() or []) if n}
 
 
 def _grey(value: int) -> tuple[int, int, int]:
