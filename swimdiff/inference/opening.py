@@ -185,7 +185,8 @@ def _sample_band(date: OpenedDate, name: str) -> np.ndarray:
     width, height = min(_SIDE, band.width), min(_SIDE, band.height)
     found = []
     try:
-        source = open_raster(path).GetRasterBand(band.channel)
+        dataset = open_raster(path)  # a band does not keep its file open
+        source = dataset.GetRasterBand(band.channel)
         for row in np.linspace(0, band.height - height, _BLOCKS).astype(int).tolist():
             for column in np.linspace(0, band.width - width, _BLOCKS).astype(int).tolist():
                 window = (column, row, width, height)
