@@ -84,5 +84,5 @@ def call_again(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
 
 
 def is_final(message: str) -> bool:
-    """Return whether a server has said no in a way that asking again does not change."""
-    return any(f'HTTP response code: {code}' in message for code in (400, 401, 403, 404, 410))
+    """Return whether asking again is of no use: the server has said no, or GDAL has asked again."""
+    return 'HTTP response code: ' in message or 'timed out' in message

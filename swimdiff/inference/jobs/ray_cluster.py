@@ -1,8 +1,8 @@
 """Scenes of a list on a Ray cluster: one actor per device holds the model.
 
 Ray starts an actor again elsewhere when its worker or its node is lost, and runs again what the
-lost one had. The process that called keeps the ledger: a scene has one line however often it was tried,
-and as files take their places whole, a second try finds nothing torn.
+lost one had. The process that called keeps the ledger: a scene has one line however often it was
+tried, and as files take their places whole, a second try finds nothing torn.
 """
 
 import contextlib
@@ -130,7 +130,7 @@ def _count_actors(ray: Any, num_cpus: int, num_gpus: float) -> int:
     if not room:
         raise ConfigError(
             f'The Ray cluster has no node with {num_cpus} cores and {num_gpus:g} GPUs for a '
-            f'worker. It has {ray.cluster_resources()}. Ask for less with --ray-cpus and --ray-gpus.'
+            f'worker. It has {ray.cluster_resources()}. Ask for less: --ray-cpus, --ray-gpus.'
         )
     return room
 

@@ -8,7 +8,7 @@ from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules
 from swimdiff.datasets.geo.network import call_again, use_network
 from swimdiff.errors import RasterError
 
-__all__ = ['describe_remote', 'explain_failure', 'gdal_path', 'is_remote', 'open_remote']
+__all__ = ['ask_why', 'describe_remote', 'explain_failure', 'gdal_path', 'is_remote', 'open_remote']
 
 _SCHEMES = {
     'http://': '/vsicurl/http://',
@@ -75,13 +75,13 @@ def describe_remote(name: str) -> str:
     except GDAL_ERRORS as error:
         raise explain_failure(name, str(error)) from error
     if about is None:
-        raise explain_failure(name, _last_message(path))
+        raise explain_failure(name, ask_why(path))
     headers = gdal.GetFileMetadata(path, 'HEADERS') or {}
     tags = {key.lower(): value for key, value in headers.items()}
     return f'{about.size} {tags.get("etag") or tags.get("last-modified") or about.mtime}'
 
 
-def _last_message(path: str) -> str:
+def ask_why(path: str) -> str:
     """Return why a file is not there; asking for its state alone does not say."""
     gdal, _ = gdal_modules()
     try:
@@ -110,13 +110,13 @@ def explain_failure(name: str, detail: str) -> RasterError:
             '(GDAL_HTTP_HEADERS, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ...), or sign the '
             'address again if its signature has run out'
         )
-    elif number or re.search(r'timed? ?out|connect|resolve|transfer|IReadBlock|Curl', detail, re.I):
+    elif 'not recognized' not in detail:
         tries = 1 + int(gdal.GetConfigOption('GDAL_HTTP_MAX_RETRY', '0'))
         seconds = gdal.GetConfigOption('GDAL_HTTP_TIMEOUT', '?')
         why = (
-            f'the server did not deliver it in {tries} tries of at most {seconds} s each: '
-            f'{detail}. Try again later, or with GDAL_HTTP_TIMEOUT and GDAL_HTTP_MAX_RETRY raised '
-            'in the environment'
+            f'the server did not deliver it in {tries} tries of at most {seconds} s each '
+            f'({detail}). Try again later, or with a larger GDAL_HTTP_TIMEOUT and '
+            'GDAL_HTTP_MAX_RETRY in the environment'
         )
     else:
         why = f'{detail}. Expected a raster that GDAL reads, such as a Cloud-Optimised GeoTIFF'

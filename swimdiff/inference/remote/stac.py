@@ -10,7 +10,7 @@ from swimdiff.bands.names import SENTINEL2
 from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules
 from swimdiff.datasets.geo.network import call_again, use_network
 from swimdiff.errors import BandError, ConfigError, LayoutError
-from swimdiff.inference.remote.addresses import explain_failure, gdal_path, is_remote
+from swimdiff.inference.remote.addresses import ask_why, explain_failure, gdal_path, is_remote
 
 __all__ = ['COMMON_NAMES', 'ItemBand', 'choose_assets', 'is_item', 'read_item']
 
@@ -69,12 +69,10 @@ def _read_text(name: str) -> str:
     path = gdal_path(name)
 
     def fetch() -> bytes:
-        gdal.ErrorReset()
         about = gdal.VSIStatL(path)
         file = gdal.VSIFOpenL(path, 'rb') if about is not None else None
         if file is None:
-            gdal.OpenEx(path)  # raises what the server said
-            raise RuntimeError(gdal.GetLastErrorMsg() or 'it is not there')
+            raise RuntimeError(ask_why(path))
         try:
             data = bytes(gdal.VSIFReadL(1, about.size, file) or b'')
         finally:

@@ -79,7 +79,9 @@ def test_busy_and_slow_servers_are_asked_again(archive, tmp_path):
 
 
 def test_what_a_server_never_delivers_is_said(archive, tmp_path):
-    with pytest.raises(RasterError, match=r'none\.tif\?\.\.\. cannot be read: the server has no such file'):
+    with pytest.raises(
+        RasterError, match=r'none\.tif\?\.\.\. cannot be read: the server has no such file'
+    ):
         prepare_input(f'{archive.url}/none.tif?sig=secret', BANDS, tmp_path)
     assert len(archive.seen) <= 3  # 404 is final
     archive.statuses = [403] * 9
