@@ -1,1 +1,19 @@
-"""Functions for scripts and notebooks."""
+"""Functions for scripts and notebooks, imported when they are first asked for."""
+
+import importlib
+from typing import Any
+
+#: Module of each function.
+_HOMES = {
+    'predict_change': 'swimdiff.apis.maps',
+    'predict_landcover': 'swimdiff.apis.maps',
+}
+
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a function from its module."""
+    if name not in _HOMES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(importlib.import_module(_HOMES[name]), name)
