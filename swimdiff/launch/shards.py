@@ -28,19 +28,19 @@ SHARD_HELP = (
 
 
 class Shard(NamedTuple):
-    """Every ``count``-th item from the ``index``-th on.
+    """Every ``shares``-th item from the ``number``-th on.
 
     Args:
-        index: 0 to ``count`` - 1.
-        count: Number of shares.
+        number: 0 to ``shares`` - 1.
+        shares: How many there are.
     """
 
-    index: int
-    count: int
+    number: int
+    shares: int
 
     def take(self, items: Sequence[T]) -> Sequence[T]:
         """Return the items of this share."""
-        return items[self.index :: self.count]
+        return items[self.number :: self.shares]
 
 
 def read_shard(text: str | None, environment: Mapping[str, str] | None = None) -> Shard:

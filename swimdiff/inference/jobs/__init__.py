@@ -2,6 +2,7 @@
 
 from swimdiff.inference.jobs.fingerprint import digest_file, hash_scene
 from swimdiff.inference.jobs.ledger import Entry, Ledger
+from swimdiff.inference.jobs.mapping_runs import MappingRun
 from swimdiff.inference.jobs.ray_cluster import import_ray, run_on_ray
 from swimdiff.inference.jobs.running import Outcome, RunOne, SceneQueue, Summary, run_scenes
 from swimdiff.inference.jobs.scene_list import INPUT_COLUMNS, ListedScene, read_scene_list
@@ -11,6 +12,7 @@ __all__ = [
     'Entry',
     'Ledger',
     'ListedScene',
+    'MappingRun',
     'Outcome',
     'RunOne',
     'SceneQueue',

@@ -67,6 +67,6 @@ def hash_scene(scene: ListedScene, settings: Mapping[str, Any]) -> str:
     Raises:
         RasterError: A remote input cannot be reached.
     """
-    inputs = [describe_input(name) for name in scene.inputs]
+    inputs = [describe_input(name) for name in (*scene.inputs, *scene.cloud_masks)]
     text = json.dumps([inputs, settings], sort_keys=True, default=str)
     return hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()[:16]

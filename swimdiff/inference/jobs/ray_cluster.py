@@ -80,7 +80,7 @@ def run_on_ray(
     """
     ray = import_ray()
     with _connect(ray, address):
-        wanted = dict(num_cpus=cpus, num_gpus=_choose_gpus(ray, gpus))
+        wanted: Any = dict(num_cpus=cpus, num_gpus=_choose_gpus(ray, gpus))
         actors = _count_actors(ray, **wanted)
         worker = ray.remote(max_restarts=-1, max_task_retries=_LOSSES, **wanted)(_Worker)
         with contextlib.ExitStack() as claims:

@@ -162,16 +162,18 @@ def attempt_scene(run_one: RunOne, scene: ListedScene, found: str, replace_files
     return replace(entry, message=message, seconds=round(time.monotonic() - begin, 2))
 
 
-def run_scenes(queue: SceneQueue, run_one: RunOne) -> Summary:
+def run_scenes(queue: SceneQueue, make_run_one: Callable[[], RunOne]) -> Summary:
     """Run the scenes of a queue one by one in this process.
 
     Args:
         queue: The scenes.
-        run_one: Writes the map of one.
+        make_run_one: Builds what runs a scene, when the first is to be done: most restarts have
+            none. Its errors end the run.
 
     Returns:
         What became of them; ``exit_code`` is 1 where one has failed.
     """
+    run_one: RunOne | None = None
     for scene in queue.scenes:
         with queue.ledger.claim(scene) as free:
             if not free:
@@ -179,5 +181,6 @@ def run_scenes(queue: SceneQueue, run_one: RunOne) -> Summary:
                 continue
             work = queue.look(scene)  # claimed: what others have finished is in the ledger
             if work is not None:
+                run_one = run_one or make_run_one()
                 queue.record(attempt_scene(run_one, scene, *work))
     return queue.summary

@@ -27,10 +27,12 @@ class ListedScene:
     Args:
         inputs: Each date as it is written in the list; files are relative to its folder.
         out: The map.
+        cloud_masks: Rasters of clouds on any grid.
     """
 
     inputs: tuple[str, ...]
     out: Path
+    cloud_masks: tuple[str, ...] = ()
 
 
 def read_scene_list(
@@ -41,7 +43,8 @@ def read_scene_list(
     A CSV file has the columns ``before,after,out`` (change) or ``scene,out`` (land cover). A JSON
     file is a list of objects with these names, or with ``inputs`` (a list) and ``out``. Files are
     relative to the folder of the list; ``http(s)://``, ``s3://`` and ``/vsi...`` stay as they are.
-    Other columns are left alone.
+    ``cloud_masks`` may name rasters of clouds, divided by semicolons (JSON: a list). Other columns
+    are left alone.
 
     Args:
         path: The list, ``.csv`` or ``.json``.
@@ -109,7 +112,10 @@ def _read_row(
     out = out or f'{_stem(named[-1])}.tif'
     if Path(out).suffix.lower() not in ('.tif', '.tiff'):
         raise ConfigError(f'{place}: out={out}: a map is a GeoTIFF; name a file that ends in .tif.')
-    return ListedScene(tuple(named), outs / Path(out).expanduser())
+    masks = row.get('cloud_masks') or ()
+    masks = masks.split(';') if isinstance(masks, str) else masks
+    clouds = tuple(_locate(str(one).strip(), folder) for one in masks if str(one).strip())
+    return ListedScene(tuple(named), outs / Path(out).expanduser(), clouds)
 
 
 def _locate(name: str, folder: Path) -> str:

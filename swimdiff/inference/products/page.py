@@ -13,6 +13,7 @@ from PIL import Image
 from swimdiff.files import replace_text
 from swimdiff.inference.products.ground_area import measure_class_areas
 from swimdiff.inference.products.pictures import (
+    Source,
     colour_map,
     read_imagery,
     read_values,
@@ -102,7 +103,7 @@ def _describe_grid(made: WrittenMap) -> str:
 def write_page(
     made: WrittenMap,
     out: str | Path,
-    imagery: Mapping[str, Sequence[str]],
+    imagery: Mapping[str, Source],
     title: str | None = None,
     bands: Sequence[str] | None = None,
     unpainted: Sequence[str] = (),
@@ -117,7 +118,7 @@ def write_page(
         made: The map.
         out: The file.
         imagery: Rasters by the name shown, one or two dates in order: ``{'Before': ['a.tif'],
-            'After': ['b.tif']}``; each one file or one per band.
+            'After': ['b.tif']}``; each one file, one per band, or bands as file and number.
         title: Heading. Defaults to None, the name of the map's file.
         bands: One or three bands for the pictures. Defaults to None, red, green and blue where they
             can be found.

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from swimdiff.inference.products.written_map import WrittenMap
 
 __all__ = [
     'Imagery',
+    'Source',
     'colour_map',
     'read_imagery',
     'read_values',
@@ -23,6 +24,10 @@ __all__ = [
 
 #: Names of red, green and blue in band descriptions and names of files.
 _RGB = (('B04', 'B4', 'red'), ('B03', 'B3', 'green'), ('B02', 'B2', 'blue'))
+
+
+#: A raster: its file, a file per band, or file and number (from 1) of the bands to draw.
+Source: TypeAlias = Sequence[str] | Sequence[tuple[str, int]]
 
 
 @dataclass(frozen=True)
@@ -92,8 +97,12 @@ def _find_by_name(files: Sequence[str], names: Sequence[str]) -> tuple[str, int]
     return None
 
 
-def _choose_bands(files: Sequence[str], bands: Sequence[str] | None) -> list[tuple[str, int]]:
+def _choose_bands(source: Source, bands: Sequence[str] | None) -> list[tuple[str, int]]:
     """Return three bands for red, green and blue; one band three times is grey."""
+    known = [one for one in source if not isinstance(one, str)]
+    if known:
+        return known[:3] if len(known) > 2 else known[:1] * 3
+    files = [one for one in source if isinstance(one, str)]
     if bands is not None:
         found = [_find_by_name(files, [name]) for name in bands]
         missing = [name for name, band in zip(bands, found, strict=True) if band is None]
@@ -152,7 +161,7 @@ def _read_band(
 
 def read_imagery(
     made: WrittenMap,
-    files: Sequence[str],
+    source: Source,
     size: tuple[int, int],
     bands: Sequence[str] | None = None,
 ) -> Imagery:
@@ -162,7 +171,8 @@ def read_imagery(
 
     Args:
         made: The map.
-        files: One raster of several bands, or a file per band; names as GDAL reads them.
+        source: One raster of several bands, or a file per band, named as GDAL reads them; or one or
+            three bands as file and number.
         size: Width and height wanted.
         bands: Names of one or three bands. Defaults to None: red, green and blue where the
             descriptions or the names of the files tell, otherwise the first three, or the first.
@@ -171,15 +181,16 @@ def read_imagery(
         BandError: There is no such band.
         RasterError: A file cannot be read, or does not lie where the map lies.
     """
+    first = source[0] if isinstance(source[0], str) else source[0][0]
     try:
-        chosen = _choose_bands(files, bands)
+        chosen = _choose_bands(source, bands)
         read = {band: _read_band(made, *band, size) for band in dict.fromkeys(chosen)}
     except GDAL_ERRORS as error:
-        raise raster_failure(files[0], str(error), 'imagery of the map') from error
+        raise raster_failure(first, str(error), 'imagery of the map') from error
     valid = np.logical_and.reduce([mask for _, mask in read.values()])
     if not valid.any():
         raise RasterError(
-            f'{files[0]} holds no pixels where {made.path} lies. Name the rasters that the map was '
+            f'{first} holds no pixels where {made.path} lies. Name the rasters that the map was '
             'made of.'
         )
     return Imagery(np.stack([read[band][0] for band in chosen], 2).astype(np.float32), valid)

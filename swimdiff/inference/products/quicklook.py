@@ -8,6 +8,7 @@ from PIL import Image
 
 from swimdiff.files import partial_name, replace_file
 from swimdiff.inference.products.pictures import (
+    Source,
     colour_map,
     read_imagery,
     read_values,
@@ -25,7 +26,7 @@ _OPACITY = 0.6
 def write_quicklook(
     made: WrittenMap,
     out: str | Path,
-    imagery: Sequence[str] = (),
+    imagery: Source = (),
     bands: Sequence[str] | None = None,
     unpainted: Sequence[str] = (),
     edge: int = 2048,
@@ -35,8 +36,8 @@ def write_quicklook(
     Args:
         made: The map.
         out: The file.
-        imagery: Raster below it, one file or one per band. Defaults to none: colours alone,
-            transparent where there is no class.
+        imagery: Raster below it: one file, one per band, or bands as file and number. Defaults to
+            none: colours alone, transparent where there is no class.
         bands: One or three bands of the raster that make the grey. Defaults to None, red, green
             and blue where they can be found.
         unpainted: Names of classes that show the image alone, such as what has not changed.

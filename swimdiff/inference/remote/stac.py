@@ -60,23 +60,23 @@ def is_item(name: str) -> bool:
 
 def _read_text(name: str) -> str:
     if not is_remote(name):
-        path = Path(name)
-        if not path.is_file():
+        file = Path(name)
+        if not file.is_file():
             raise LayoutError(f'{name} is missing. Expected an item of a STAC catalogue (JSON).')
-        return path.read_text(encoding='utf-8')
+        return file.read_text(encoding='utf-8')
     gdal, _ = gdal_modules()
     use_network()
     path = gdal_path(name)
 
     def fetch() -> bytes:
         about = gdal.VSIStatL(path)
-        file = gdal.VSIFOpenL(path, 'rb') if about is not None else None
-        if file is None:
+        stream = gdal.VSIFOpenL(path, 'rb') if about is not None else None
+        if stream is None:
             raise RuntimeError(ask_why(path))
         try:
-            data = bytes(gdal.VSIFReadL(1, about.size, file) or b'')
+            data = bytes(gdal.VSIFReadL(1, about.size, stream) or b'')
         finally:
-            gdal.VSIFCloseL(file)
+            gdal.VSIFCloseL(stream)
         if len(data) != about.size:
             raise RuntimeError(f'transfer ended after {len(data)} of {about.size} bytes')
         return data
