@@ -11,7 +11,11 @@ from swimdiff.launch.shards import read_shard
     [
         (None, {}, (0, 1)),
         ('1/3', {'RANK': '7', 'WORLD_SIZE': '8'}, (1, 3)),
-        (None, dict(SLURM_ARRAY_TASK_ID='7', SLURM_ARRAY_TASK_MIN='5', SLURM_ARRAY_TASK_COUNT='4'), (2, 4)),
+        (
+            None,
+            dict(SLURM_ARRAY_TASK_ID='7', SLURM_ARRAY_TASK_MIN='5', SLURM_ARRAY_TASK_COUNT='4'),
+            (2, 4),
+        ),
         (
             None,
             dict(
@@ -30,7 +34,7 @@ from swimdiff.launch.shards import read_shard
         ('/6', dict(JOB_COMPLETION_INDEX='4'), (4, 6)),
         (None, dict(SKYPILOT_NODE_RANK='1', SKYPILOT_NUM_NODES='2'), (1, 2)),
     ],
-)  # fmt: skip
+)
 def test_share_by_scheduler(text, environment, expected):
     assert read_shard(text, environment) == expected
 
@@ -54,4 +58,4 @@ def test_bad_shares(text, environment, message):
 def test_shares_are_disjoint_and_whole():
     items = list(range(11))
     shares = [read_shard(f'{i}/4').take(items) for i in range(4)]
-    assert sorted(sum(shares, [])) == items
+    assert sorted(item for share in shares for item in share) == items

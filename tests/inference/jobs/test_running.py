@@ -1,10 +1,7 @@
 """Lists run one by one: what is skipped, done again, written down; kills and several processes."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
+import multiprocessing
 import time
 from pathlib import Path
 
@@ -125,28 +122,17 @@ def test_lines_cut_by_a_kill_are_no_entries(tmp_path):
     assert summary.skipped == 4
 
 
-SLOW = """
-import sys, time
-sys.path.insert(0, {tests!r})
-from pathlib import Path
-from inference.jobs.test_running import Runner, _run
+def _map_slowly(folder):
+    """Write the first map and then sleep on it, as a process that will be killed."""
 
-class Slow(Runner):
-    def run(self, scene, replace_files):
-        found = super().run(scene, replace_files)
-        Path(scene.inputs[0]).with_suffix('.begun').touch()
-        time.sleep({pause})
-        return found
+    class Slow(Runner):
+        def run(self, scene, replace_files):
+            found = super().run(scene, replace_files)
+            (folder / 'begun').touch()
+            time.sleep(600)
+            return found
 
-runner = Slow()
-summary, _ = _run(Path({folder!r}), runner)
-print(summary.finished, summary.skipped, summary.busy, len(runner.seen))
-"""
-
-
-def _start(folder, pause):
-    code = SLOW.format(tests=str(Path(__file__).parents[2]), folder=str(folder), pause=pause)
-    return subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True)
+    _run(folder, Slow())
 
 
 def _wait_for(path):
@@ -159,14 +145,16 @@ def _wait_for(path):
 
 def test_processes_share_and_a_killed_one_gives_its_scene_up(tmp_path):
     _scenes(tmp_path)
-    killed = _start(tmp_path, 600)
-    _wait_for(tmp_path / '0.begun')
+    # Forked, as an import of everything takes long; nothing has computed in this process yet.
+    killed = multiprocessing.get_context('fork').Process(target=_map_slowly, args=(tmp_path,))
+    killed.start()
+    _wait_for(tmp_path / 'begun')
     # While it writes the first map, another process does the others.
     summary, lines = _run(tmp_path, Runner())
     assert (summary.finished, summary.busy) == (3, 1)
     assert lines[0] == '[1/4] 0.tif: is being written by another process'
-    os.kill(killed.pid, signal.SIGKILL)
-    killed.communicate()
+    killed.kill()
+    killed.join()
     runner = Runner()
     summary, _ = _run(tmp_path, runner)
     assert (summary.finished, summary.skipped, summary.busy) == (1, 3, 0)

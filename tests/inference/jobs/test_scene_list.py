@@ -49,7 +49,7 @@ def test_json_with_names_from_inputs_and_cloud_masks(tmp_path):
     [
         (
             'scene,out\na.tif,b.tif\n',
-            r'line 2: a map of change needs before and after; found scene=',
+            r'needs before and after; found scene=',
         ),
         ('before,after,out\na.tif,,b.tif\n', 'line 2: a map of change needs before and after'),
         ('before,after\na.tif,b.tif\n', 'line 2: no out'),
