@@ -6,6 +6,7 @@ process that is killed leaves no torn file, and the next one takes its folder aw
 
 import os
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -100,8 +101,19 @@ class CogWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._dataset = None
+        self._close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _close(self) -> None:
+        """Close the file; that of one which failed fails once more, in a destructor, unheard."""
+        gdal, _ = gdal_modules()
+        gdal.PushErrorHandler(self._watch)
+        hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+        try:
+            self._dataset = None
+        finally:
+            sys.unraisablehook = hook
+            gdal.PopErrorHandler()
 
     def _failure(self, detail: str) -> RasterError:
         free = ''
