@@ -36,7 +36,7 @@ def test_an_interrupt_is_one_line(tmp_path, capsys, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tool, 'write_map', interrupt)
+    monkeypatch.setattr(tool, 'make_scene', interrupt)
     out = tmp_path / 'change.tif'
     with pytest.raises(SystemExit) as stopped:
         tool.main(['change', *map(str, write_change_model(tmp_path)), *pair, '--out', str(out)])
