@@ -22,7 +22,7 @@ def call(change_files):
     main = load_tool('predict.py').main
 
     def run(*rest):
-        sizes = ('--size', '128', '--margin', '16', '--threshold', '0.6')
+        sizes = ('--size', '128', '--margin', '16', '--threshold', '0.35')
         main(['change', str(config), str(checkpoint), *map(str, rest), *sizes])
 
     return run

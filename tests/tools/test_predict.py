@@ -18,7 +18,7 @@ def test_maps_are_written_from_the_command_line(tmp_path, capsys):
     labels = read_raster(out)[0]
     assert f'changed: {(labels == 1).sum()} pixels' in said
     assert 'threshold: 0.4' in said and 'seams: a step of' in said
-    assert out.with_name('change_probability.tif').is_file() and f'{out} and ' in said
+    assert out.with_name('change_probability.tif').is_file() and f'{out}, ' in said
     with pytest.raises(SystemExit, match=r'DataError: .*change.tif is there already'):
         tool.main(arguments)
     tool.main([*arguments, '--overwrite', '--mode', 'blend'])

@@ -47,7 +47,9 @@ class Maker:
 
 
 @pytest.fixture
-def cluster():
+def cluster(monkeypatch):
+    # Ray's workers are nicer than all others by default, and starve on a machine with more to do.
+    monkeypatch.setenv('RAY_worker_niceness', '0')
     made = Cluster(initialize_head=True, head_node_args=dict(num_cpus=1, num_gpus=0))
     made.add_node(num_cpus=1, num_gpus=0)
     ray.init(address=made.address, log_to_driver=False)
