@@ -8,7 +8,7 @@ Examples:
     python tools/predict.py change CONFIG CHECKPOINT before.tif after.tif --out change.tif \
         --bands B02 B03 B04 B08 --cloud-mask before_scl.tif after_scl.tif --probabilities uint8
     python tools/predict.py landcover CONFIG CHECKPOINT S2A_MSIL2A_....SAFE --out cover.tif \
-        --bounds 600000 5690000 610000 5700000 --mode blend --seams
+        --bounds 600000 5690000 610000 5700000 --mode crop --seams
 """
 
 import argparse
@@ -50,7 +50,7 @@ def _add_arguments(parser: argparse.ArgumentParser, names: tuple[str, ...]) -> N
     windows = parser.add_argument_group('windows')
     windows.add_argument('--size', type=int, default=512, help='side in pixels (default: 512)')
     windows.add_argument('--margin', type=int, default=64, help='cut or blended (default: 64)')
-    windows.add_argument('--mode', choices=MODES, default='crop', help='(default: crop)')
+    windows.add_argument('--mode', choices=MODES, default='blend', help='(default: blend)')
     windows.add_argument('--batch-size', type=int, default=4, help='per pass (default: 4)')
     windows.add_argument('--seams', action='store_true', help='print a measure of seams')
     output = parser.add_argument_group('output')

@@ -64,7 +64,7 @@ def _predict_arrays(
     threshold: float | None = None,
     size: int = 512,
     margin: int = 64,
-    mode: str = 'crop',
+    mode: str = 'blend',
     batch_size: int = 4,
 ) -> Any:
     is_plain = isinstance(inputs[0], np.ndarray)

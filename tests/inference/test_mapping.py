@@ -70,7 +70,7 @@ def test_a_map_is_that_of_one_pass_where_the_margin_covers_what_a_pixel_sees(
     change_model, pair, whole, tmp_path
 ):
     job = MapJob('change', tuple(pair), tmp_path / 'map.tif', probabilities='float32', size=192)
-    job = dataclasses.replace(job, margin=80)
+    job = dataclasses.replace(job, margin=80, mode='crop')
     assert job.margin >= CHANGE_REACH and WindowPlan(*SHAPE, 192, 80).count == 8
     result = write_map(job, change_model, progress=None)
     expected = whole.seg_logits.data.numpy()
