@@ -50,6 +50,9 @@ def _add_arguments(parser: argparse.ArgumentParser, names: tuple[str, ...]) -> N
     windows = parser.add_argument_group('windows')
     windows.add_argument('--size', type=int, default=512, help='side in pixels (default: 512)')
     windows.add_argument('--margin', type=int, default=64, help='cut or blended (default: 64)')
+    windows.add_argument(
+        '--align', type=int, default=32, help='windows begin at multiples of this (default: 32)'
+    )
     windows.add_argument('--mode', choices=MODES, default='blend', help='(default: blend)')
     windows.add_argument('--batch-size', type=int, default=4, help='per pass (default: 4)')
     windows.add_argument('--seams', action='store_true', help='print a measure of seams')
@@ -99,6 +102,7 @@ def build_job(args: argparse.Namespace) -> MapJob:
         cloud_values=tuple(args.cloud_values),
         size=args.size,
         margin=args.margin,
+        align=args.align,
         mode=args.mode,
         batch_size=args.batch_size,
         threshold=getattr(args, 'threshold', None),

@@ -45,6 +45,10 @@ class MapJob:
         size (int): Side of a window in pixels. Defaults to 512.
         margin (int): Pixels at each side of a window that are cut, or blended with the window
             beside it. Defaults to 64.
+        align (int): Windows begin at multiples of this, so that a convolutional network whose
+            strides divide it sees pixels as in one pass; the last window of a row is up to
+            ``align - 1`` pixels longer. With 1 all windows have exactly the size, as some
+            transformers want. Defaults to 32.
         mode (str): ``blend`` or ``crop``. Defaults to ``blend``.
         batch_size (int): Windows per pass of the network. Defaults to 4.
         threshold (float, optional): Probability above which a pixel is changed, 0 to 1. Defaults
@@ -70,6 +74,7 @@ class MapJob:
     cloud_values: tuple[int, ...] = CLOUD_VALUES
     size: int = 512
     margin: int = 64
+    align: int = 32
     mode: str = 'blend'
     batch_size: int = 4
     threshold: float | None = None
