@@ -9,7 +9,7 @@ Examples:
     python tools/predict.py change CONFIG CHECKPOINT before.tif after.tif --out change.tif \
         --bands B02 B03 B04 B08 --cloud-mask before_scl.tif after_scl.tif --probabilities uint8
     python tools/predict.py landcover CONFIG CHECKPOINT S2A_MSIL2A_....SAFE --out cover.tif \
-        --bounds 600000 5690000 610000 5700000 --mode blend --seams
+        --bounds 600000 5690000 610000 5700000 --mode crop --seams
     python tools/predict.py change CONFIG CHECKPOINT before.tif after.tif --out change.tif \
         --polygons gpkg --minimum-area 400 --quicklook --page
     python tools/predict.py change CONFIG CHECKPOINT --list scenes.csv --out maps --shard 0/4
@@ -73,7 +73,10 @@ def _add_arguments(parser: argparse.ArgumentParser, names: tuple[str, ...]) -> N
     windows = parser.add_argument_group('windows')
     windows.add_argument('--size', type=int, default=512, help='side in pixels (default: 512)')
     windows.add_argument('--margin', type=int, default=64, help='cut or blended (default: 64)')
-    windows.add_argument('--mode', choices=MODES, default='crop', help='(default: crop)')
+    windows.add_argument(
+        '--align', type=int, default=32, help='windows begin at multiples of this (default: 32)'
+    )
+    windows.add_argument('--mode', choices=MODES, default='blend', help='(default: blend)')
     windows.add_argument('--batch-size', type=int, default=4, help='per pass (default: 4)')
     windows.add_argument('--seams', action='store_true', help='print a measure of seams')
     output = parser.add_argument_group('output')
@@ -123,6 +126,7 @@ def read_options(args: argparse.Namespace) -> dict[str, Any]:
         cloud_values=tuple(args.cloud_values),
         size=args.size,
         margin=args.margin,
+        align=args.align,
         mode=args.mode,
         batch_size=args.batch_size,
         threshold=getattr(args, 'threshold', None),

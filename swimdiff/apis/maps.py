@@ -64,7 +64,8 @@ def _predict_arrays(
     threshold: float | None = None,
     size: int = 512,
     margin: int = 64,
-    mode: str = 'crop',
+    align: int = 32,
+    mode: str = 'blend',
     batch_size: int = 4,
 ) -> Any:
     is_plain = isinstance(inputs[0], np.ndarray)
@@ -79,7 +80,7 @@ def _predict_arrays(
         )
     if not is_plain and len(inputs) > 1:
         _check_coordinates(inputs)
-    plan = WindowPlan(*dates[0].shape, size, margin)
+    plan = WindowPlan(*dates[0].shape, size, margin, align)
     found = ArrayMap(model, dates[0].shape, threshold)
     for _ in run_windows(dates, [], model, plan, mode, batch_size, found.add):
         pass
@@ -155,8 +156,8 @@ def predict_change(
         after (Any): Second date, in the same form.
         out (str | PathLike, optional): The GeoTIFF to write, for paths. Defaults to None.
         **options (Any): For paths, of :class:`swimdiff.inference.MapJob`. For arrays ``bands``,
-            ``unit``, ``threshold``, ``size``, ``margin``, ``mode`` and ``batch_size`` as there,
-            and ``probabilities=True`` for probabilities instead of classes.
+            ``unit``, ``threshold``, ``size``, ``margin``, ``align``, ``mode`` and ``batch_size``
+            as there, and ``probabilities=True`` for probabilities instead of classes.
 
     Returns:
         MapResult | np.ndarray | DataArray: For paths the file that is written; for arrays H x W

@@ -45,7 +45,11 @@ class MapJob:
         size (int): Side of a window in pixels. Defaults to 512.
         margin (int): Pixels at each side of a window that are cut, or blended with the window
             beside it. Defaults to 64.
-        mode (str): ``crop`` or ``blend``. Defaults to ``crop``.
+        align (int): Windows begin at multiples of this, so that a convolutional network whose
+            strides divide it sees pixels as in one pass; the last window of a row is up to
+            ``align - 1`` pixels longer. With 1 all windows have exactly the size, as some
+            transformers want. Defaults to 32.
+        mode (str): ``blend`` or ``crop``. Defaults to ``blend``.
         batch_size (int): Windows per pass of the network. Defaults to 4.
         threshold (float, optional): Probability above which a pixel is changed, 0 to 1. Defaults
             to None, as the checkpoint says, else 0.5.
@@ -70,7 +74,8 @@ class MapJob:
     cloud_values: tuple[int, ...] = CLOUD_VALUES
     size: int = 512
     margin: int = 64
-    mode: str = 'crop'
+    align: int = 32
+    mode: str = 'blend'
     batch_size: int = 4
     threshold: float | None = None
     probabilities: str | None = None

