@@ -6,8 +6,10 @@ tried, and as files take their places whole, a second try finds nothing torn.
 """
 
 import contextlib
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 from swimdiff.errors import ConfigError
 from swimdiff.inference.jobs.ledger import FAILED, Entry
@@ -15,6 +17,9 @@ from swimdiff.inference.jobs.running import RunOne, SceneQueue, Summary, attempt
 from swimdiff.inference.jobs.scene_list import ListedScene
 
 __all__ = ['import_ray', 'run_on_ray']
+
+#: A scene, its hash, and whether its files may be replaced.
+_Work: TypeAlias = tuple[ListedScene, str, bool]
 
 #: Times that a scene may lose its worker: a scene that kills every worker is given up.
 _LOSSES = 3
@@ -147,44 +152,42 @@ def _run(
     An actor of a lost node waits until others give their cores back, and Ray then runs its scene
     again: therefore actors end as soon as no scene is left for them.
     """
-    waiting = _open_scenes(queue, claims)
-    running: dict[Any, tuple[Any, ListedScene, str]] = {}
+    waiting, again = _open_scenes(queue, claims), deque[_Work]()
+    running: dict[Any, tuple[Any, _Work]] = {}
+    losses: Counter[Path] = Counter()
 
-    def hand_out(actor: Any) -> bool:
-        work = next(waiting, None)
+    def hand_out(actor: Any) -> None:
+        work = again.popleft() if again else next(waiting, None)
         if work is None:
-            return False
-        scene, found, replace_files = work
-        task = actor.run.remote(scene, found, replace_files)
-        running[task] = (actor, scene, found)
-        return True
+            ray.kill(actor)
+        else:
+            running[actor.run.remote(*work)] = actor, work
 
     for _ in range(min(room, len(queue.scenes))):
-        actor = start_actor()
-        if not hand_out(actor):
-            ray.kill(actor)
-            break
+        hand_out(start_actor())
     while running:
         (done, *_), _ = ray.wait(list(running), num_returns=1)
-        actor, scene, found = running.pop(done)
+        actor, work = running.pop(done)
+        scene, found, _ = work
         try:
-            entry = ray.get(done)
+            queue.record(ray.get(done))
         except ray.exceptions.RayTaskError as error:
             # Errors of a scene are in its entry: here the model could not be built, and never will.
             raise error.as_instanceof_cause() from None
-        except ray.exceptions.RayError as error:  # one worker after another was lost to it
-            message = f'{type(error).__name__}: {error}'
-            entry = Entry(str(scene.out), FAILED, found, scene.inputs, message=message)
+        except ray.exceptions.RayError as error:
+            # Ray's own tries are used up, as they are within a moment where a node does not answer.
+            losses[scene.out] += 1
+            if losses[scene.out] < _LOSSES:
+                again.append(work)
+            else:
+                message = f'{type(error).__name__}: {error}'
+                queue.record(Entry(str(scene.out), FAILED, found, scene.inputs, message=message))
             ray.kill(actor)
             actor = start_actor()
-        queue.record(entry)
-        if not hand_out(actor):
-            ray.kill(actor)
+        hand_out(actor)
 
 
-def _open_scenes(
-    queue: SceneQueue, claims: contextlib.ExitStack
-) -> Iterator[tuple[ListedScene, str, bool]]:
+def _open_scenes(queue: SceneQueue, claims: contextlib.ExitStack) -> Iterator[_Work]:
     """Yield scenes that are to be done, claimed until the run ends."""
     for scene in queue.scenes:
         if not claims.enter_context(queue.ledger.claim(scene)):
