@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from fixtures.seco import DATES, write_tree
 
-from swimdiff.datasets import SeCo, index_cache
+from swimdiff.datasets import SeCo
+from swimdiff.datasets.index import cache as index_cache
 from swimdiff.datasets.index.patch_index import PatchIndex, Strings
 from swimdiff.errors import LayoutError
 
@@ -130,7 +131,7 @@ def test_processes_that_start_together_build_once(tmp_path):
     root = write_tree(tmp_path / 'seco', locations=3, dates=1, bands=('B4',))
     code = (
         'import sys\n'
-        'from swimdiff.datasets import SeCo, band_folders\n'
+        'from swimdiff.datasets import SeCo\nfrom swimdiff.datasets.archives import band_folders\n'
         'real = band_folders.BandFolders.build\n'
         "band_folders.BandFolders.build = lambda self: print('built') or real(self)\n"
         f"print(len(SeCo({str(root)!r}, ['B4'])))\n"

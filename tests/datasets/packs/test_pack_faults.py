@@ -19,7 +19,11 @@ import pytest
 from fixtures.packs import content, pack_seco
 from fixtures.seco import pattern, write_band
 
-from swimdiff.datasets import SeCo, pack_builder, pack_parts, pack_shards, pack_writer
+from swimdiff.datasets import SeCo
+from swimdiff.datasets.packs import builder as pack_builder
+from swimdiff.datasets.packs import parts as pack_parts
+from swimdiff.datasets.packs import shards as pack_shards
+from swimdiff.datasets.packs import writer as pack_writer
 from swimdiff.datasets.packs.format import read_manifest
 from swimdiff.datasets.packs.verify import verify_pack
 from swimdiff.errors import ConfigError, DataError, LayoutError, RasterError

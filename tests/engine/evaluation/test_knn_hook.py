@@ -15,7 +15,8 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from swimdiff.engine import OnlineKNNHook, knn_hook
+from swimdiff.engine import OnlineKNNHook
+from swimdiff.engine.evaluation import knn_hook
 from swimdiff.errors import ConfigError
 from swimdiff.evaluation.features import image_statistics
 from swimdiff.evaluation.floors import random_backbone
