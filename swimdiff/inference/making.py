@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from swimdiff.bands import RGB, canonical_bands
-from swimdiff.errors import BandError, DataError, RasterError
+from swimdiff.errors import BandError, DataError, RasterError, SwiMDiffError
 from swimdiff.inference.map_job import MapJob, MapResult
 from swimdiff.inference.mapping import Progress, write_map
 from swimdiff.inference.opening import open_date
@@ -76,11 +76,15 @@ def make_scene(
         local = _prepare(job, predictor, Path(folder))
         try:
             return _make(job, local, predictor, products, progress)
-        except RasterError as error:
-            if not far:
+        except SwiMDiffError as error:
+            if not far or not isinstance(error, RasterError):
                 raise
             raise RasterError(
                 f'{", ".join(job.inputs)}: an input that is read over the network failed: {error}'
+            ) from error
+        except OSError as error:
+            raise RasterError(
+                f'{job.out} or what is made of it cannot be written: {error}.'
             ) from error
 
 

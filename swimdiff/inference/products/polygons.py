@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from swimdiff.datasets.geo.access import gdal_modules, ogr_module, open_raster
-from swimdiff.errors import ConfigError
-from swimdiff.files import partial_name, replace_file
+from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules, ogr_module, open_raster
+from swimdiff.errors import ConfigError, RasterError
+from swimdiff.files import clean_partials, partial_name, replace_file
 from swimdiff.inference.products.patches import Patches, find_patches
 from swimdiff.inference.products.polygon_files import check_polygon_file, open_polygon_file
 from swimdiff.inference.products.written_map import WrittenMap, choose_classes
@@ -23,7 +23,9 @@ __all__ = ['write_polygons']
 def _partial_folder(final: Path) -> Iterator[Path]:
     """Make a folder beside a file to be; a kill leaves a name that is cleaned up later."""
     final.parent.mkdir(parents=True, exist_ok=True)
+    clean_partials(final.parent)
     folder = final.with_name(partial_name(final.name))
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     try:
         yield folder
@@ -54,7 +56,7 @@ def write_polygons(
 
     Raises:
         ConfigError: Another ending, a class that the map has not, or a missing package.
-        RasterError: The map has no coordinate system.
+        RasterError: The map has no coordinate system, or the file cannot be written.
     """
     out = Path(out)
     check_polygon_file(out)
@@ -65,9 +67,15 @@ def write_polygons(
     with _partial_folder(out) as folder:
         patches = find_patches(made, chosen, minimum_area, folder / 'patches.tif')
         drawn = folder / 'outlines.gpkg'
-        _draw_outlines(patches, drawn)
         written = folder / f'polygons{out.suffix.lower()}'
-        counts = _copy(drawn, patches, names, written)
+        try:
+            _draw_outlines(patches, drawn)
+            counts = _copy(drawn, patches, names, written)
+        except GDAL_ERRORS as error:
+            raise RasterError(
+                f'{out} cannot be written: {error}. Expected room for the polygons and a copy of '
+                'the map in its folder; nothing is left behind.'
+            ) from error
         replace_file(written, out)
     return {one.name: counts[one.name] for one in chosen}
 
