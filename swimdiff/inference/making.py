@@ -15,7 +15,7 @@ from swimdiff.inference.predictor import MapPredictor
 from swimdiff.inference.products import read_map, write_page, write_polygons, write_quicklook
 from swimdiff.inference.products.options import ProductOptions
 from swimdiff.inference.products.written_map import WrittenMap
-from swimdiff.inference.remote import is_item, is_remote, prepare_input
+from swimdiff.inference.remote import is_item, is_remote, prepare_input, shown_name
 from swimdiff.progress import track
 
 __all__ = ['MadeScene', 'make_scene']
@@ -79,8 +79,9 @@ def make_scene(
         except SwiMDiffError as error:
             if not far or not isinstance(error, RasterError):
                 raise
+            names = ', '.join(map(shown_name, job.inputs))
             raise RasterError(
-                f'{", ".join(job.inputs)}: an input that is read over the network failed: {error}'
+                f'{names}: an input that is read over the network failed: {error}'
             ) from error
         except OSError as error:
             raise RasterError(

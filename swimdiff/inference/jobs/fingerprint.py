@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from swimdiff.inference.jobs.scene_list import ListedScene
-from swimdiff.inference.remote import describe_remote, is_remote
+from swimdiff.inference.remote import describe_remote, is_remote, shown_name
 
 __all__ = ['describe_input', 'digest_file', 'hash_scene']
 
@@ -43,7 +43,8 @@ def describe_input(name: str) -> list[str]:
         RasterError: A remote file cannot be reached.
     """
     if is_remote(name):
-        return [f'{name} {describe_remote(name)}']
+        # An address that is signed again is the same file.
+        return [f'{shown_name(name)} {describe_remote(name)}']
     path = Path(name)
     files = sorted(p for p in path.rglob('*') if p.is_file()) if path.is_dir() else [path]
     lines = []

@@ -8,7 +8,15 @@ from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules
 from swimdiff.datasets.geo.network import call_again, use_network
 from swimdiff.errors import RasterError
 
-__all__ = ['ask_why', 'describe_remote', 'explain_failure', 'gdal_path', 'is_remote', 'open_remote']
+__all__ = [
+    'ask_why',
+    'describe_remote',
+    'explain_failure',
+    'gdal_path',
+    'is_remote',
+    'open_remote',
+    'shown_name',
+]
 
 _SCHEMES = {
     'http://': '/vsicurl/http://',
@@ -34,7 +42,9 @@ def gdal_path(name: str) -> str:
 
 
 def shown_name(name: str) -> str:
-    """Return an address for messages and ledgers: a signature in it stays secret."""
+    """Return a name for messages: a signature in an address stays secret."""
+    if not is_remote(name):
+        return name
     return re.sub(r'\?.*', '?...', name.removeprefix('/vsicurl/'))
 
 

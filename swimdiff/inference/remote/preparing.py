@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules
 from swimdiff.errors import RasterError
-from swimdiff.inference.remote.addresses import explain_failure, is_remote, open_remote
+from swimdiff.inference.remote.addresses import explain_failure, is_remote, open_remote, shown_name
 from swimdiff.inference.remote.stac import ItemBand, choose_assets, is_item, read_item
 
 __all__ = ['prepare_input']
@@ -37,7 +37,7 @@ def prepare_input(name: str, bands: Sequence[str], folder: Path) -> str:
     if is_item(name):
         item = read_item(name)
         return _join_bands(
-            choose_assets(item, bands, name), folder / f'{_clean(item.id)}.vrt', name
+            choose_assets(item, bands, shown_name(name)), folder / f'{_clean(item.id)}.vrt', name
         )
     if not is_remote(name):
         return name
