@@ -173,7 +173,7 @@ def _run(
             queue.record(ray.get(done))
         except ray.exceptions.RayTaskError as error:
             # Errors of a scene are in its entry: here the model could not be built, and never will.
-            raise error.as_instanceof_cause() from None
+            raise error.cause from None
         except ray.exceptions.RayError as error:
             # Ray's own tries are used up, as they are within a moment where a node does not answer.
             losses[scene.out] += 1
