@@ -19,6 +19,7 @@ from pathlib import Path
 
 from swimdiff.errors import ConfigError, StoppedError, SwiMDiffError
 from swimdiff.launch.elastic import EXIT_STOPPED
+from swimdiff.launch.noise import start_quietly
 from swimdiff.launch.shards import SHARD_HELP, read_shard
 from swimdiff.studies import (
     Study,
@@ -110,6 +111,7 @@ def run(study: Study, args: argparse.Namespace, argv: list[str]) -> int:
         else:
             import torch
 
+            start_quietly()
             torch.set_num_threads(study.threads)
             code = int(study.run(args.shard, args.wait) > 0)
     except (KeyboardInterrupt, StoppedError):
