@@ -36,7 +36,7 @@ __all__ = [
     'set_precision',
 ]
 
-#: Components of the engine that a run which is killed should not use, and ours of the same options.
+#: Parts of the engine that cannot be killed without loss, and ours of the same options.
 _RESTARTABLE = {
     'CheckpointHook': 'swimdiff.AtomicCheckpointHook',
     'EpochBasedTrainLoop': 'swimdiff.ResumableEpochLoop',
@@ -163,25 +163,34 @@ def build_runner(cfg: Config) -> Runner | FlexibleRunner:
     return runner
 
 
-def make_restartable(cfg: Config) -> None:
-    """Let a run of any config be killed, stopped and gone on with.
+def make_restartable(cfg: Config) -> list[str]:
+    """Let a run be killed, stopped and gone on with, where the config leaves that open.
 
-    The engine's checkpoint hook and training loops are replaced by ours, which take the same
-    options, and signals end the run with its state saved.
+    A config that names no checkpoint hook and no class of its training loop gets ours; one that
+    names the engine's keeps them. Signals end the run with its state saved.
 
     Args:
         cfg (Config): The config of the run, changed in place.
+
+    Returns:
+        list[str]: What the config names that loses work when the run is killed, one line each.
     """
     hooks = cfg.setdefault('default_hooks', Config())
-    hooks.setdefault('checkpoint', dict(type='CheckpointHook', interval=1))
+    hooks.setdefault('checkpoint', dict(type='swimdiff.AtomicCheckpointHook', interval=1))
     hooks.setdefault('stop', dict(type='swimdiff.StopSignalHook'))
     loop = cfg.get('train_cfg')
     if loop and 'by_epoch' in loop:
-        loop.type = 'EpochBasedTrainLoop' if loop.pop('by_epoch') else 'IterBasedTrainLoop'
-    for part in (hooks.checkpoint, loop):
-        if part:
-            name = str(part.get('type', '')).removeprefix('mmengine.')
-            part.type = _RESTARTABLE.get(name, part.get('type'))
+        kind = 'ResumableEpochLoop' if loop.pop('by_epoch') else 'ResumableIterLoop'
+        loop.type = f'swimdiff.{kind}'
+    lines = []
+    for place, part in (('default_hooks.checkpoint', hooks.checkpoint), ('train_cfg', loop)):
+        name = str(part.get('type', '')).removeprefix('mmengine.') if part else ''
+        if name in _RESTARTABLE:
+            lines.append(
+                f"{place}.type={name!r} is the engine's: work is lost when the run is killed. "
+                f'{_RESTARTABLE[name]!r} takes the same options and goes on exactly.'
+            )
+    return lines
 
 
 def settle_resume(runner: Runner | FlexibleRunner) -> None:
