@@ -1,10 +1,12 @@
 """Opening the raster of one date: which files hold the bands, and in which unit they are."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from mmengine.logging import print_log
 
 from swimdiff.bands import ProductStats, canonical_bands
 from swimdiff.bands.units import UNITS, convert_pixels
@@ -94,7 +96,7 @@ def open_date(
         scene = open_scene(root, found, bands, names, options, whole=False)
         date = OpenedDate(path, root, scene, tuple(bands), date.unit)
     if date.unit is not None and scene.dtype != 'uint8':
-        _check_values(date)
+        _check_values(date, is_declared=unit is not None)
     return date
 
 
@@ -157,8 +159,11 @@ def _settle_unit(
     return unit
 
 
-def _check_values(date: OpenedDate) -> None:
-    """Refuse pixels whose values are not of the unit that they are taken for."""
+def _check_values(date: OpenedDate, is_declared: bool) -> None:
+    """Refuse pixels whose values are not of the unit that they are taken for.
+
+    Where the user says the unit it is only a warning: open water is darker than any other ground.
+    """
     assert date.unit is not None
     scale, samples = UNITS[date.unit], []
     for name in date.bands:
@@ -171,11 +176,14 @@ def _check_values(date: OpenedDate) -> None:
     if _BRIGHT[0] * scale <= high <= _BRIGHT[1] * scale:
         return
     fits = [unit for unit, s in UNITS.items() if _BRIGHT[0] * s <= high <= _BRIGHT[1] * s]
-    advice = f"Say --unit '{fits[0]}'." if fits else 'Check how the file was written.'
-    raise RasterError(
+    unit = fits[0] if fits else date.unit
+    found = (
         f'{date.path}: pixels are taken for {date.unit!r}, but the 98 % quantile of those looked '
-        f'at is {high:g}. Expected {_BRIGHT[0] * scale:g} to {_BRIGHT[1] * scale:g}. {advice}'
+        f'at is {high:g}. Expected {_BRIGHT[0] * scale:g} to {_BRIGHT[1] * scale:g}.'
     )
+    if not is_declared:
+        raise RasterError(f"{found} If they are {unit!r}, say --unit '{unit}'.")
+    print_log(found, logger='current', level=logging.WARNING)
 
 
 def _sample_band(date: OpenedDate, name: str) -> np.ndarray:
