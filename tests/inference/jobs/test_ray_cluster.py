@@ -108,7 +108,7 @@ def test_every_scene_is_done_once_though_a_node_is_lost(cluster, tmp_path):
 
 
 def test_failures_and_models_that_cannot_be_built(cluster, tmp_path):
-    with pytest.raises(RasterError, match='^no such weights$'):
+    with pytest.raises(RasterError, match=r'^no such weights$'):
         run_on_ray(_queue(tmp_path), Maker(tmp_path, 'build'))
     summary = run_on_ray(_queue(tmp_path), Maker(tmp_path, '3'), cpus=1)
     assert (summary.finished, summary.exit_code) == (SCENES - 1, 1)
