@@ -57,8 +57,13 @@ def gdal_modules() -> tuple[ModuleType, ModuleType]:
     return gdal, osr
 
 
+@functools.cache
 def ogr_module() -> ModuleType:
-    """Return ``ogr``, for vector files."""
+    """Return ``ogr``, GDAL's half for polygons, set up once per process.
+
+    Raises:
+        GdalMissingError: The bindings of GDAL do not load.
+    """
     gdal_modules()
     from osgeo import ogr
 
