@@ -19,6 +19,7 @@ from mmengine.registry import init_default_scope
 from swimdiff.errors import SwiMDiffError
 from swimdiff.launch.command_line import CommandParser
 from swimdiff.launch.config_reading import read_config_file
+from swimdiff.launch.noise import start_quietly
 from swimdiff.models import DeviceViews
 from swimdiff.registry import DATASETS, MODELS
 from swimdiff.visualization.view_sheet import ViewStrip, as_picture, draw_sheet, draw_strip
@@ -64,6 +65,7 @@ def make_views(maker: DeviceViews, images: list[torch.Tensor]) -> list[torch.Ten
 
 def browse(args: argparse.Namespace) -> Path:
     """Draw the samples; the path of the contact sheet."""
+    start_quietly()
     cfg = read_config_file(args.config)
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)

@@ -21,6 +21,7 @@ from pathlib import Path
 from swimdiff.errors import StoppedError, SwiMDiffError
 from swimdiff.launch.command_line import CommandParser
 from swimdiff.launch.elastic import EXIT_STOPPED
+from swimdiff.launch.noise import start_quietly
 from swimdiff.studies import (
     Study,
     collect_scores,
@@ -131,6 +132,7 @@ def run(study: Study, args: argparse.Namespace, argv: list[str]) -> int:
         else:
             import torch
 
+            start_quietly()
             torch.set_num_threads(study.threads)
             code = int(study.run(args.shard, args.wait) > 0)
     except (KeyboardInterrupt, StoppedError):

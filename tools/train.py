@@ -87,11 +87,14 @@ def build_config(args: argparse.Namespace) -> Config:
     elif args.resume:
         cfg.resume, cfg.load_from = True, args.resume
     match_accumulation(cfg)
-    make_restartable(cfg)
+    first = os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) == '0'
+    for line in make_restartable(cfg):
+        if first:
+            print(line, flush=True)
     if args.auto_scale_lr or args.scale_recipe or cfg.get('scale_recipe'):
         processes = count_processes(cfg.launcher)
         said = scale_recipe(cfg, processes, rate_alone=args.auto_scale_lr)
-        if os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) == '0':
+        if first:
             print(f'Scaled to the global batch: {said}', flush=True)
     return cfg
 

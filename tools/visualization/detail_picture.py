@@ -18,6 +18,7 @@ from mmengine.config import DictAction
 from swimdiff.apis.runs import open_run, read_images
 from swimdiff.errors import SwiMDiffError
 from swimdiff.launch.command_line import CommandParser
+from swimdiff.launch.noise import start_quietly
 from swimdiff.visualization.detail import detail_figure, shallow_features
 
 
@@ -69,6 +70,7 @@ def draw(args: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> None:
     """Draw; errors made on purpose are printed as one message."""
     args = parse_args(argv)
+    start_quietly()
     try:
         draw(args)
     except SwiMDiffError as error:

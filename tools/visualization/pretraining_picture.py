@@ -17,6 +17,7 @@ from swimdiff.apis.runs import build_dataset, last_checkpoint, open_pretrained
 from swimdiff.errors import SwiMDiffError
 from swimdiff.launch.command_line import CommandParser
 from swimdiff.launch.config_reading import read_config_file
+from swimdiff.launch.noise import start_quietly
 from swimdiff.visualization.pretraining import pretraining_figure, read_losses
 
 
@@ -57,6 +58,7 @@ def main(argv: list[str] | None = None) -> None:
     """Draw; errors made on purpose are printed as one message."""
     args = parse_args(argv)
     try:
+        start_quietly()
         cfg = read_config_file(args.config)
         cfg.merge_from_dict(args.cfg_options or {})
         print(f'picture: {draw(cfg, args)}')

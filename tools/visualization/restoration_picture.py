@@ -14,6 +14,7 @@ from mmengine.config import DictAction
 from swimdiff.apis.runs import open_run, read_images
 from swimdiff.errors import ConfigError, SwiMDiffError
 from swimdiff.launch.command_line import CommandParser
+from swimdiff.launch.noise import start_quietly
 from swimdiff.visualization.restoration import restoration_figure
 
 
@@ -56,6 +57,7 @@ def draw(args: argparse.Namespace) -> Path:
 def main(argv: list[str] | None = None) -> None:
     """Draw; errors made on purpose are printed as one message."""
     args = parse_args(argv)
+    start_quietly()
     try:
         print(f'picture: {draw(args)}')
     except SwiMDiffError as error:
