@@ -33,8 +33,8 @@ def explain_unknown_name(error: BaseException) -> str | None:
     near = difflib.get_close_matches(wanted.rpartition('.')[2], known, n=3, cutoff=0.6)
     hint = f'Nearest: {", ".join(near)}. ' if near else ''
     return (
-        f"No {kind} is registered as '{wanted}'. {hint}A part of your own is found once its module is "
-        'imported: name the module in custom_imports.imports of the config, and have its folder in '
+        f"No {kind} is registered as '{wanted}'. {hint}A part of your own is found once its module "
+        'is imported: name the module in custom_imports.imports of the config, and its folder in '
         'PYTHONPATH.'
     )
 
