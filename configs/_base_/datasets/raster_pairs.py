@@ -1,7 +1,7 @@
 # Own pairs of rasters with polygons or masks of change: a list with the columns before, after and
 # labels, ground divided into blocks of 2 km. PAIRS_LIST names the list without touching a config;
 # without classes=dict(attribute='class', change=['new building']) in the data sets every polygon is
-# change. docs/labels.md has all options.
+# change. docs/how-to/labels.md has all options.
 list_file = '{{$PAIRS_LIST:data/pairs.csv}}'
 bands = ('B04', 'B03', 'B02')
 
