@@ -59,23 +59,28 @@ def _gdal_type(dtype: str) -> int:
 
 
 class _DirectBand:
-    """A band whose file has the grid of the map.
+    """A band whose file has the pixels of the map.
 
     Args:
         path (str): The file.
         band (BandFile): The band.
         dtype (str): Type of the pixels as handed on.
+        place (tuple[int, int]): Column and row of the map's first pixel in the file.
+        width (int): Columns of the map.
     """
 
-    def __init__(self, path: str, band: BandFile, dtype: str) -> None:
+    def __init__(
+        self, path: str, band: BandFile, dtype: str, place: tuple[int, int], width: int
+    ) -> None:
         self._path, self._about, self._dtype = path, band, dtype
+        self._place, self._width = place, width
         self.zeros_are_gaps = False
         self._dataset = _open(path)
         self._band = self._dataset.GetRasterBand(band.channel)
 
     def read_rows(self, first: int, count: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Return rows and which pixels have data; None: all."""
-        window = (0, first, self._about.width, count)
+        window = (self._place[0], self._place[1] + first, self._width, count)
         plane = _read(self._path, self._band, window, self._dtype)
         valid = None
         if self._about.nodata is not None:
@@ -197,8 +202,9 @@ class RasterDate:
         own = Grid(
             date.scene.system, band.west, band.dx, band.north, band.dy, band.width, band.height
         )
-        if own.equals(grid):
-            return _DirectBand(path, band, dtype)
+        place = grid.find_place(own)
+        if place is not None:
+            return _DirectBand(path, band, dtype, place, grid.width)
         return _WarpedBand(path, band, dtype, grid, 'bilinear', self._zeros)
 
     @property
