@@ -103,7 +103,7 @@ class _WarpedBand:
         dtype (str): Type of the pixels as handed on.
         grid (Grid): The grid of the map.
         method (str): GDAL's name of the resampling.
-        zeros (bool): Whether 0 has no weight where nothing declares no data.
+        zeros (bool): True: 0 has no weight where nothing declares no data.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class _WarpedBand:
     ) -> None:
         gdal, _ = gdal_modules()
         self._path, self._dtype, self._width = path, dtype, grid.width
-        #: Whether pixels without data are only those that are 0.
+        #: True where pixels without data are only those that are 0.
         self.zeros_are_gaps = zeros and band.nodata is None and not band.masked
         nodata = 0 if self.zeros_are_gaps else band.nodata
         west, south, east, north = grid.bounds
@@ -234,7 +234,7 @@ class RasterDate:
 
 
 class CloudRows:
-    """Where a mask on any grid says cloud.
+    """Read where a mask on any grid says cloud.
 
     Args:
         path (str): The mask.
