@@ -1,13 +1,17 @@
 """Files that are there whole or not at all, also after a power cut."""
 
+import contextlib
+import fcntl
 import os
 import re
 import shutil
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
-__all__ = ['clean_partials', 'partial_name', 'replace_file', 'replace_text']
+__all__ = ['clean_partials', 'hold_lock', 'partial_name', 'replace_file', 'replace_text']
 
 _PARTIAL = re.compile(r'\..+\.(?P<host>[^.]+)-(?P<pid>\d+)\.partial$')
 _DAY = 24 * 60 * 60  # seconds
@@ -89,3 +93,25 @@ def clean_partials(folder: Path) -> list[Path]:
             path.unlink(missing_ok=True)
         gone.append(path)
     return gone
+
+
+@contextlib.contextmanager
+def hold_lock(path: Path, wait: bool = True) -> Iterator[IO[str] | None]:
+    """Hold a file's lock; a process that dies gives it up.
+
+    Args:
+        path (Path): The file, made where it is missing.
+        wait (bool): Whether to wait for who holds it. Defaults to True.
+
+    Yields:
+        The open file, which a child process may inherit to hold the lock, too; None where another
+        process has it and ``wait`` is False.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open('a+') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield None
+            return
+        yield file

@@ -11,13 +11,15 @@ from typing import Any
 
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.dist import is_main_process
+from mmengine.hooks import LoggerHook
 from mmengine.logging import MMLogger
 from mmengine.runner import FlexibleRunner, Runner
 from torch import distributed
 
 from swimdiff.errors import ConfigError
 from swimdiff.launch.config_reading import read_config_file
-from swimdiff.launch.noise import EngineNoise, import_engine_quietly
+from swimdiff.launch.noise import EngineNoise, start_quietly
 from swimdiff.launch.paths import SCOPE, find_config
 from swimdiff.registry import MODELS
 from swimdiff.weights.engine_loading import guard_engine
@@ -34,6 +36,7 @@ __all__ = [
     'match_channels',
     'read_config',
     'set_precision',
+    'write_scores_once',
 ]
 
 #: Parts of the engine that cannot be killed without loss, and ours of the same options.
@@ -155,12 +158,31 @@ def build_runner(cfg: Config) -> Runner | FlexibleRunner:
         ConfigError: There is no such backbone.
     """
     check_backbone(cfg)
-    if not cfg.get('strategy'):
-        return QuietRunner.from_cfg(cfg)
-    # This one takes 'auto' for the name of a file, unless settle_resume has chosen one before.
-    runner = FlexibleRunner.from_cfg(cfg)
-    runner.logger.addFilter(EngineNoise())
+    runner: Runner | FlexibleRunner
+    if cfg.get('strategy'):
+        # This one takes 'auto' for the name of a file, unless settle_resume has chosen one before.
+        runner = FlexibleRunner.from_cfg(cfg)
+        runner.logger.addFilter(EngineNoise())
+    else:
+        runner = QuietRunner.from_cfg(cfg)
+    write_scores_once(runner)
     return runner
+
+
+def write_scores_once(runner: Runner | FlexibleRunner) -> None:
+    """Let the first process alone write the JSON file of a test.
+
+    The engine's logger writes it from every process, all of them into one file: a line of another
+    length leaves a tail behind, and the file is no JSON any more.
+
+    Args:
+        runner (Runner): With its hooks registered.
+    """
+    if is_main_process():
+        return
+    for hook in runner.hooks:
+        if isinstance(hook, LoggerHook):
+            vars(hook)['after_test_epoch'] = lambda runner, metrics=None: None
 
 
 def make_restartable(cfg: Config) -> list[str]:
@@ -236,7 +258,7 @@ def read_config(args: argparse.Namespace) -> Config:
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     guard_engine()
-    import_engine_quietly()
+    start_quietly()
     trust_checkpoints(args.trust_checkpoint)
     path = find_config(args.config)
     cfg = read_config_file(path)

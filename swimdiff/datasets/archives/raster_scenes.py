@@ -1,7 +1,7 @@
 """Any folder of GeoTIFF, JPEG 2000, COG or VRT scenes, cut into patches when they are read.
 
 A location is a window of the ground; its rows are the dates, that is the scenes, that cover it.
-See docs/rasters.md for the layouts that are recognised.
+See docs/how-to/rasters.md for the layouts that are recognised.
 """
 
 from collections import Counter
@@ -128,7 +128,7 @@ class RasterScenesSource(PatchSource):
     def key(self) -> dict[str, Any]:
         """All options; the sizes too, which the first scene has a say in."""
         options = dict(self.options.key(), bands=self.bands, dtype=self.dtype)
-        return dict(layout='RasterScenes', version=2, options=options, sizes=asdict(self.sizes))
+        return dict(layout='RasterScenes', version=3, options=options, sizes=asdict(self.sizes))
 
     def build(self) -> PatchIndex:
         """Look into every scene, find the dates of each place, and judge every window."""

@@ -171,7 +171,7 @@ def convert_batch_norm(modules: Sequence[nn.Module], over: str | int) -> bool:
     if over != 'process':
         for parent in [part for module in modules for part in module.modules()]:
             for name, layer in list(parent.named_children()):
-                if type(layer) in (nn.BatchNorm1d, nn.BatchNorm2d):
+                if type(layer) is nn.BatchNorm1d or type(layer) is nn.BatchNorm2d:
                     setattr(parent, name, _convert_layer(layer, over))
     whole = (nn.SyncBatchNorm, GlobalBatchNorm)
     layers = [m for module in modules for m in module.modules() if isinstance(m, _BatchNorm)]
