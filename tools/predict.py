@@ -1,6 +1,7 @@
 r"""Write a map of whole rasters as a Cloud-Optimised GeoTIFF: of change, or of land cover.
 
-An input is a raster with all bands, or a folder with one file per band (a Sentinel-2 product too).
+An input is a raster with all bands, or a folder with one file per band (a Sentinel-2 product too);
+or an address of a raster (https://..., s3://...), or a STAC item (NAME.json).
 
 Examples:
     python tools/predict.py change CONFIG CHECKPOINT before.tif after.tif --out change.tif
@@ -9,18 +10,34 @@ Examples:
         --bands B02 B03 B04 B08 --cloud-mask before_scl.tif after_scl.tif --probabilities uint8
     python tools/predict.py landcover CONFIG CHECKPOINT S2A_MSIL2A_....SAFE --out cover.tif \
         --bounds 600000 5690000 610000 5700000 --mode crop --seams
+    python tools/predict.py change CONFIG CHECKPOINT before.tif after.tif --out change.tif \
+        --polygons gpkg --minimum-area 400 --quicklook --page
+    python tools/predict.py change CONFIG CHECKPOINT --list scenes.csv --out maps --shard 0/4
+    python tools/predict.py landcover CONFIG CHECKPOINT --list scenes.csv --out maps --ray auto
+
+Exit codes: 0 all is done; 1 an error, or a scene of a list has failed; 2 a wrong command line; 75 a
+list was stopped by a signal, the same command goes on; 130 one map was stopped.
 """
 
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import DictAction
 
 from swimdiff.bands.units import UNITS
 from swimdiff.errors import SwiMDiffError
-from swimdiff.inference import MapJob, MapResult, build_predictor, write_map
+from swimdiff.inference import MapJob, build_predictor
 from swimdiff.inference.blending import MODES
+from swimdiff.inference.command_line import (
+    add_list_options,
+    add_product_options,
+    check_scenes,
+    read_products,
+    run_list,
+)
+from swimdiff.inference.making import MadeScene, make_scene
 from swimdiff.inference.map_job import CLOUD_VALUES, DATES
 
 
@@ -29,8 +46,14 @@ def _add_arguments(parser: argparse.ArgumentParser, names: tuple[str, ...]) -> N
     parser.add_argument('config', help='path of a config, or its name inside the package')
     parser.add_argument('checkpoint', help='checkpoint that tools/train.py wrote with this config')
     for name in names:
-        parser.add_argument(name, help='a raster, or a folder with one file per band')
-    parser.add_argument('--out', required=True, type=Path, help='the GeoTIFF to write')
+        parser.add_argument(
+            name,
+            nargs='?',
+            help='a raster, a folder with one file per band, an address, or a STAC item (.json)',
+        )
+    parser.add_argument(
+        '--out', type=Path, help='the GeoTIFF to write; with --list the folder of the maps'
+    )
     parser.add_argument('--overwrite', action='store_true', help='replace files that are there')
     inputs = parser.add_argument_group('inputs')
     inputs.add_argument('--bands', nargs='+', help='names of the bands of the files, in order')
@@ -66,6 +89,8 @@ def _add_arguments(parser: argparse.ArgumentParser, names: tuple[str, ...]) -> N
         output.add_argument(
             '--threshold', type=float, help='of change, 0 to 1 (default: as the checkpoint says)'
         )
+    add_product_options(parser)
+    add_list_options(parser)
     model = parser.add_argument_group('model')
     model.add_argument('--device', help='cpu, cuda, cuda:1 ... (default: a GPU where there is one)')
     model.add_argument('--cfg-options', nargs='+', action=DictAction, help='options of the config')
@@ -83,16 +108,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     for kind in DATES:
         child = kinds.add_parser(kind, help=titles[kind], description=titles[kind])
         _add_arguments(child, inputs[kind])
-        child.set_defaults(inputs=inputs[kind])
-    return parser.parse_args(argv)
+        child.set_defaults(inputs=inputs[kind], parser=child)
+    args = parser.parse_args(argv)
+    check_scenes(args.parser, args)
+    return args
 
 
-def build_job(args: argparse.Namespace) -> MapJob:
-    """Return the map that the command line asks for."""
-    return MapJob(
-        kind=args.kind,
-        inputs=tuple(getattr(args, name) for name in args.inputs),
-        out=args.out,
+def read_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of a map, beside its kind, inputs and out."""
+    return dict(
         bands=tuple(args.bands) if args.bands else None,
         unit=args.unit,
         grid=args.grid,
@@ -112,8 +136,15 @@ def build_job(args: argparse.Namespace) -> MapJob:
     )
 
 
-def describe_result(result: MapResult) -> str:
+def build_job(args: argparse.Namespace) -> MapJob:
+    """Return the map that the command line asks for."""
+    inputs = tuple(getattr(args, name) for name in args.inputs)
+    return MapJob(args.kind, inputs, args.out, **read_options(args))
+
+
+def describe_result(made: MadeScene) -> str:
     """Return what a map holds, for a terminal."""
+    result = made.result
     known = max(1, sum(result.counts))
     lines = [
         f'{name}: {count} pixels ({100 * count / known:.2f} %)'
@@ -125,19 +156,24 @@ def describe_result(result: MapResult) -> str:
         lines.append(f'threshold: {result.threshold:g}')
     if result.seams is not None:
         lines.append(result.seams.describe())
-    paths = [str(path) for path in (result.path, result.probability_path) if path is not None]
-    return '\n'.join([*lines, f'{" and ".join(paths)} in {result.seconds:.1f} s'])
+    if made.polygons:
+        counts = ', '.join(f'{count} of {name}' for name, count in made.polygons.items())
+        lines.append(f'polygons: {counts}')
+    paths = ', '.join(map(str, made.files))
+    return '\n'.join([*lines, f'{paths}: the map in {result.seconds:.1f} s'])
 
 
 def main(argv: list[str] | None = None) -> None:
     """Write the map; errors made on purpose are printed as one message."""
     args = parse_args(argv)
     try:
-        job = build_job(args)
+        if args.list is not None:
+            sys.exit(run_list(args, read_options(args)))
+        job, products = build_job(args), read_products(args)
         predictor = build_predictor(
             args.config, args.checkpoint, args.device, args.cfg_options, args.trust_checkpoint
         )
-        print(describe_result(write_map(job, predictor)))
+        print(describe_result(make_scene(job, predictor, products)))
     except SwiMDiffError as error:
         sys.exit(f'\n{type(error).__name__}: {error}')
     except KeyboardInterrupt:

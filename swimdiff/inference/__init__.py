@@ -2,7 +2,8 @@
 
 Layers of the maps, from the bottom: ``windows`` and ``blending`` (pixels only), ``grid``,
 ``opening`` and ``inputs`` (rasters in), ``writer`` (rasters out), ``predictor`` (the model),
-``pipeline`` and ``mapping`` (all together). Embeddings are in ``embedding``.
+``pipeline`` and ``mapping`` (all together). Beside them are
+``products`` (what is made of a written map), ``jobs`` (many maps) and ``embedding``.
 """
 
 from swimdiff.inference.map_job import MapJob, MapResult, Seams

@@ -11,6 +11,7 @@ import numpy as np
 
 from swimdiff.bands import ProductStats
 from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules, open_raster, raster_failure
+from swimdiff.datasets.geo.network import call_again, is_retry_note
 from swimdiff.datasets.rasters.opening import BandFile
 from swimdiff.datasets.rasters.reading import nodata_as
 from swimdiff.errors import ConfigError, RasterError
@@ -166,12 +167,18 @@ def _read(path: str, band: Any, window: tuple[int, int, int, int], dtype: str) -
         lambda level, _, text: complaints.append(text) if level >= gdal.CE_Warning else None
     )
     plane = np.empty((window[3], window[2]), dtype)
-    try:
+
+    def read() -> None:
+        complaints.clear()
         band.ReadRaster(*window, buf_type=_gdal_type(dtype), buf_obj=plane.data.cast('B'))
+
+    try:
+        call_again(read)
     except GDAL_ERRORS as error:
         raise raster_failure(path, [*complaints, str(error)][0], 'a whole raster') from error
     finally:
         gdal.PopErrorHandler()
+    complaints = [text for text in complaints if not is_retry_note(text)]
     if complaints:
         raise raster_failure(path, complaints[0], 'a whole raster')
     return plane

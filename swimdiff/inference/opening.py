@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 from swimdiff.bands import ProductStats, canonical_bands
 from swimdiff.bands.units import UNITS, convert_pixels
 from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules, open_raster, raster_failure
+from swimdiff.datasets.geo.network import call_again
 from swimdiff.datasets.index.planes import stretch_table
 from swimdiff.datasets.rasters.files import BandNames, FoundScene, find_scenes
 from swimdiff.datasets.rasters.opening import SceneRasters, open_scene
@@ -196,7 +197,8 @@ def _sample_band(date: OpenedDate, name: str) -> np.ndarray:
         source = dataset.GetRasterBand(band.channel)
         for row in np.linspace(0, band.height - height, _BLOCKS).astype(int).tolist():
             for column in np.linspace(0, band.width - width, _BLOCKS).astype(int).tolist():
-                data = source.ReadRaster(column, row, width, height, buf_type=gdal.GDT_Float32)
+                window = (column, row, width, height)
+                data = call_again(source.ReadRaster, *window, buf_type=gdal.GDT_Float32)
                 found.append(np.frombuffer(data, np.float32))
     except GDAL_ERRORS as error:
         raise raster_failure(path, str(error), 'a whole raster') from error

@@ -18,7 +18,7 @@ def test_maps_are_written_from_the_command_line(tmp_path, capsys):
     labels = read_raster(out)[0]
     assert f'changed: {(labels == 1).sum()} pixels' in said
     assert 'threshold: 0.4' in said and 'seams: a step of' in said
-    assert out.with_name('change_probability.tif').is_file() and f'{out} and ' in said
+    assert out.with_name('change_probability.tif').is_file() and f'{out}, ' in said
     with pytest.raises(SystemExit, match=r'DataError: .*change.tif is there already'):
         tool.main(arguments)
     tool.main([*arguments, '--overwrite', '--mode', 'crop'])
@@ -36,7 +36,7 @@ def test_an_interrupt_is_one_line(tmp_path, capsys, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tool, 'write_map', interrupt)
+    monkeypatch.setattr(tool, 'make_scene', interrupt)
     out = tmp_path / 'change.tif'
     with pytest.raises(SystemExit) as stopped:
         tool.main(['change', *map(str, write_change_model(tmp_path)), *pair, '--out', str(out)])
