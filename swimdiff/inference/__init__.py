@@ -1,8 +1,9 @@
-"""Maps of whole rasters: windows over rasters of any size, put together and written row by row.
+"""From a trained model to georeferenced results on rasters of any size.
 
-Layers, from the bottom: ``windows`` and ``blending`` (pixels only), ``grid``, ``opening`` and
-``inputs`` (rasters in), ``writer`` (rasters out), ``predictor`` (the model), ``pipeline`` and
-``mapping`` (all together).
+Layers of the maps, from the bottom: ``windows`` and ``blending`` (pixels only), ``grid``,
+``opening`` and ``inputs`` (rasters in), ``writer`` (rasters out), ``predictor`` (the model),
+``pipeline`` and ``mapping`` (all together). Beside them are
+``products`` (what is made of a written map), ``jobs`` (many maps) and ``embedding``.
 """
 
 from swimdiff.inference.map_job import MapJob, MapResult, Seams
