@@ -74,7 +74,7 @@ def test_pieces_are_not_offered_as_configs():
 
 
 def test_unknown_tool_lists_the_nearest_name():
-    with pytest.raises(ConfigError, match=r'none of this name. See: .*train'):
+    with pytest.raises(ConfigError, match=r'none of this name. Nearest: train'):
         find_tool('trian')
 
 

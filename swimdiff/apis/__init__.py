@@ -5,6 +5,12 @@ from typing import Any
 
 #: Module of each function.
 _HOMES = {
+    'EmbeddedRaster': 'swimdiff.apis.backbones',
+    'ModelEntry': 'swimdiff.apis.backbones',
+    'embed': 'swimdiff.apis.backbones',
+    'list_models': 'swimdiff.apis.backbones',
+    'load_backbone': 'swimdiff.apis.backbones',
+    'prepare_config': 'swimdiff.apis.inferencers',
     'predict_change': 'swimdiff.apis.maps',
     'predict_landcover': 'swimdiff.apis.maps',
 }

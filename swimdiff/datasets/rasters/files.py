@@ -16,7 +16,15 @@ from swimdiff.bands.sensors import Sensor, find_sensor
 from swimdiff.datasets.rasters.options import RasterOptions
 from swimdiff.errors import BandError, DatasetNotFoundError
 
-__all__ = ['SUFFIXES', 'BandNames', 'FoundScene', 'find_scenes', 'layouts', 'raster_root']
+__all__ = [
+    'SUFFIXES',
+    'BandNames',
+    'FoundScene',
+    'find_scenes',
+    'group_files',
+    'layouts',
+    'raster_root',
+]
 
 SUFFIXES = ('.tif', '.tiff', '.jp2', '.vrt')
 
@@ -189,6 +197,20 @@ def _in_folder(
     files = zip(others, stems, strict=True)
     beside = bool(grouped)
     return grouped + [FoundScene(path, folder, stem, beside=beside) for path, stem in files]
+
+
+def group_files(
+    root: Path, files: Sequence[str], names: BandNames, options: RasterOptions
+) -> list[FoundScene]:
+    """Group files of one folder into scenes, as :func:`find_scenes` does with all of a folder.
+
+    Args:
+        root: The folder.
+        files: Names of the files.
+        names: Recognises bands.
+        options: ``file_bands``, ``include``, ``exclude`` and ``clouds`` are used.
+    """
+    return _in_folder(root, '', _rasters('', sorted(files), options), names, options)
 
 
 def _grouped(
