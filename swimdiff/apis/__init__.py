@@ -1,25 +1,16 @@
-"""Functions for scripts and notebooks, imported when they are first asked for."""
+"""Functions for scripts and notebooks."""
 
-import importlib
-from typing import Any
+from swimdiff.apis.backbones import EmbeddedRaster, ModelEntry, embed, list_models, load_backbone
+from swimdiff.apis.inferencers import prepare_config
+from swimdiff.apis.maps import predict_change, predict_landcover
 
-#: Module of each function.
-_HOMES = {
-    'EmbeddedRaster': 'swimdiff.apis.backbones',
-    'ModelEntry': 'swimdiff.apis.backbones',
-    'embed': 'swimdiff.apis.backbones',
-    'list_models': 'swimdiff.apis.backbones',
-    'load_backbone': 'swimdiff.apis.backbones',
-    'prepare_config': 'swimdiff.apis.inferencers',
-    'predict_change': 'swimdiff.apis.maps',
-    'predict_landcover': 'swimdiff.apis.maps',
-}
-
-__all__ = [*_HOMES]
-
-
-def __getattr__(name: str) -> Any:
-    """Import a function from its module."""
-    if name not in _HOMES:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    return getattr(importlib.import_module(_HOMES[name]), name)
+__all__ = [
+    'EmbeddedRaster',
+    'ModelEntry',
+    'embed',
+    'list_models',
+    'load_backbone',
+    'predict_change',
+    'predict_landcover',
+    'prepare_config',
+]
