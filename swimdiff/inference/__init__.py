@@ -3,8 +3,8 @@
 Layers of the maps, from the bottom: ``windows`` and ``blending`` (pixels only), ``grid``,
 ``opening`` and ``inputs`` (rasters in), ``writer`` (rasters out), ``predictor`` (the model),
 ``pipeline`` and ``mapping`` (all together). Embeddings are in ``embedding``; what is
-made of maps in ``products``, lists of scenes in ``jobs``, inputs on servers in ``remote``; ``making``
-puts these together.
+made of maps in ``products``, lists of scenes in ``jobs``, inputs on servers in ``remote``;
+``making`` puts these together.
 """
 
 from swimdiff.inference.map_job import MapJob, MapResult, Seams
