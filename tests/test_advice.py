@@ -216,7 +216,7 @@ FOLLOWED_ELSEWHERE = {
         'test_a_name_that_two_bands_of_a_file_have',
     ),
 }
-#: Of the benchmarks of others (docs/yardsticks.md), and of an address.
+#: Of the benchmarks of others (docs/how-to/yardsticks.md), and of an address.
 OF_OTHERS = {
     'decoder',
     'multi_temporal',

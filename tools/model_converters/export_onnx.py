@@ -10,7 +10,7 @@ takes the pixels of the product, divided by 255 all the same.
 
 Height and width are open unless --tile fixes them. --qgis does what QGIS's plug-in Deepness asks
 for: tiles of 512 pixels (or --tile), and two channels for change, of which the larger one is taken.
-docs/qgis.md shows the way to a map.
+docs/how-to/qgis.md shows the way to a map.
 """
 
 import argparse

@@ -11,7 +11,7 @@ cannot read it: take the .pth, or our loader with _scope_='swimdiff' in the same
 --for timm, torchvision, torchgeo or smp gives the tensors the names of that library. Both networks
 are run, and nothing is written unless they give the same features; a backbone that the library does
 not have is refused with the reason. --for onnx writes a graph, equal to PyTorch in ONNX Runtime.
-docs/exports.md has the lines that load each file.
+docs/how-to/exports.md has the lines that load each file.
 """
 
 import argparse
