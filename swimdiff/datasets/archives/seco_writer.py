@@ -17,13 +17,7 @@ from typing import Any
 import numpy as np
 
 from swimdiff.bands import SECO_BANDS, SENTINEL2, seco_stem
-from swimdiff.datasets.geo.georeference import (
-    LonLatGrid,
-    lonlat_grid,
-    read_on_grid,
-    write_geotiff,
-)
-from swimdiff.datasets.geo.raster import raster_size
+from swimdiff.datasets.geo import LonLatGrid, lonlat_grid, raster_size, read_on_grid, write_geotiff
 from swimdiff.errors import ConfigError, LayoutError
 
 __all__ = ['Acquisition', 'Scene', 'WriteReport', 'seco_uint8', 'write_seco']

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from mmengine.logging import print_log
 
-from swimdiff.datasets.geo.ground import same_system
-from swimdiff.datasets.index.patch_index import PatchIndex, Strings
+from swimdiff.datasets.geo import same_system
+from swimdiff.datasets.index import PatchIndex, Strings
 from swimdiff.datasets.rasters.choice import Opener, drop_links, drop_unused
 from swimdiff.datasets.rasters.files import BandNames, find_scenes
 from swimdiff.datasets.rasters.opening import SceneRasters

@@ -11,8 +11,14 @@ import numpy as np
 
 from swimdiff.bands import SENTINEL2
 from swimdiff.bands.sensors import Sensor, find_sensor
-from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules, open_raster, raster_failure
-from swimdiff.datasets.geo.ground import same_system, to_lonlat
+from swimdiff.datasets.geo import (
+    GDAL_ERRORS,
+    gdal_modules,
+    open_raster,
+    raster_failure,
+    same_system,
+    to_lonlat,
+)
 from swimdiff.datasets.rasters.files import BandNames, FoundScene
 from swimdiff.datasets.rasters.options import RasterOptions
 from swimdiff.errors import BandError, LayoutError, RasterError

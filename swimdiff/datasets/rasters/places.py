@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from swimdiff.datasets.geo.ground import (
+from swimdiff.datasets.geo import (
     AXIS,
     carry,
     earth_centred,

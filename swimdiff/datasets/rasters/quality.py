@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules
+from swimdiff.datasets.geo import GDAL_ERRORS, gdal_modules
 from swimdiff.datasets.rasters.opening import BandFile, Extent, SceneRasters
 from swimdiff.datasets.rasters.options import CloudMask, RasterOptions
 from swimdiff.datasets.rasters.reading import opened, raster_failure

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from swimdiff.datasets.geo.ground import is_geographic, metres_per_unit, same_system, to_lonlat
-from swimdiff.datasets.index.patch_index import Strings
+from swimdiff.datasets.geo import is_geographic, metres_per_unit, same_system, to_lonlat
+from swimdiff.datasets.index import Strings
 from swimdiff.datasets.rasters.opening import Extent, SceneRasters
 from swimdiff.datasets.rasters.options import RasterOptions
 from swimdiff.datasets.rasters.places import Place, outline, outline_in

@@ -121,7 +121,7 @@ def test_small_and_damaged_pictures_stop_or_are_counted(tmp_path):
     assert len(again) == 48
     assert 'Field/a000' not in again[0]['img_path'] and again.skips.failures > 0
     with pytest.raises(RasterError, match=r'a000.jpg .*cannot be read'):
-        again.source.read(again.index, [0], again.bands)
+        again.source.read([0], again.bands)
 
 
 def test_a_picture_replaced_in_place_is_seen(tmp_path):
@@ -130,7 +130,7 @@ def test_a_picture_replaced_in_place_is_seen(tmp_path):
     assert len(dataset) == 4
     write_picture(path, noise(48, 16, 2))
     with pytest.raises(RasterError, match=r'has 16 x 48 pixels, and had 32 x 32 when'):
-        dataset.source.read(dataset.index, [0], dataset.bands)
+        dataset.source.read([0], dataset.bands)
     assert len(PictureScenes(str(tmp_path), patch=16)) == 3
 
 
@@ -164,9 +164,9 @@ def test_kept_pictures_are_the_same_and_stay_within_their_room(root, monkeypatch
 
     decoded.clear()
     rows = [0, 1, 2, 0]  # all of one picture
-    kept.source.read(kept.index, rows, kept.bands)
+    kept.source.read(rows, kept.bands)
     assert len(decoded) <= 1
-    plain.source.read(plain.index, rows, plain.bands)
+    plain.source.read(rows, plain.bands)
     assert len(decoded) in (4, 5)
     assert pickle.loads(pickle.dumps(kept.source))._kept.used == 0
 

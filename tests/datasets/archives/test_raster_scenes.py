@@ -28,7 +28,7 @@ def cut(source):
     for location in range(len(index.locations)):
         for row in index.rows(location):
             place = tuple(map(int, index.locations[location].rpartition('/')[2].split('_')))
-            planes = source.read(index, [row], source.bands)[0]
+            planes = source.read([row], source.bands)[0]
             found[(*place, index.paths[row])] = dict(zip(source.bands, planes, strict=True))
     return found
 
@@ -302,13 +302,13 @@ def test_damage_met_when_reading(tmp_path):
     path.write_bytes(whole[: len(whole) * 6 // 10])
     with pytest.raises(RasterError, match=r'x_B04\.tif'):
         for row in range(len(index)):
-            source.read(index, [row], ['B04'])
+            source.read([row], ['B04'])
     path.unlink()
     other = RasterScenesSource.__new__(RasterScenesSource)
     other.__dict__.update(source.__dict__)
     with pytest.raises((LayoutError, RasterError)):
         for row in range(len(index)):
-            other.read(index, [row], ['B04'])
+            other.read([row], ['B04'])
 
 
 def test_folders_and_options_that_do_not_do(tmp_path):

@@ -11,18 +11,15 @@ from multiprocessing import get_context
 import cv2
 import numpy as np
 import pytest
-from fixtures.packs import content, pack_seco
+from fixtures.packs import content, pack_dataset, pack_seco
 from fixtures.rasters import scene_bands, write_bands
 from fixtures.seco import pattern, write_band, write_tree
 from osgeo import gdal
 
 from swimdiff.bands import SECO_BANDS
 from swimdiff.datasets import SSL4EO, RasterScenes, SeCo
-from swimdiff.datasets.geo.ground import same_system
-from swimdiff.datasets.packs.builder import make_pack
-from swimdiff.datasets.packs.codecs import decode_jpeg, encode_jpeg
-from swimdiff.datasets.packs.plan import PackOptions
-from swimdiff.datasets.packs.source import PackSource
+from swimdiff.datasets.geo import same_system
+from swimdiff.datasets.packs import PackOptions, PackSource, decode_jpeg, encode_jpeg
 from swimdiff.errors import BandError, ConfigError, LayoutError, UnreadableSamplesError
 
 LOAD = [dict(type='LoadPatch')]
@@ -125,7 +122,7 @@ def test_georeference_is_kept(pack, shared_seco_root):
     for row in range(len(index)):
         for band, stem in (('B02', 'B2'), ('B05', 'B5'), ('B01', 'B1'), (None, 'B2')):
             file = gdal.Open(f'{shared_seco_root}/{index.paths[row]}/{stem}.tif')
-            transform, system = dataset.source.georeference(index, row, band)
+            transform, system = dataset.source.georeference(row, band)
             np.testing.assert_allclose(transform, file.GetGeoTransform(), rtol=0, atol=1e-12)
             assert same_system(system, file.GetSpatialRef().ExportToWkt())
     np.testing.assert_allclose(index.centres[0], [35.012, 19.988], atol=1e-9)
@@ -139,7 +136,7 @@ def test_archive_without_georeference(tmp_path):
     del dataset
     found = SeCo(pack_seco(tree, tmp_path / 'pack', bands=['B04']), bands=['B04'], pipeline=LOAD)
     assert found[0]['scene_id'] == 0 and np.isnan(found.index.centres).all()
-    assert found.source.georeference(found.index, 0) is None
+    assert found.source.georeference(0) is None
 
 
 def test_jpeg_keeps_what_decoding_and_encoding_would_lose(tmp_path):
@@ -187,15 +184,15 @@ def test_16_bit(tmp_path, stretch):
     options = dict(bands=('B05', 'B02', 'B01'), pipeline=LOAD)
     archive = SSL4EO(str(tree), stretch=False, **options)
     with pytest.raises(ConfigError, match='holds uint16 pixels'):
-        make_pack(archive, tmp_path / 'no', PackOptions(codec='jpeg'))
+        pack_dataset(archive, tmp_path / 'no', codec='jpeg')
     root = str(tmp_path / 'pack')
-    made = make_pack(archive, root, PackOptions(bands=options['bands'], stretch=stretch))
+    made = pack_dataset(archive, root, bands=options['bands'], stretch=stretch)
     assert made.dtype == 'uint8' if stretch else 'uint16'
     for stretched in (True,) if stretch else (True, False):
         ours, theirs = (SSL4EO(str(r), stretch=stretched, **options) for r in (root, tree))
         assert_same([ours[i] for i in range(4)], [theirs[i] for i in range(4)])
     again = str(tmp_path / 'again')  # a pack of a pack is of the level of the first
-    make_pack(SSL4EO(root, **options), again, PackOptions(bands=['B05', 'B02']))
+    pack_dataset(SSL4EO(root, **options), again, bands=['B05', 'B02'])
     some = dict(options, bands=('B05', 'B02'))
     ours, theirs = (SSL4EO(r, **some) for r in (again, root))
     assert_same([ours[i] for i in range(4)], [theirs[i] for i in range(4)])
@@ -212,7 +209,7 @@ def test_scenes_cut_into_patches(tmp_path):
     options = dict(patch=24, bands=('B04', 'B05'))
     raw = RasterScenes(str(tmp_path / 'scenes'), stretch=False, pipeline=LOAD, **options)
     root = str(tmp_path / 'pack')
-    made = make_pack(raw, root, PackOptions())
+    made = pack_dataset(raw, root)
     packed = RasterScenes(root, stretch=False, pipeline=LOAD, **options)
     assert_same([packed[i] for i in range(len(packed))], [raw[i] for i in range(len(raw))])
     assert len(packed) == 8 and made.kind == 'RasterScenes'
@@ -226,7 +223,7 @@ def test_scenes_cut_into_patches(tmp_path):
     np.testing.assert_array_equal(*ids)
     places = []
     for row in range(len(packed.index)):
-        transform, system = packed.source.georeference(packed.index, row, 'B04')
+        transform, system = packed.source.georeference(row, 'B04')
         whole = gdal.Open(str(next((tmp_path / 'scenes').rglob('*B04*.tif'))))
         assert same_system(system, whole.GetSpatialRef().ExportToWkt())
         west, dx, _, north, _, dy = whole.GetGeoTransform()
@@ -235,7 +232,7 @@ def test_scenes_cut_into_patches(tmp_path):
     assert sorted(set(places)) == [(0, 0), (0, 24), (24, 0), (24, 24)]
     random = RasterScenes(str(tmp_path / 'scenes'), windows='random', stretch=False, **options)
     with pytest.raises(ConfigError, match='cuts other patches at each access'):
-        make_pack(random, tmp_path / 'no', PackOptions())
+        pack_dataset(random, tmp_path / 'no')
 
 
 @pytest.mark.parametrize('pack', ['raw'], indirect=True)
@@ -244,8 +241,8 @@ def test_options_of_the_archive_are_compared(pack, tmp_path):
     write_bands(tmp_path / 'scenes' / 'T36QZH_20200101T075611', scene_bands())
     raw = RasterScenes(str(tmp_path / 'scenes'), patch=24, clouds=None, bands=['B04', 'B05'])
     first, root = str(tmp_path / 'first'), str(tmp_path / 'pack')
-    make_pack(raw, first, PackOptions())
-    make_pack(RasterScenes(first), root, PackOptions(bands=['B05']))
+    pack_dataset(raw, first)
+    pack_dataset(RasterScenes(first), root, bands=['B05'])
     same = dict(patch=24, stride=24, windows='grid', min_valid=0.95, patch_metres=None)
     for place in (first, root):  # a pack of a pack knows them too
         assert len(RasterScenes(place)) == len(RasterScenes(place, **same)) == 4
@@ -282,13 +279,11 @@ def test_patch_size_of_a_pack_of_coarse_bands(tmp_path, size):
 
 def test_a_pack_of_a_pack(pack, tmp_path):
     again = tmp_path / 'again'
-    make_pack(SeCo(pack, bands=None), again, PackOptions(bands=RGB))
+    pack_dataset(SeCo(pack, bands=None), again, bands=RGB)
     assert_same(items(again), items(pack))
     dataset, first = SeCo(str(again)), SeCo(pack)
     assert len(dataset) == len(first)
-    assert dataset.source.georeference(dataset.index, 3) == first.source.georeference(
-        first.index, 3
-    )
+    assert dataset.source.georeference(3) == first.source.georeference(first.index, 3)
     np.testing.assert_array_equal(dataset.index.centres, first.index.centres)
 
 
@@ -343,13 +338,13 @@ def test_what_cannot_be_packed(shared_seco_root, tmp_path):
         (dict(stretch='oscd'), "are of 'reflectance x 10000'"),
     ):
         with pytest.raises(ConfigError, match=message):
-            make_pack(dataset, tmp_path / 'pack', PackOptions(**options))
+            pack_dataset(dataset, tmp_path / 'pack', **options)
     with pytest.raises(ConfigError, match='lies in the archive'):
-        make_pack(dataset, shared_seco_root / 'pack', PackOptions())
+        pack_dataset(dataset, shared_seco_root / 'pack')
     (tmp_path / 'mine').mkdir()
     (tmp_path / 'mine' / 'thesis.tex').write_text('x')
     with pytest.raises(ConfigError, match=r'no pack and not empty: it holds thesis\.tex'):
-        make_pack(dataset, tmp_path / 'mine', PackOptions())
+        pack_dataset(dataset, tmp_path / 'mine')
 
 
 def test_patches_of_several_sizes(tmp_path):
@@ -363,7 +358,7 @@ def test_patches_of_several_sizes(tmp_path):
 
     dataset.source.read = smaller
     with pytest.raises(OSError, match=r'264 x 263 pixels of uint8\. Expected 264 x 264'):
-        make_pack(dataset, tmp_path / 'pack', PackOptions(bands=['B04']))
+        pack_dataset(dataset, tmp_path / 'pack', bands=['B04'])
 
 
 def test_rows_left_out_are_left_out(tmp_path):

@@ -75,10 +75,10 @@ def test_a_band_name_belongs_to_a_sensor(tmp_path, product, band, name, date):
     write(tmp_path / 'inside' / f'{product}.tif', array, names=(band,))
     for layout in ('file', 'folder', 'inside'):
         source = RasterScenesSource(str(tmp_path / layout), patch=24)
-        index = source.build()
+        index = source.index
         assert source.bands == (name,)
         assert source.date(source.path(index, 0)) == date
-        np.testing.assert_array_equal(source.read(index, [0], [name])[0][0], array)
+        np.testing.assert_array_equal(source.read([0], [name])[0][0], array)
 
 
 def test_another_sensor_where_sentinel2_is_asked_for(tmp_path):
@@ -128,7 +128,7 @@ def test_scenes_beside_band_files_are_scenes(tmp_path):
         write(tmp_path / f'copy_{band}.tif', noise(24, 24, 90), 700_000)
     data = open_scenes(tmp_path, bands=RGB)
     assert len(data) == 13 and notes(data) == ''
-    planes = data.source.read(data.index, [0], ['B04'])[0]
+    planes = data.source.read([0], ['B04'])[0]
     assert planes[0].shape == (24, 24)
     # Without bands= those of the band files are asked for, and the others have them too.
     assert len(open_scenes(tmp_path)) == 13
