@@ -21,8 +21,16 @@ train_dataloader = dict(
     num_workers=1,
     sampler=dict(mates=None),
     dataset=dict(
-        data_root='quickstart/data',
+        _delete_=True,
+        type='RasterScenes',
+        data_root='quickstart/data',  # a pack of the scene, see tools/quickstart.py
         bands=bands,
+        patch=264,
+        stride=132,
+        unit='reflectance x 10000',
+        stats='s2_l1c',
+        # Patches within four kilometres are one scene: the image is cut into eight.
+        scene=dict(type='BlockScene', metres=4_000),
         pipeline=[
             dict(type='LoadPatch'),
             dict(type='TwoViews', transforms=view),
@@ -30,7 +38,7 @@ train_dataloader = dict(
         ],
     ),
 )
-data_preprocessor = dict(bands=bands)
+data_preprocessor = dict(bands=bands, stats='s2_l1c')
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='AdamW', lr=1e-3, weight_decay=0.05),
 )

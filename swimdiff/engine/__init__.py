@@ -18,7 +18,7 @@ from swimdiff.engine.logging.progress_bar_hook import ProgressBarHook
 from swimdiff.engine.logging.report_hook import ReportHook
 from swimdiff.engine.logging.throughput_hook import ThroughputHook
 from swimdiff.engine.loops import ResumableEpochLoop, ResumableIterLoop
-from swimdiff.engine.optimizers import LARS, AutocastOptimWrapper, ZeroOptimizer
+from swimdiff.engine.optimizers import AutocastOptimWrapper, ZeroOptimizer
 from swimdiff.engine.samplers import SceneSampler
 from swimdiff.engine.samplers.scene_sampler_hook import SceneSamplerHook
 from swimdiff.engine.scaling.batch_recipe import BatchRecipeHook
@@ -27,7 +27,6 @@ from swimdiff.engine.scaling.sharding import ShardedStrategy, encoder_units
 from swimdiff.weights.engine_loading import guard_engine
 
 __all__ = [
-    'LARS',
     'AtomicCheckpointHook',
     'AutocastOptimWrapper',
     'BatchRecipeHook',

@@ -12,11 +12,10 @@ Exit codes, of the launcher and of ``tools/train.py`` alone:
 """
 
 import argparse
-import fcntl
+import contextlib
 import functools
 import os
 import socket
-import struct
 import sys
 import tempfile
 from datetime import timedelta
@@ -97,20 +96,11 @@ def current_launch() -> Launch:
     return Launch(store, store.check(['begun']))
 
 
-def _facing(host: str, port: int) -> tuple[str, str | None]:
-    """Address of this node as seen from another, and its interface where that can be told."""
+def _own_address(host: str, port: int) -> str:
+    """Return the address of this node as another one sees it."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((host, port))  # of a datagram: nothing is sent
-        own = probe.getsockname()[0]
-        for _, name in socket.if_nameindex():
-            request = struct.pack('256s', name.encode()[:15])
-            try:
-                answer = fcntl.ioctl(probe, 0x8915, request)  # SIOCGIFADDR of Linux
-            except OSError:
-                continue  # an interface without an address
-            if socket.inet_ntoa(answer[20:24]) == own:
-                return own, name
-    return own, None
+        return probe.getsockname()[0]
 
 
 def _settle(args: argparse.Namespace) -> None:
@@ -125,13 +115,9 @@ def _settle(args: argparse.Namespace) -> None:
     # Restarted processes would read the addresses of the dead ones from the store of the agents,
     # and fail to connect or hang; each start gets a store of its own.
     os.environ['TORCH_DISABLE_SHARE_RDZV_TCP_STORE'] = '1'
-    try:
-        own, interface = _facing(host, int(port))
-    except OSError:
-        return  # torchrun goes by the name of the host
-    args.local_addr = args.local_addr or own
-    if interface and args.nnodes != '1':
-        os.environ.setdefault('GLOO_SOCKET_IFNAME', interface)
+    if not args.local_addr:
+        with contextlib.suppress(OSError):  # torchrun then goes by the name of the host
+            args.local_addr = _own_address(host, int(port))
 
 
 def main(argv: list[str] | None = None) -> int:

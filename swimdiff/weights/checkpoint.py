@@ -18,7 +18,7 @@ from torch import Tensor
 
 from swimdiff.bands import canonical_bands
 from swimdiff.errors import BandError, CheckpointError
-from swimdiff.weights.unpickling import Manner, flat_tensors, load_torch
+from swimdiff.weights.unpickling import Manner, load_torch
 
 __all__ = ['Checkpoint', 'fetched', 'parse_config_text', 'read_checkpoint', 'some']
 
@@ -225,7 +225,6 @@ def _read_file(file: Path, suffix: str, manner: Manner) -> tuple[Any, dict[str, 
 def read_checkpoint(
     path: str | os.PathLike[str],
     weights_only: bool = True,
-    salvage: bool = False,
     option: str | None = None,
 ) -> Checkpoint:
     """Read a checkpoint of the engine, a published backbone or any plain file of weights.
@@ -234,7 +233,6 @@ def read_checkpoint(
         path: ``.pth`` or ``.safetensors``, or an address that the engine's file backends read
             (``https://...``, ``s3://...``) or ``torchvision://NAME``.
         weights_only: Refuse everything that is no data. False runs code from the file.
-        salvage: Take the tensors of a file that holds more than data, without running its code.
         option: Dotted place in the config that names the file, for the message if it is missing.
 
     Returns:
@@ -244,7 +242,7 @@ def read_checkpoint(
         CheckpointError: The file is missing, damaged or no file of weights.
     """
     name = os.fspath(path)
-    manner: Manner = 'inert' if salvage else 'data' if weights_only else 'trust'
+    manner: Manner = 'data' if weights_only else 'trust'
     if '://' in name:
         suffix = Path(urlsplit(name).path).suffix
         with fetched(name) as copy:
@@ -263,8 +261,6 @@ def read_checkpoint(
             "'state_dict'."
         )
     state = content.get('state_dict', content)
-    if salvage and not any(isinstance(value, Tensor) for value in state.values()):
-        state = content = flat_tensors(content)
     tensors = {key: value for key, value in state.items() if isinstance(value, Tensor)}
     if not tensors:
         raise CheckpointError(

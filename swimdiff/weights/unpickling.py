@@ -1,10 +1,8 @@
 """Reading files of ``torch.save`` without running code from them.
 
-Three ways, from strict to careless, each chosen by whoever reads, never by a failure of another:
+Two ways, chosen by the caller, never by a failure of the other:
 
 - data only (default): tensors and the few types that the engine's checkpoints hold beside them;
-- ``'inert'``: anything else becomes an empty stand-in, so that the tensors of a stranger's file can
-  be had without his classes and without his code;
 - ``'trust'``: plain pickle, which runs whatever the file says.
 
 The engine's own list of harmless types has ``getattr`` in it, through which a file reaches
@@ -13,12 +11,9 @@ nothing else.
 """
 
 import os
-import pickle
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pickle import UnpicklingError
-from types import SimpleNamespace
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -29,21 +24,20 @@ from swimdiff.errors import CheckpointError
 __all__ = [
     'HOW_TO_CONVERT',
     'Manner',
-    'flat_tensors',
     'load_torch',
     'safe_globals',
     'trust_checkpoints',
     'trusting',
 ]
 
-Manner = Literal['data', 'inert', 'trust']
+Manner = Literal['data', 'trust']
 
 #: Ends every refusal.
 HOW_TO_CONVERT = (
-    'To use its weights without running its code, write them as plain tensors: '
-    'python tools/model_converters/publish_backbone.py FILE --salvage. If you trust whoever wrote '
-    'it, code from the file is run by --trust-checkpoint (for load_from, --resume and '
-    'tools/test.py), weights_only=False (for init_cfg) or --trust (for publish_backbone.py).'
+    'Ask its author for plain tensors (torch.save(model.state_dict(), FILE) or safetensors). If '
+    'you trust the author, code from the file is run by --trust-checkpoint (for load_from, '
+    '--resume and tools/test.py), weights_only=False (for init_cfg) or --trust (for '
+    'publish_backbone.py, which writes plain tensors).'
 )
 
 
@@ -77,57 +71,6 @@ def safe_globals() -> list[Any]:
         *arrays,
         *dict.fromkeys(numbers),
     ]
-
-
-class _Inert(dict):
-    """Stands for an object of a class that is not loaded; keeps what the file puts into it."""
-
-    def __new__(cls, *_args: Any, **_options: Any) -> '_Inert':
-        return super().__new__(cls)
-
-    def __init__(self, *_args: Any, **_options: Any) -> None:
-        super().__init__()
-
-    def __call__(self, *_args: Any, **_options: Any) -> '_Inert':
-        return _Inert()
-
-    def __hash__(self) -> int:  # type: ignore[override]
-        return id(self)
-
-    def __setstate__(self, state: Any) -> None:
-        if isinstance(state, Mapping):
-            self.update(state)
-
-    def append(self, _item: Any) -> None:
-        """Take the item of a list, which nobody will read."""
-
-    def extend(self, _items: Any) -> None:
-        """Take the items of a list, which nobody will read."""
-
-    add = append
-
-
-class _InertUnpickler(pickle.Unpickler):
-    """Knows tensors and ordered dicts; every other name is a stand-in."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ('collections', 'OrderedDict'):
-            return OrderedDict
-        if module == 'torch._utils' and name in (
-            '_rebuild_tensor',
-            '_rebuild_tensor_v2',
-            '_rebuild_parameter',
-        ):
-            return getattr(torch._utils, name)
-        if module == 'torch' and (name.endswith('Storage') or name in ('Size', 'device')):
-            return getattr(torch, name)
-        if module == 'torch' and isinstance(getattr(torch, name, None), torch.dtype):
-            return getattr(torch, name)
-        return _Inert
-
-
-def _load_inert(file: IO[bytes], **options: Any) -> Any:
-    return _InertUnpickler(file, **options).load()
 
 
 _manner: Manner = 'data'
@@ -164,9 +107,6 @@ def _refuse_programs(path: str | os.PathLike[str]) -> None:
         )
 
 
-_INERT = SimpleNamespace(Unpickler=_InertUnpickler, load=_load_inert, __name__='inert')
-
-
 def load_torch(
     path: str | os.PathLike[str],
     map_location: Any = 'cpu',
@@ -178,7 +118,7 @@ def load_torch(
     Args:
         path: The file.
         map_location: As in ``torch.load``.
-        manner: ``'data'``, ``'inert'`` or ``'trust'``, see the module. Defaults to None,
+        manner: ``'data'`` or ``'trust'``, see the module. Defaults to None,
             ``'data'`` unless :func:`trust_checkpoints` was called.
         mmap: Map tensors instead of reading them (data only).
 
@@ -193,10 +133,6 @@ def load_torch(
         if manner == 'trust':
             return torch.load(path, map_location=map_location, weights_only=False)
         _refuse_programs(path)
-        if manner == 'inert':
-            return torch.load(
-                path, map_location=map_location, weights_only=False, pickle_module=_INERT
-            )
         with torch.serialization.safe_globals(safe_globals()):
             return torch.load(path, map_location=map_location, weights_only=True, mmap=mmap or None)
     except UnpicklingError as error:
@@ -214,22 +150,3 @@ def load_torch(
             f'{path} ({size} bytes) cannot be read: {error}. The file is damaged or '
             'only partly written; take an earlier checkpoint or copy it again.'
         ) from error
-
-
-def flat_tensors(content: Any, name: str = '') -> dict[str, torch.Tensor]:
-    """All tensors of nested dicts, by dotted name.
-
-    A module that was pickled whole gives the names of its ``state_dict``.
-
-    Args:
-        content: What :func:`load_torch` returned.
-        name: Name so far.
-    """
-    if isinstance(content, torch.Tensor):
-        return {name: content.detach()}
-    found: dict[str, torch.Tensor] = {}
-    if isinstance(content, Mapping):
-        for key, value in content.items():
-            own = '' if key in ('_parameters', '_buffers', '_modules') else str(key)
-            found |= flat_tensors(value, '.'.join(filter(None, (name, own))))
-    return found

@@ -1,49 +1,31 @@
-"""LARS beside mmpretrain's, bfloat16 on the CPU, and what gradient accumulation does to a run."""
+"""What LARS leaves out, bfloat16 on the CPU, and what gradient accumulation does to a run."""
 
-import copy
+from pathlib import Path
 
 import pytest
 import torch
 from fixtures.tools import load_tool
+from mmengine.config import Config
 from mmengine.logging import MessageHub
-from mmengine.optim import OptimWrapper
-from mmpretrain.engine.optimizers import LARS as MMPretrainLARS
-from torch import nn
+from mmengine.optim import OptimWrapper, build_optim_wrapper
 
-from swimdiff.engine.optimizers import LARS, AutocastOptimWrapper
+from swimdiff.engine.optimizers import AutocastOptimWrapper
 from swimdiff.errors import ConfigError
-from swimdiff.registry import MODELS, OPTIM_WRAPPERS, OPTIMIZERS
+from swimdiff.registry import MODELS, OPTIM_WRAPPERS
 
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 tool = load_tool('benchmarks/processes.py')
 
 
-def test_lars_is_that_of_mmpretrain_without_its_waits():
-    torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(12, 2))
-    nn.init.zeros_(net[3].weight)  # a norm of 0
-    twin = copy.deepcopy(net)
-    rates = dict(lr=0.3, momentum=0.9, weight_decay=0.01)
-    ours = OPTIMIZERS.build(dict(type='swimdiff.LARS', params=net.parameters(), **rates))
-    assert isinstance(ours, LARS)
-    narrow = [p for p in twin.parameters() if p.ndim <= 1]
-    wide = [p for p in twin.parameters() if p.ndim > 1]
-    excluded = dict(params=narrow, weight_decay=0.0, lars_exclude=True)
-    theirs = MMPretrainLARS([dict(params=wide), excluded], **rates)
-    for step in range(4):
-        x = torch.randn(8, 2, 4, 4)
-        for model, optimizer in ((net, ours), (twin, theirs)):
-            optimizer.zero_grad()
-            for group in optimizer.param_groups:
-                group['lr'] = 0.3 / (step + 1)
-            (model(x) - 1).square().mean().backward()
-            optimizer.step()
-    for mine, other in zip(net.parameters(), twin.parameters(), strict=True):
-        assert torch.allclose(mine, other, atol=1e-5)
-    again = LARS(net.parameters(), **rates)
-    again.load_state_dict(ours.state_dict())
-    assert len(again.state) == 6
-    with pytest.raises(ConfigError, match='LARS'):
-        LARS(net.parameters(), lr=0.1, momentum=1.0)
+def test_lars_leaves_out_biases_and_norms_and_nothing_else():
+    schedule = Config.fromfile(CONFIGS / '_base_/schedules/lars_cosine_200e.py')
+    net = MODELS.build(Config.fromfile(CONFIGS / '_base_/models/swimdiff_r50.py').model)
+    wrapper = build_optim_wrapper(net, schedule.optim_wrapper)
+    assert type(wrapper.optimizer).__module__.startswith('mmpretrain')
+    for group in wrapper.optimizer.param_groups:
+        left_out = group.get('lars_exclude', False)
+        assert (group['weight_decay'] == 0) == left_out
+        assert all((parameter.ndim <= 1) == left_out for parameter in group['params'])
 
 
 @pytest.fixture

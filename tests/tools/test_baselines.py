@@ -92,7 +92,7 @@ def test_the_probe_takes_the_backbone_of_a_baseline(
     eurosat = write_rgb(tmp_path / 'eurosat', per_class=5)
     arguments = ['--data-root', str(eurosat), '--seeds', '0', '--k', '3', '--workers', '0']
     with DefaultScope.overwrite_default_scope('swimdiff'):
-        probe = load_tool('benchmarks/probe.py').main
+        probe = load_tool('probe.py').main
         probe([*arguments, '--no-floors', str(tmp_path / 'epoch_1.pth')])
     said = capsys.readouterr()
     state = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)['state_dict']

@@ -10,7 +10,7 @@ from mmengine.registry import DefaultScope
 
 from swimdiff.registry import MODELS
 
-TOOL = load_tool('benchmarks/probe.py')
+TOOL = load_tool('probe.py')
 
 
 def run(*arguments):

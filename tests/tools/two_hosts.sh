@@ -33,7 +33,7 @@ done
 start() { # node number, namespace, options
     local rank=$1 host=$2
     shift 2
-    NNODES=2 NODE_RANK=$rank MASTER_ADDR=10.77.0.1 PORT=29500 \
+    NNODES=2 NODE_RANK=$rank MASTER_ADDR=10.77.0.1 PORT=29500 GLOO_SOCKET_IFNAME=eth0 \
         ip netns exec "$host" bash "$here/tools/dist_train.sh" "$@" > "$logs/host$rank.log" 2>&1 &
 }
 start 0 "$near" "$@"

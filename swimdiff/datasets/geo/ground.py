@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import numpy as np
+import pyproj
 
 from swimdiff.datasets.geo.access import gdal_modules
 
@@ -20,8 +21,9 @@ __all__ = [
     'to_lonlat',
 ]
 
+_WGS84 = pyproj.Geod(ellps='WGS84')
 #: Semi-major axis in metres and squared eccentricity of WGS 84.
-AXIS, E2 = 6_378_137.0, 6.694_379_990_14e-3
+AXIS, E2 = _WGS84.a, _WGS84.es
 
 _LONLAT = 'EPSG:4326'
 _thread = threading.local()
@@ -36,16 +38,13 @@ def earth_centred(lonlat: np.ndarray) -> np.ndarray:
     Returns:
         N x 3 coordinates in metres.
     """
-    lon, lat = np.radians(lonlat).T
-    normal = AXIS / np.sqrt(1 - E2 * np.sin(lat) ** 2)
-    return np.stack(
-        [
-            normal * np.cos(lat) * np.cos(lon),
-            normal * np.cos(lat) * np.sin(lon),
-            normal * (1 - E2) * np.sin(lat),
-        ],
-        axis=1,
-    )
+    lon, lat = np.asarray(lonlat, float).T
+    return np.stack(_to_centred().transform(lon, lat, np.zeros(len(lon))), axis=1)
+
+
+@functools.lru_cache(maxsize=1)
+def _to_centred() -> pyproj.Transformer:
+    return pyproj.Transformer.from_crs('EPSG:4979', 'EPSG:4978', always_xy=True)
 
 
 def meridian_metres(lat: np.ndarray) -> np.ndarray:

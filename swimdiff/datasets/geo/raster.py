@@ -13,7 +13,7 @@ from swimdiff.datasets.geo.access import gdal_modules, open_raster, raster_failu
 from swimdiff.datasets.index import stack_planes
 from swimdiff.errors import RasterError
 
-__all__ = ['raster_preview', 'raster_size', 'read_bands', 'read_channels', 'read_planes']
+__all__ = ['raster_size', 'read_bands', 'read_channels', 'read_planes']
 
 #: What to do about a file of another size.
 _ADVICE = 'Use the files as released.'
@@ -153,35 +153,3 @@ def raster_size(path: str | Path) -> tuple[int, int]:
     except RuntimeError as error:
         raise raster_failure(os.fspath(path), str(error), 'a raster') from error
     return dataset.RasterYSize, dataset.RasterXSize
-
-
-def raster_preview(path: str | Path, most: int = 256) -> tuple[np.ndarray, str]:
-    """All channels of a raster at few pixels, to judge the range of its values.
-
-    Args:
-        path: The file.
-        most: Most pixels along a side.
-
-    Returns:
-        C x h x w float64, NaN where the file declares no data; and the type of its pixels.
-
-    Raises:
-        LayoutError: The file is missing.
-        RasterError: The file is damaged.
-    """
-    gdal, _ = gdal_modules()
-    name = os.fspath(path)
-    try:
-        dataset = open_raster(name)
-        width, height = min(dataset.RasterXSize, most), min(dataset.RasterYSize, most)
-        planes = []
-        for number in range(1, dataset.RasterCount + 1):
-            band = dataset.GetRasterBand(number)
-            data = band.ReadRaster(buf_xsize=width, buf_ysize=height, buf_type=gdal.GDT_Float64)
-            plane = np.frombuffer(data).reshape(height, width).copy()
-            if band.GetNoDataValue() is not None:
-                plane[plane == band.GetNoDataValue()] = np.nan
-            planes.append(plane)
-    except RuntimeError as error:
-        raise raster_failure(name, str(error), 'a raster') from error
-    return np.stack(planes), gdal.GetDataTypeName(dataset.GetRasterBand(1).DataType)

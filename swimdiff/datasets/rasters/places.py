@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import shapely
 
 from swimdiff.datasets.geo import (
     AXIS,
@@ -72,28 +73,6 @@ def outline_in(scene: SceneRasters, system: str, near: float) -> np.ndarray:
     return join_longitudes(points[None], near, carried)[0] if is_geographic(system) else points
 
 
-def _area(polygon: np.ndarray) -> float:
-    x, y = (polygon - polygon[:1]).T
-    return 0.5 * abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))))
-
-
-def _clip(polygon: np.ndarray, extent: Extent) -> np.ndarray:
-    """The part of a polygon within a rectangle (Sutherland and Hodgman 1974)."""
-    for axis, bound, sign in zip((0, 1, 0, 1), extent, (1, 1, -1, -1), strict=True):
-        if not len(polygon):
-            break
-        depth = sign * (polygon[:, axis] - bound)
-        kept = []
-        for i in range(len(polygon)):
-            if (depth[i - 1] < 0) != (depth[i] < 0):
-                t = depth[i - 1] / (depth[i - 1] - depth[i])
-                kept.append(polygon[i - 1] + t * (polygon[i] - polygon[i - 1]))
-            if depth[i] >= 0:
-                kept.append(polygon[i])
-        polygon = np.array(kept).reshape(-1, 2)
-    return polygon
-
-
 def overlap(one: SceneRasters, other: SceneRasters) -> float:
     """Share of the smaller of two footprints that lies in the other, 0 to 1."""
     west, south, east, north = one.extent
@@ -103,8 +82,9 @@ def overlap(one: SceneRasters, other: SceneRasters) -> float:
         polygon = outline_in(other, one.system, (west + east) / 2)
     if not np.isfinite(polygon).all():
         return 0.0
-    smaller = min((east - west) * (north - south), _area(polygon))
-    return _area(_clip(polygon, one.extent)) / smaller if smaller else 0.0
+    footprint, frame = shapely.Polygon(polygon).buffer(0), shapely.box(west, south, east, north)
+    smaller = min(frame.area, footprint.area)
+    return footprint.intersection(frame).area / smaller if smaller else 0.0
 
 
 def _neighbours(scenes: Sequence[SceneRasters]) -> set[tuple[int, int]]:

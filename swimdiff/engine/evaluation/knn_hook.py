@@ -11,13 +11,13 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor, nn
 
 from swimdiff.engine.guards.guard import bare_model, highest
-from swimdiff.engine.undisturbed import undisturbed
 from swimdiff.errors import ConfigError
 from swimdiff.evaluation.features import image_statistics
 from swimdiff.evaluation.floors import random_backbone
 from swimdiff.evaluation.knn import knn_accuracy
 from swimdiff.evaluation.labelled_images import LabelledImages
 from swimdiff.evaluation.linear_probe import fit_linear
+from swimdiff.evaluation.undisturbed import undisturbed
 from swimdiff.models.preprocessors.multi_band_preprocessor import MultiBandPreprocessor
 from swimdiff.models.selfsup.projection_neck import global_features
 from swimdiff.models.selfsup.utils import run_unmasked

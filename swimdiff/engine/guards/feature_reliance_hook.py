@@ -4,8 +4,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from swimdiff.engine.guards.guard import Nag, bare_model
-from swimdiff.engine.undisturbed import undisturbed
 from swimdiff.errors import ConfigError
+from swimdiff.evaluation.undisturbed import undisturbed
 from swimdiff.registry import HOOKS
 
 __all__ = ['FeatureRelianceHook']

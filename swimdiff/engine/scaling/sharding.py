@@ -4,10 +4,10 @@ from typing import Any
 
 import torch
 from mmengine._strategy import FSDPStrategy
+from mmpretrain.engine.optimizers import LARS
 from torch import nn
 from torch.distributed.fsdp import FullyShardedDataParallel
 
-from swimdiff.engine.optimizers import LARS
 from swimdiff.errors import ConfigError
 from swimdiff.registry import FUNCTIONS, STRATEGIES
 

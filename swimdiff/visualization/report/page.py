@@ -9,8 +9,8 @@ from mmengine.dataset import BaseDataset
 from mmpretrain.models.selfsup.base import BaseSelfSupervisor
 from torch import nn
 
-from swimdiff.engine.undisturbed import undisturbed
 from swimdiff.environment.diagnosis import first_line
+from swimdiff.evaluation.undisturbed import undisturbed
 from swimdiff.models.preprocessors.multi_band_preprocessor import MultiBandPreprocessor
 from swimdiff.version import __version__
 from swimdiff.visualization.report import sections

@@ -10,9 +10,9 @@ from PIL import Image
 
 from swimdiff.bands import get_stats
 from swimdiff.datasets import PictureScenes
-from swimdiff.datasets.archives import picture_scenes
-from swimdiff.datasets.archives.picture_scenes import place_patches
+from swimdiff.datasets.pictures import source as picture_source
 from swimdiff.datasets.pictures.reading import read_picture
+from swimdiff.datasets.pictures.source import place_patches
 from swimdiff.errors import (
     BandError,
     ConfigError,
@@ -148,7 +148,7 @@ def test_nothing_there(tmp_path):
 def test_kept_pictures_are_the_same_and_stay_within_their_room(root, monkeypatch):
     decoded = []
     monkeypatch.setattr(
-        picture_scenes, 'read_picture', lambda path: decoded.append(path) or read_picture(path)
+        picture_source, 'read_picture', lambda path: decoded.append(path) or read_picture(path)
     )
     room = 3 * (40 * 52 + 16 * 16)  # two of the three pictures
     plain = PictureScenes(str(root), patch=16, keep=0, pipeline=LOAD)
@@ -172,7 +172,7 @@ def test_kept_pictures_are_the_same_and_stay_within_their_room(root, monkeypatch
 
 
 def test_the_longest_unused_is_dropped_first(monkeypatch):
-    kept = picture_scenes._KeptPictures(250)
+    kept = picture_source._KeptPictures(250)
     for name in 'ab':
         kept.put(name, np.zeros(100, np.uint8))
     kept.get('a')

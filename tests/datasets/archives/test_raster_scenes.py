@@ -6,7 +6,7 @@ from fixtures.rasters import noise, scene_bands, write, write_bands
 from osgeo import gdal
 
 from swimdiff.datasets import RasterScenes
-from swimdiff.datasets.archives.raster_scenes import RasterScenesSource
+from swimdiff.datasets.rasters import RasterScenesSource
 from swimdiff.datasets.rasters import choice as raster_scenes_choice
 from swimdiff.errors import (
     BandError,

@@ -6,12 +6,12 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from fixtures.rasters import write
 from fixtures.seco import DATES, pattern, write_band
 from osgeo import gdal, osr
 
 from swimdiff.datasets.geo import access as gdal_access
-from swimdiff.datasets.geo import georeference
-from swimdiff.datasets.geo.georeference import centre_lonlat, lonlat_grid, read_on_grid
+from swimdiff.datasets.geo.georeference import centre_lonlat
 from swimdiff.datasets.geo.raster import read_bands
 from swimdiff.errors import DataError, GdalMissingError, LayoutError, RasterError
 
@@ -136,57 +136,13 @@ def test_centre_in_degrees_and_from_utm(tmp_path, tif):
     system.ImportFromEPSG(32636)
     path = tmp_path / 'utm.tif'
     # The central meridian of zone 36 is 33 E, where the easting is 500 km.
-    georeference.write_geotiff(
-        path, np.zeros((10, 20), np.uint8), (499_900, 10, 0, 50, 0, -10), 'EPSG:32636'
-    )
+    write(path, np.zeros((1, 10, 20), np.uint8), west=499_900, north=50, epsg=32636)
     lon, lat = centre_lonlat(path)
     assert lon == pytest.approx(33, abs=1e-9) and lat == pytest.approx(0, abs=1e-9)
 
 
 def test_no_georeference_is_said(tmp_path):
     path = tmp_path / 'plain.tif'
-    georeference.write_geotiff(path, np.zeros((4, 4), np.uint8))
+    gdal.GetDriverByName('GTiff').Create(str(path), 4, 4).FlushCache()
     with pytest.raises(RasterError, match=r'plain\.tif has no georeference'):
         centre_lonlat(path)
-
-
-def test_grid_over_utm_is_as_large_on_the_ground(tmp_path):
-    """264 pixels of 10 m: the grid's corners lie 2,640 m apart when projected back."""
-    path = tmp_path / 'utm.tif'
-    pixels = np.tile(np.arange(400, dtype=np.uint16), (400, 1))
-    georeference.write_geotiff(path, pixels, (700_000, 10, 0, 5_500_000, 0, -10), 'EPSG:32633')
-    west, north, width, height = lonlat_grid(path, 60, 60, 264)
-    utm, lonlat = osr.SpatialReference(), osr.SpatialReference()
-    utm.ImportFromEPSG(32633)
-    lonlat.ImportFromEPSG(4326)
-    lonlat.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
-    project = osr.CoordinateTransformation(lonlat, utm)
-    middle_lat, middle_lon = north - 132 * height, west + 132 * width
-    left = project.TransformPoint(west, middle_lat)
-    right = project.TransformPoint(west + 264 * width, middle_lat)
-    top = project.TransformPoint(middle_lon, north)
-    bottom = project.TransformPoint(middle_lon, north - 264 * height)
-    # UTM lengths are true to 0.04 % only.
-    assert np.hypot(*np.subtract(left, right)[:2]) == pytest.approx(2640, rel=1e-3)
-    assert np.hypot(*np.subtract(top, bottom)[:2]) == pytest.approx(2640, rel=1e-3)
-    patch = read_on_grid(path, (west, north, width, height), 264)
-    # Pixels hold their column. Grid north is not true north here, so columns drift with the row.
-    assert patch[131:133, 131:133].mean() == pytest.approx(60 + 131.5, abs=0.6)
-    assert 3 < abs(int(patch[0, 132]) - int(patch[-1, 132])) < 20
-
-
-def test_grid_beyond_the_raster_is_none(tif):
-    grid = lonlat_grid(tif, 10, 0, 264)
-    assert read_on_grid(tif, grid, 264) is None
-    same = read_on_grid(tif, lonlat_grid(tif, 0, 0, 264), 264)
-    np.testing.assert_array_equal(same, gdal.Open(str(tif)).ReadAsArray())
-
-
-def test_writing_is_atomic(tmp_path, monkeypatch):
-    path = tmp_path / 'B4.tif'
-    monkeypatch.setattr(
-        georeference.os, 'replace', lambda *_: (_ for _ in ()).throw(OSError('full'))
-    )
-    with pytest.raises(OSError, match='full'):
-        georeference.write_geotiff(path, np.zeros((4, 4), np.uint8))
-    assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ from fixtures.rasters import noise, write, write_bands
 from fixtures.tools import load_tool
 
 from swimdiff.datasets import RasterScenes
-from swimdiff.datasets.archives.raster_scenes import RasterScenesSource
+from swimdiff.datasets.rasters import RasterScenesSource
 from swimdiff.datasets.rasters.dates import find_date
 from swimdiff.errors import BandError, ConfigError, LayoutError, RasterError, UnreadableSamplesError
 

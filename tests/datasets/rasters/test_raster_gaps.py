@@ -9,7 +9,7 @@ from fixtures.tools import load_tool
 from osgeo import gdal, osr
 
 from swimdiff.datasets import RasterScenes
-from swimdiff.datasets.archives.raster_scenes import RasterScenesSource
+from swimdiff.datasets.rasters import RasterScenesSource
 from swimdiff.errors import RasterError
 
 VALUE = 2000

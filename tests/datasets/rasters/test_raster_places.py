@@ -7,7 +7,7 @@ from fixtures.tools import load_tool
 from osgeo import gdal, osr
 
 from swimdiff.datasets import BlockScene, RasterScenes
-from swimdiff.datasets.archives.raster_scenes import RasterScenesSource
+from swimdiff.datasets.rasters import RasterScenesSource
 from swimdiff.datasets.rasters.opening import BandFile, SceneRasters
 from swimdiff.datasets.rasters.places import group_scenes, overlap
 

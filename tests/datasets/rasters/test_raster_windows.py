@@ -7,7 +7,7 @@ from osgeo import gdal
 from torch.utils.data import DataLoader
 
 from swimdiff.datasets import RasterScenes
-from swimdiff.datasets.archives.raster_scenes import RasterScenesSource
+from swimdiff.datasets.rasters import RasterScenesSource
 from swimdiff.datasets.rasters import reading as raster_scenes_reading
 from swimdiff.errors import LayoutError
 from swimdiff.randomness import SeededIndex

@@ -112,7 +112,7 @@ def test_the_strategy_s_settings_give_way_to_those_of_the_config():
     'options',
     [
         dict(clip_grad=dict(max_norm=1.0), optimizer=dict(type='SGD', lr=0.1)),
-        dict(optimizer=dict(type='swimdiff.LARS', lr=0.1)),
+        dict(optimizer=dict(type='mmpretrain.LARS', lr=0.1)),
     ],
 )
 def test_norms_of_parts_are_refused(options, monkeypatch):

@@ -5,11 +5,11 @@ part is scored once with the choice. Floors: image statistics without a network,
 backbone as the first checkpoint with random weights.
 
 Examples:
-    python tools/benchmarks/probe.py --data-root data/eurosat --limit 6000
-    python tools/benchmarks/probe.py --data-root data/eurosat work_dirs/RUN/epoch_200.pth
-    python tools/benchmarks/probe.py --data-root data/eurosat --imagenet resnet18.pth --json o.json
-    python tools/benchmarks/probe.py --dataset bigearthnet --data-root data/BigEarthNet-v1.0
-    python tools/benchmarks/probe.py --dataset pictures --data-root data/RSSCN7 --size 96
+    python tools/probe.py --data-root data/eurosat --limit 6000
+    python tools/probe.py --data-root data/eurosat work_dirs/RUN/epoch_200.pth
+    python tools/probe.py --data-root data/eurosat --imagenet resnet18.pth --json o.json
+    python tools/probe.py --dataset bigearthnet --data-root data/BigEarthNet-v1.0
+    python tools/probe.py --dataset pictures --data-root data/RSSCN7 --size 96
 """
 
 import argparse
