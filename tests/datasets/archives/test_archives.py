@@ -126,7 +126,9 @@ def test_a_pack_of_the_other_level_is_refused(tmp_path):
     command = ['--type', 'SSL4EO', '--bands', 'B2', '--workers', '1']
     load_tool('dataset_converters/pack.py').main([str(root), str(pack), *command])
     assert len(SSL4EO(str(pack), 'L2A', ['B2'])) == 4
-    with pytest.raises(ConfigError, match='pack of SSL4EO-S12 L2A, and .* asks for SSL4EO-S12 L1C'):
+    with pytest.raises(
+        ConfigError, match=r'pack of SSL4EO-S12 L2A, and .* asks for SSL4EO-S12 L1C'
+    ):
         SSL4EO(str(pack), 'L1C', ['B2'])
     with pytest.raises(ConfigError, match='patch_size'):
         SSL4EO(str(pack), 'L2A', ['B2'], patch_size=96)

@@ -3,8 +3,9 @@
 ``fixtures/packs_of_format_1.tar.xz`` holds three packs of one small archive in SeCo's layout (two
 locations, two dates, B04 and B11 at 36 and 18 pixels) as the first writer of this format made them,
 without their parts, and what its reader returned (expected.npz). The command, at the commit that
-added the file: ``make_pack(SeCo(tree, bands=('B04', 'B11'), patch_size=36), NAME, PackOptions(bands=
-('B04', 'B11'), shard_bytes=3368))`` (plain), and so with ``codec='jpeg'`` and ``stretch='seco'``.
+added the file: ``make_pack(SeCo(tree, bands=('B04', 'B11'), patch_size=36), NAME,
+PackOptions(bands=('B04', 'B11'), shard_bytes=3368))`` (plain), and so with ``codec='jpeg'`` and
+``stretch='seco'``.
 """
 
 import tarfile
