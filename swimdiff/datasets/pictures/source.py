@@ -1,5 +1,6 @@
 """A folder of pictures as a source of patches: cut when they are read, decoded once if possible."""
 
+import contextlib
 import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -173,7 +174,9 @@ class PictureSource(PatchSource):
 
     def _measure(self, name: str) -> _Measured:
         path = self.root / name
-        time = os.stat(path).st_mtime_ns
+        time = -1  # of a link to nothing: it is looked for again at the next start
+        with contextlib.suppress(FileNotFoundError):
+            time = os.stat(path).st_mtime_ns
         try:
             height, width = read_picture_size(path)
         except DataError as error:

@@ -128,7 +128,7 @@ class RasterScenesSource(PatchSource):
     def key(self) -> dict[str, Any]:
         """Return all options; the sizes too, which the first scene has a say in."""
         options = dict(self.options.key(), bands=self.bands, dtype=self.dtype)
-        return dict(layout='RasterScenes', version=2, options=options, sizes=asdict(self.sizes))
+        return dict(layout='RasterScenes', version=3, options=options, sizes=asdict(self.sizes))
 
     @classmethod
     def list_packed_options(cls, **options: Any) -> dict[str, Any]:
