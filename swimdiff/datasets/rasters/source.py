@@ -20,6 +20,7 @@ from swimdiff.datasets.rasters.dates import find_date
 from swimdiff.datasets.rasters.files import (
     BandNames,
     FoundScene,
+    RasterTree,
     find_scenes,
     layouts,
     raster_root,
@@ -75,7 +76,8 @@ class RasterScenesSource(PatchSource):
             declare_bands([bands] if isinstance(bands, str) else bands)
             wanted = canonical_bands(bands)
             others = [*wanted, *others]
-        self.band_names = BandNames([*others, *self.options.mask_names])
+        names = BandNames([*others, *self.options.mask_names])
+        self.tree = RasterTree(self.root, names, self.options)
         first = self._first(wanted)
         self.bands, self.dtype, self.unit = tuple(first.bands), first.dtype, self.options.unit
         self._typical = first.path
@@ -98,14 +100,12 @@ class RasterScenesSource(PatchSource):
         def look_into(scene: FoundScene) -> None:
             nonlocal failure
             bands, whole = tuple(usable[0].bands) if usable else wanted, not usable
-            options = self.options
             try:
-                made = open_scene(self.root, scene, bands, self.band_names, options, whole)
-                usable.append(made)
+                usable.append(open_scene(self.tree, scene, bands, whole))
             except DataError as error:
                 failure = failure or error
 
-        for scene in find_scenes(self.root, self.band_names, self.options):
+        for scene in find_scenes(self.tree):
             if scene.beside:
                 beside.append(scene)
             else:
@@ -139,15 +139,8 @@ class RasterScenesSource(PatchSource):
 
     def build(self) -> PatchIndex:
         """Look into every scene, find the dates of each place, and judge every window."""
-        return build_index(
-            self.root,
-            self.bands,
-            (self.dtype, self._typical),
-            self.band_names,
-            self.options,
-            self.sizes,
-            self.date,
-        )
+        pixels = (self.dtype, self._typical)
+        return build_index(self.tree, self.bands, pixels, self.sizes, self.date)
 
     def read(self, rows: Sequence[int], bands: Sequence[str]) -> list[list[np.ndarray]]:
         """Read planes of some rows of one location, all of the same ground.
@@ -199,7 +192,7 @@ class RasterScenesSource(PatchSource):
         bounds = bounds_in(np.array([ground]), place, scene)
         west, south, east, north = bounds[0].tolist()
         size = (east - west, north - south)
-        quality = look(self.root, scene, self.options, (west, south, east, north), size)
+        quality = look(self.tree, scene, (west, south, east, north), size)
         least = self.options.min_valid, self.options.min_clear
         shares = (float(share[0]) for share in quality.shares(bounds))
         pairs = zip(shares, least, strict=True)

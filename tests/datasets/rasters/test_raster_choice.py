@@ -48,11 +48,11 @@ def test_a_name_that_two_bands_of_a_file_have(tmp_path):
     assert advice
     for number in (1, 3):
         source = RasterScenesSource(str(tmp_path), ['B04'], file_bands=dict(B04=number), patch=24)
-        plane = source.read(source.build(), [0], ['B04'])[0][0]
+        plane = source.read([0], ['B04'])[0][0]
         np.testing.assert_array_equal(plane, array[number - 1])
     # Nobody asks for the doubled one: what is asked for is clear.
     source = RasterScenesSource(str(tmp_path), ['B03'], patch=24)
-    np.testing.assert_array_equal(source.read(source.build(), [0], ['B03'])[0][0], array[1])
+    np.testing.assert_array_equal(source.read([0], ['B03'])[0][0], array[1])
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,8 @@ def test_a_band_name_belongs_to_a_sensor(tmp_path, product, band, name, date):
     write(tmp_path / 'inside' / f'{product}.tif', array, names=(band,))
     for layout in ('file', 'folder', 'inside'):
         source = RasterScenesSource(str(tmp_path / layout), patch=24)
-        index = source.index
         assert source.bands == (name,)
-        assert source.date(source.path(index, 0)) == date
+        assert source.date(source.path(0)) == date
         np.testing.assert_array_equal(source.read([0], [name])[0][0], array)
 
 

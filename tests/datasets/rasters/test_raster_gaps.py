@@ -87,7 +87,7 @@ def test_zero_in_one_band_alone_is_a_value(tmp_path):
     bright = np.full((200, 200), VALUE, 'uint16')
     write(tmp_path / 'x.tif', np.stack([dark, bright]), names=('B02', 'B04'))
     source = RasterScenesSource(str(tmp_path), patch_metres=1500, pixel_metres=30)
-    (one, other) = source.read(source.build(), [0], ['B02', 'B04'])[0]
+    (one, other) = source.read([0], ['B02', 'B04'])[0]
     assert (other == VALUE).all() and ((one > 0) & (one < 1000)).any()
 
 

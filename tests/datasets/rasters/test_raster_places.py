@@ -158,7 +158,7 @@ def test_degrees(tmp_path):
     assert width * 111_320 * np.cos(np.radians(59.985)) == pytest.approx(640 * 1, rel=5e-3)
     # In pixels, the file's own are cut whatever they measure.
     source = RasterScenesSource(str(tmp_path), patch=100)
-    plane = source.read(source.build(), [1], ['B04'])[0][0]
+    plane = source.read([1], ['B04'])[0][0]
     np.testing.assert_array_equal(plane, noise(300, 300)[:100, 100:200])
 
 
