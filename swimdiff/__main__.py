@@ -1,4 +1,4 @@
-"""Runs a tool by name from any folder: ``python -m swimdiff TOOL [arguments]``.
+"""Run a tool by name from any folder: ``python -m swimdiff TOOL [arguments]``.
 
 ``python -m swimdiff train swimdiff_r18_seco.py`` is ``python tools/train.py ...`` of the checkout,
 or of the copy that an installed wheel carries.
@@ -9,12 +9,18 @@ from __future__ import annotations
 import runpy
 import sys
 
+from swimdiff.commands import write_overview
 from swimdiff.errors import ConfigError
-from swimdiff.launch.paths import find_tool, list_tools
+from swimdiff.launch.paths import find_tool
 
 __all__ = ['main']
 
 USAGE = 'usage: python -m swimdiff TOOL [arguments]'
+EPILOG = """`python -m swimdiff TOOL --help` says more.
+
+examples:
+  python -m swimdiff doctor
+  python -m swimdiff print_config swimdiff_r18_raster-scenes"""
 
 
 def main(arguments: list[str]) -> int:
@@ -27,8 +33,7 @@ def main(arguments: list[str]) -> int:
         Exit code: 0, or 2 where there is no such tool. A tool that exits itself ends the process.
     """
     if not arguments or arguments[0] in ('-h', '--help'):
-        print(f'{USAGE}\n\ntools:')
-        print('\n'.join(f'  {tool}' for tool in ['doctor', *list_tools()]))
+        print(f'{USAGE}\n\n{write_overview()}\n\n{EPILOG}')
         return 0
     name, *rest = arguments
     if name == 'doctor':

@@ -1,13 +1,16 @@
-"""Says what the environment is made of, what does not fit, and the line that mends it.
+"""Print what the environment is made of, what does not fit, and the line that repairs it.
 
 ``python -m swimdiff.doctor [--json]`` ends with 0 when everything required works, else with 1. It
 tries the pieces (an operator of torchvision, a checkpoint of the engine, a driver of GDAL) instead
 of comparing versions where it can, and runs whatever is missing. Nothing else here checks versions.
+
+Examples:
+    python -m swimdiff doctor
+    python -m swimdiff doctor --json
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import importlib
 import json
@@ -28,6 +31,7 @@ from swimdiff.environment.diagnosis import (
     version,
 )
 from swimdiff.environment.openmmlab import TESTED, check_openmmlab, pinned
+from swimdiff.launch.command_line import CommandParser
 from swimdiff.version import __version__
 
 __all__ = ['examine', 'main']
@@ -228,9 +232,7 @@ def examine() -> Report:
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the report; return 0 when everything required works, else 1."""
-    parser = argparse.ArgumentParser(
-        'python -m swimdiff.doctor', description=__doc__.split('\n')[0]
-    )
+    parser = CommandParser(__doc__, prog='python -m swimdiff doctor')
     parser.add_argument(
         '--json', action='store_true', help='print one JSON object for other programs'
     )

@@ -14,6 +14,7 @@ __all__ = [
     'DownloadError',
     'GdalMissingError',
     'LayoutError',
+    'MissingExtraError',
     'RasterError',
     'StoppedError',
     'SwiMDiffError',
@@ -50,6 +51,10 @@ class CheckpointError(SwiMDiffError, RuntimeError):
 
 class GdalMissingError(SwiMDiffError, ImportError):
     """The Python bindings of GDAL are not installed or do not load."""
+
+
+class MissingExtraError(SwiMDiffError, ImportError):
+    """A package that only this command needs is not installed; names the extra that brings it."""
 
 
 class DivergedError(SwiMDiffError, ArithmeticError):

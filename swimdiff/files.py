@@ -1,5 +1,6 @@
 """Files that are there whole or not at all, also after a power cut."""
 
+import contextlib
 import fcntl
 import os
 import re
@@ -8,9 +9,8 @@ import socket
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 __all__ = [
     'clean_partials',
@@ -59,7 +59,7 @@ def replace_text(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
-@contextmanager
+@contextlib.contextmanager
 def open_whole(path: Path) -> Iterator[BinaryIO]:
     """Open a file to write that takes its place when the block ends, or never.
 
@@ -89,38 +89,6 @@ def replace_folder(partial: Path, final: Path) -> None:
                 continue
             shutil.rmtree(old, ignore_errors=True)
     os.rename(partial, final)
-
-
-@contextmanager
-def hold_lock(path: Path, patience: float | None = None) -> Iterator[bool]:
-    """Hold the lock of a file while the block runs; the lock ends with its process.
-
-    Args:
-        path: The file, created where it is missing.
-        patience: Seconds to wait for another process; None waits for as long as it takes.
-
-    Yields:
-        False on a file system without locks, where nobody can tell.
-
-    Raises:
-        TimeoutError: Another process holds it.
-    """
-    with open(path, 'w') as file:
-        yield _take_lock(file.fileno(), path, patience)
-
-
-def _take_lock(file: int, path: Path, patience: float | None) -> bool:
-    end = time.monotonic() + (patience or 0)
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if patience is None else fcntl.LOCK_NB))
-            return True
-        except BlockingIOError as error:
-            if time.monotonic() > end:
-                raise TimeoutError(f'{path} is held by another process') from error
-            time.sleep(0.1)
-        except OSError:
-            return False
 
 
 def _alive(pid: int) -> bool:
@@ -165,3 +133,37 @@ def clean_partials(folder: Path) -> list[Path]:
             path.unlink(missing_ok=True)
         gone.append(path)
     return gone
+
+
+@contextlib.contextmanager
+def hold_lock(path: Path, wait: bool | float = True) -> Iterator[IO[str] | None]:
+    """Hold a file's lock; a process that dies gives it up.
+
+    Args:
+        path (Path): The file, made where it is missing.
+        wait (bool | float): Whether to wait for who holds it, or for how many seconds. Defaults to
+            True.
+
+    Yields:
+        The open file, which a child process may inherit to hold the lock, too; None where another
+        process still has it.
+
+    Raises:
+        OSError: The file system has no locks.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open('a+') as file:
+        yield file if _take_lock(file, wait) else None
+
+
+def _take_lock(file: IO[str], wait: bool | float) -> bool:
+    end = time.monotonic() + wait
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait is True else fcntl.LOCK_NB))
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(0.1)
+        else:
+            return True

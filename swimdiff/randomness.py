@@ -15,11 +15,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import broadcast
+from mmengine.dist import broadcast, get_rank
 from mmengine.logging import MessageHub
+from mmengine.runner import Runner
 from torch.utils.data import get_worker_info
 
-__all__ = ['SeededIndex', 'run_seed', 'sample_randomness', 'sample_seeds']
+__all__ = [
+    'SeededIndex',
+    'derive_seeds',
+    'run_seed',
+    'runner_seed',
+    'sample_randomness',
+    'sample_seeds',
+    'seed_iteration',
+]
 
 _UNSEEDED: AbstractContextManager[None] = nullcontext()
 
@@ -115,6 +124,21 @@ class _Seeded(AbstractContextManager[None]):
             torch.set_rng_state(cpu)
 
 
+def derive_seeds(count: int, *keys: int, purpose: str = '') -> np.ndarray:
+    """Return seeds of a stream that is named by its purpose and keys.
+
+    Args:
+        count: Number of seeds.
+        *keys: Seed of the run, and what tells the draw apart (iteration, epoch ...), not negative.
+        purpose: Name of the stream, where others are derived from the same keys.
+
+    Returns:
+        ``count`` uint64 by NumPy's ``SeedSequence``, equal for equal arguments on any machine.
+    """
+    words = [int.from_bytes(purpose.encode(), 'big')] if purpose else []
+    return np.random.SeedSequence([*words, *keys]).generate_state(count, np.uint64)
+
+
 def run_seed() -> int | None:
     """Seed of the run that is training, or None where none is.
 
@@ -132,3 +156,20 @@ def _of_process_0(run: str, seed: int) -> int:
     shared = torch.tensor([seed], dtype=torch.int64)
     broadcast(shared)  # nothing happens in a single process
     return int(shared)
+
+
+def runner_seed(runner: Runner) -> int:
+    """Return the seed of a run from its runner, the same on all processes."""
+    differ = runner._randomness_cfg.get('diff_rank_seed', False)
+    return runner.seed - (get_rank() if differ else 0)
+
+
+def seed_iteration(seed: int, iteration: int) -> None:
+    """Seed the global generators of this process for loading and computing one iteration."""
+    # The samples' seeds count epochs from 0 in the place of the process here.
+    mixed = int(sample_seeds(seed, -1 - get_rank(), np.array([iteration]))[0])
+    random.seed(mixed)
+    np.random.seed(mixed >> 32)
+    torch.default_generator.manual_seed(mixed)
+    if torch.cuda.is_available():
+        torch.cuda.manual_seed(mixed)

@@ -1,6 +1,9 @@
-"""Write pictures of the views a config trains on, each with its scene id.
+r"""Write pictures of the views a config trains on, each with its scene id.
 
-python tools/browse_dataset.py configs/swimdiff_r50_seco.py -n 12 -o work_dirs/browse
+Examples:
+    python tools/browse_dataset.py configs/swimdiff_r50_seco.py -n 12 -o work_dirs/browse
+    python tools/browse_dataset.py swimdiff_r18_raster-scenes --shuffle --cfg-options \
+        train_dataloader.dataset.data_root=FOLDER
 """
 
 import argparse
@@ -14,7 +17,9 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 
 from swimdiff.errors import SwiMDiffError
+from swimdiff.launch.command_line import CommandParser
 from swimdiff.launch.config_reading import read_config_file
+from swimdiff.launch.noise import start_quietly
 from swimdiff.models import DeviceViews
 from swimdiff.registry import DATASETS, MODELS
 from swimdiff.visualization.view_sheet import ViewStrip, as_picture, draw_sheet, draw_strip
@@ -22,9 +27,7 @@ from swimdiff.visualization.view_sheet import ViewStrip, as_picture, draw_sheet,
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     parser.add_argument('config', help='path of a config, or its name inside the package')
     parser.add_argument('-n', '--number', type=int, default=12, help='samples to draw')
     parser.add_argument('-o', '--out', default='work_dirs/browse', help='folder for the pictures')
@@ -62,6 +65,7 @@ def make_views(maker: DeviceViews, images: list[torch.Tensor]) -> list[torch.Ten
 
 def browse(args: argparse.Namespace) -> Path:
     """Draw the samples; the path of the contact sheet."""
+    start_quietly()
     cfg = read_config_file(args.config)
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)

@@ -1,13 +1,14 @@
-r"""Download a published data set, verify it, and unpack it where a config looks for it.
+"""Download a published data set, verify it, and unpack it where a config looks for it.
 
+Run the same command again after a stop of any kind: what was loaded is kept and gone on with.
+Behind a proxy, set HTTPS_PROXY. docs/how-to/data.md says more.
+
+Examples:
     python tools/download.py --list
     python tools/download.py seco-100k
     python tools/download.py sen12ms --to data/sen12ms --only '*spring*'
     python tools/download.py eurosat-rgb --to data/eurosat --dry-run
     python tools/download.py oscd --archives DIR      # downloaded by hand: verify and unpack
-
-Run the same command again after a stop of any kind: what was loaded is kept and gone on with.
-Behind a proxy, set HTTPS_PROXY. docs/data.md says more.
 """
 
 import argparse
@@ -23,13 +24,12 @@ from swimdiff.downloads import (
     plan_download,
 )
 from swimdiff.errors import SwiMDiffError
+from swimdiff.launch.command_line import CommandParser
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     parser.add_argument('name', nargs='?', metavar='NAME', help='data set, a name of --list')
     parser.add_argument('--list', action='store_true', help='say what there is, with addresses')
     parser.add_argument('--to', metavar='DIR', help='target folder (the one the configs look in)')

@@ -6,6 +6,7 @@
 #   SWIMDIFF_PYTHON       the Python to make it with, 3.10 to 3.12 (default: the first that fits)
 #   SWIMDIFF_TORCH_INDEX  package index for torch and torchvision only, for example one with CPU builds
 #   SWIMDIFF_APT          "no" leaves the system's packages alone
+#   SWIMDIFF_VERSIONS     "tested" together (default), the "lowest" that the requirements allow, or the "newest"
 #
 # Afterwards ROOT is the checkout, VENV the environment; PATH and PYTHONPATH put both first, so that an
 # environment shared by several clones runs the code of the clone at hand.
@@ -169,10 +170,23 @@ gdal_version() { gdal-config --version 2>/dev/null || echo none; }
 # What the environment was made from; a change in any of it leads through the steps again.
 # A change of mere words in the requirements does not.
 environment_key() {
-    say "$(grep -hv '^#' "$ROOT"/requirements/*.txt | sha) python $(version_of "$PYTHON") gdal $(gdal_version) index ${SWIMDIFF_TORCH_INDEX:-default}"
+    say "$(grep -hv '^#' "$ROOT"/requirements/*.txt | sha) python $(version_of "$PYTHON") gdal $(gdal_version) index ${SWIMDIFF_TORCH_INDEX:-default}${SWIMDIFF_VERSIONS:+ versions $SWIMDIFF_VERSIONS}"
 }
 checkout_key() { say "$ROOT $(cat "$ROOT/setup.cfg" "$ROOT/swimdiff/version.py" | sha)"; }
 stamped() { [ -f "$VENV/$1" ] && [ "$(cat "$VENV/$1")" = "$2" ]; }
+
+# Writes the constraints that SWIMDIFF_VERSIONS asks for: each lower bound as the version, or no bound at all.
+choose_versions() {
+    case "${SWIMDIFF_VERSIONS:-tested}" in
+        tested) return ;;
+        lowest) sed -nE 's/^([A-Za-z0-9._-]+)(\[[a-z,]+\])?>=([0-9.]+).*/\1==\3/p' "$ROOT"/requirements/*.txt | grep -v '^gdal==' >"$VENV/.swimdiff-constraints" ;;
+        newest) : >"$VENV/.swimdiff-constraints" ;;
+        *) die "SWIMDIFF_VERSIONS is '$SWIMDIFF_VERSIONS'; expected tested, lowest or newest" ;;
+    esac
+    # Older bindings of GDAL and the forks of the engine cannot be built with later ones.
+    say 'setuptools<81' >>"$VENV/.swimdiff-constraints"
+    CONSTRAINTS="$VENV/.swimdiff-constraints"
+}
 
 install_torch() {
     step 'torch and torchvision (up to 3 GB, minutes)'
@@ -202,6 +216,7 @@ install_all() {
     pick_python
     system_packages
     make_venv
+    choose_versions
     step 'pip and what builds packages'
     must_install pip setuptools wheel
     install_torch

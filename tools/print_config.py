@@ -1,23 +1,22 @@
 """Print a config with everything it inherits, and with overrides applied.
 
-Example:
+Examples:
+    python tools/print_config.py swimdiff_r50_seco
     python tools/print_config.py configs/swimdiff_r18_seco.py --cfg-options model.lambda_d=0.5
 """
 
-import argparse
 import sys
 
 from mmengine.config import DictAction
 
 from swimdiff.errors import SwiMDiffError
+from swimdiff.launch.command_line import CommandParser
 from swimdiff.launch.config_reading import read_config_file
 
 
 def main(argv: list[str] | None = None) -> None:
     """Print the config."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     parser.add_argument('config', help='path of a config, or its name inside the package')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     args = parser.parse_args(argv)

@@ -32,7 +32,9 @@ from swimdiff.errors import ConfigError, SwiMDiffError
 from swimdiff.evaluation.features import FeatureBank, NetworkFeatures, image_statistics
 from swimdiff.evaluation.probe import build_extractor, build_parts, score_features
 from swimdiff.evaluation.probe_table import Row, table
+from swimdiff.launch.command_line import CommandParser
 from swimdiff.launch.config_reading import read_config_file
+from swimdiff.launch.noise import start_quietly
 from swimdiff.models.preprocessors.multi_band_preprocessor import MultiBandPreprocessor
 from swimdiff.weights.checkpoint import read_checkpoint
 from swimdiff.weights.input_statistics import describe_statistics, read_statistics
@@ -56,9 +58,7 @@ Parts = dict[str, BaseDataset]
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     add = parser.add_argument
     add('checkpoints', nargs='*', help='checkpoints of pre-training, or published backbones')
     add('--dataset', choices=sorted(DATA), default='eurosat')
@@ -248,6 +248,7 @@ def main(argv: list[str] | None = None) -> None:
     """Score and print; errors made on purpose are printed as one message."""
     args = parse_args(argv)
     args.size = args.size or DATA[args.dataset][2]
+    start_quietly()
     init_default_scope('swimdiff')
     start = time.perf_counter()
     try:

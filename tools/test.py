@@ -1,12 +1,13 @@
 r"""Test a checkpoint on the test split of a config, and draw and write what it does.
 
+On several processes: bash tools/dist_test.sh CONFIG CHECKPOINT PROCESSES.
+
 Examples:
     python tools/test.py configs/change_detection/oscd/CONFIG.py work_dirs/CONFIG/epoch_100.pth
     python tools/test.py CONFIG.py CHECKPOINT --show-dir pictures
     python tools/test.py CONFIG.py CHECKPOINT --out predictions
     python tools/test.py CONFIG.py CHECKPOINT --out predictions \
         --cfg-options test_evaluator=[] test_dataloader.dataset.masks=optional    # without labels
-    bash tools/dist_test.sh CONFIG.py CHECKPOINT 8
 """
 
 import argparse
@@ -17,16 +18,16 @@ from mmengine.model import is_model_wrapper
 
 from swimdiff.apis.statistics_transfer import transfer_statistics
 from swimdiff.errors import ConfigError, SwiMDiffError
+from swimdiff.launch.command_line import CommandParser
 from swimdiff.launch.launch import adapt_to_device, add_run_arguments, build_runner, read_config
+from swimdiff.launch.unknown_names import explain_unknown_name
 from swimdiff.weights.checkpoint import read_checkpoint
 from swimdiff.weights.pretrained import load_weights
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     parser.add_argument('config', help='path of a config, or its name inside the package')
     parser.add_argument('checkpoint', help='checkpoint that tools/train.py wrote with this config')
     parser.add_argument('--show-dir', help='draw every test image into this folder')
@@ -73,6 +74,10 @@ def main(argv: list[str] | None = None) -> None:
         runner.test()
     except SwiMDiffError as error:
         sys.exit(f'\n{type(error).__name__}: {error}')
+    except KeyError as error:
+        if unknown := explain_unknown_name(error):
+            sys.exit(f'\nConfigError: {unknown}')
+        raise
 
 
 if __name__ == '__main__':

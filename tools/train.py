@@ -1,13 +1,16 @@
-"""Train a config: pre-training, change detection or classification.
+r"""Train a config: pre-training, change detection or classification.
 
-Examples:
-    python tools/train.py configs/swimdiff_r50_seco.py
-    python tools/train.py configs/swimdiff_r50_seco.py --resume          # newest whole one, if any
-    python tools/train.py configs/swimdiff_r50_seco.py --resume work_dirs/run/epoch_10.pth
-    bash tools/dist_train.sh configs/swimdiff_r50_seco.py 8
+On several processes: bash tools/dist_train.sh CONFIG PROCESSES.
 
 Exit codes: 0 finished; 75 stopped by Ctrl-C, SIGTERM or SIGUSR1 with the state saved, go on with
 --resume; 1 an error, or ended before training began; 2 a wrong command line.
+
+Examples:
+    python tools/train.py configs/swimdiff_r50_seco.py --work-dir work_dirs/run
+    python tools/train.py configs/swimdiff_r50_seco.py --resume          # newest whole one, if any
+    python tools/train.py configs/swimdiff_r50_seco.py --resume work_dirs/run/epoch_10.pth
+    python tools/train.py swimdiff_r18_raster-scenes --cfg-options \
+        train_dataloader.dataset.data_root=FOLDER
 """
 
 import argparse
@@ -21,6 +24,7 @@ from mmengine.runner import FlexibleRunner, Runner
 from swimdiff.apis.statistics_transfer import transfer_statistics
 from swimdiff.engine.scaling.batch_recipe import scale_recipe
 from swimdiff.errors import StoppedError, SwiMDiffError
+from swimdiff.launch.command_line import CommandParser
 from swimdiff.launch.elastic import EXIT_STOPPED, current_launch
 from swimdiff.launch.launch import (
     adapt_to_device,
@@ -33,13 +37,12 @@ from swimdiff.launch.launch import (
     set_precision,
     settle_resume,
 )
+from swimdiff.launch.unknown_names import explain_unknown_name
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     parser.add_argument('config', help='path of a config, or its name inside the package')
     parser.add_argument(
         '--resume',
@@ -67,7 +70,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--scale-recipe',
         action='store_true',
         help='scale learning rate, momentum of the key encoder and queue to the global batch '
-        '(docs/scaling.md); give it again with --resume. A config asks for it by scale_recipe=True',
+        '(docs/how-to/scaling.md); give it again with --resume. A config asks for it by '
+        'scale_recipe=True',
     )
     add_run_arguments(parser)
     return parser.parse_args(argv)
@@ -83,11 +87,14 @@ def build_config(args: argparse.Namespace) -> Config:
     elif args.resume:
         cfg.resume, cfg.load_from = True, args.resume
     match_accumulation(cfg)
-    make_restartable(cfg)
+    first = os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) == '0'
+    for line in make_restartable(cfg):
+        if first:
+            print(line, flush=True)
     if args.auto_scale_lr or args.scale_recipe or cfg.get('scale_recipe'):
         processes = count_processes(cfg.launcher)
         said = scale_recipe(cfg, processes, rate_alone=args.auto_scale_lr)
-        if os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) == '0':
+        if first:
             print(f'Scaled to the global batch: {said}', flush=True)
     return cfg
 
@@ -142,6 +149,9 @@ def main(argv: list[str] | None = None) -> None:
         launch.end(int(bool(usage.code)))
         raise
     except Exception as error:
+        if unknown := explain_unknown_name(error):
+            launch.end(1)
+            sys.exit(f'\nConfigError: {unknown}')
         # A typo in the config, a missing package: the same the next time. Not so what torch raises
         # where another process was lost, or the device is full.
         if not ready and not isinstance(error, (RuntimeError, ConnectionError)):

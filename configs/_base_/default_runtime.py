@@ -9,7 +9,7 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     throughput=dict(type='ThroughputHook'),
     batch_recipe=dict(type='BatchRecipeHook'),
-    # The guards: docs/monitoring.md says what each measures and what to do when it speaks.
+    # The guards: docs/how-to/monitoring.md says what each measures and what to do when it speaks.
     finite_loss=dict(type='FiniteLossHook', interval=50),
     collapse=dict(type='CollapseHook', interval=50),
     trend=dict(type='TrendHook', interval=25),
@@ -22,7 +22,7 @@ default_hooks = dict(
     report=dict(type='ReportHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    # Beside every 10th epoch, a crash costs half an hour at most; docs/scaling.md.
+    # Beside every 10th epoch, a crash costs half an hour at most; docs/how-to/scaling.md.
     # Checkpoints carry the statistics of the images; what comes after pre-training reads them.
     input_statistics=dict(type='InputStatisticsHook'),
     checkpoint=dict(type='AtomicCheckpointHook', interval=10, max_keep_ckpts=3, minutes=30),
@@ -40,7 +40,7 @@ env_cfg = dict(
 
 # The throughput hook measures over the interval itself; the log shows its last value.
 log_processor = dict(custom_cfg=[dict(data_src='images_per_s', method_name='mean', window_size=1)])
-# JSON always, TensorBoard where it is installed; Weights & Biases and MLflow: docs/monitoring.md.
+# JSON always, TensorBoard where it is installed; others: docs/how-to/monitoring.md.
 visualizer = dict(
     type='Visualizer',
     vis_backends=[dict(type='LocalVisBackend')]
@@ -49,7 +49,8 @@ visualizer = dict(
 log_level = 'INFO'
 
 # One seed for all processes. Views follow from it and the sample, noise from it and the place in
-# the global batch, what else is drawn from it, the process and the iteration; docs/processes.md.
+# the global batch, what else is drawn from it, the process and the iteration:
+# docs/concepts/processes.md.
 randomness = dict(seed=0)
 load_from = None
 resume = False

@@ -19,6 +19,7 @@ from swimdiff.errors import CheckpointError, DataError
 from swimdiff.models.selfsup.swimdiff import SwiMDiff
 from swimdiff.registry import DATASETS, MODELS
 from swimdiff.visualization.report.record import read_run
+from swimdiff.weights.engine_loading import guard_engine
 
 __all__ = ['build_dataset', 'last_checkpoint', 'open_pretrained', 'open_run', 'read_images']
 
@@ -50,6 +51,7 @@ def open_pretrained(cfg: Config, checkpoint: str | Path) -> SwiMDiff:
     Returns:
         SwiMDiff: In evaluation mode, on the CPU.
     """
+    guard_engine()
     init_default_scope(cfg.get('default_scope', 'swimdiff'))
     model = MODELS.build({'data_preprocessor': cfg.get('data_preprocessor'), **cfg.model})
     load_checkpoint(model, str(checkpoint), map_location='cpu', strict=True)

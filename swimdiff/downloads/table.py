@@ -291,7 +291,7 @@ PUBLISHED: dict[str, RemoteDataset] = {
             'BigEarthNet v2 (reBEN), Sentinel-2, with its metadata',
             'https://zenodo.org/records/10891137',
             'data/BigEarthNet-v2.0',
-            'BIGEARTHNET_ROOT={root} in the environment',
+            'BIGEARTHNET_V2_ROOT={root} in the environment',
             _bigearthnet_v2(),
         ),
         RemoteDataset(
@@ -322,6 +322,25 @@ PUBLISHED: dict[str, RemoteDataset] = {
             _PAIRS,
             by_hand='Get it with a browser from the page above (only whole pictures are published '
             'there; A/, B/, label/ and list/ are cut by its users).',
+        ),
+        RemoteDataset(
+            'dsifn-cd',
+            'DSIFN, 3,988 pairs of 512 pixels from six cities',
+            'https://github.com/GeoZcx/A-deeply-supervised-image-fusion-network-for-change-detection-'
+            'in-remote-sensing-images/tree/master/dataset',
+            'data/dsifn',
+            _PAIRS,
+            by_hand='Its authors hand it out through Baidu, with a browser: follow the page above '
+            '(no checksum is published there).',
+        ),
+        RemoteDataset(
+            'cdd',
+            'CDD, pairs of another season with masks of change (Lebedev et al., 2018)',
+            'https://doi.org/10.5194/isprs-archives-XLII-2-565-2018',
+            'data/cdd',
+            _PAIRS,
+            by_hand='Its authors hand it out through Google Drive, with a browser: the paper above '
+            'has the address (no checksum is published).',
         ),
         RemoteDataset(
             's2looking',

@@ -24,7 +24,6 @@ from swimdiff.engine.samplers.scene_sampler_hook import SceneSamplerHook
 from swimdiff.engine.scaling.batch_recipe import BatchRecipeHook
 from swimdiff.engine.scaling.compiled_step_hook import CompiledStepHook
 from swimdiff.engine.scaling.sharding import ShardedStrategy, encoder_units
-from swimdiff.weights.engine_loading import guard_engine
 
 __all__ = [
     'AtomicCheckpointHook',
@@ -55,6 +54,3 @@ __all__ = [
     'ZeroOptimizer',
     'encoder_units',
 ]
-
-# Runs that use our hooks load checkpoints without running code from them.
-guard_engine()

@@ -7,20 +7,18 @@ on any process.
 """
 
 import logging
-import random
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
-from mmengine.dist import get_rank, get_world_size
+from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from swimdiff.errors import ConfigError
-from swimdiff.randomness import sample_seeds
+from swimdiff.randomness import runner_seed, seed_iteration
 from swimdiff.registry import LOOPS
 
 __all__ = [
@@ -29,7 +27,6 @@ __all__ = [
     'batches_from',
     'check_length',
     'global_batch',
-    'run_seed',
     'sampler_of',
 ]
 
@@ -43,23 +40,6 @@ def global_batch(dataloader: DataLoader) -> int:
     """Samples a step over all processes."""
     size = dataloader.batch_size or getattr(dataloader.batch_sampler, 'batch_size', None) or 1
     return size * get_world_size()
-
-
-def run_seed(runner: Runner) -> int:
-    """Seed of the run, the same on all processes."""
-    differ = runner._randomness_cfg.get('diff_rank_seed', False)
-    return runner.seed - (get_rank() if differ else 0)
-
-
-def seed_iteration(seed: int, iteration: int) -> None:
-    """Seed the global generators of this process for loading and computing one iteration."""
-    # The samples' seeds count epochs from 0 in the place of the process here.
-    mixed = int(sample_seeds(seed, -1 - get_rank(), np.array([iteration]))[0])
-    random.seed(mixed)
-    np.random.seed(mixed >> 32)
-    torch.default_generator.manual_seed(mixed)
-    if torch.cuda.is_available():
-        torch.cuda.manual_seed(mixed)
 
 
 def batches_from(dataloader: DataLoader, epoch: int, start: int) -> Iterator[Any]:
@@ -173,7 +153,7 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         start = self._iter - self._epoch * len(self.dataloader)
-        seed = run_seed(self.runner)
+        seed = runner_seed(self.runner)
         self._batches = batches_from(self.dataloader, self._epoch, start)
         for index in range(start, len(self.dataloader)):
             seed_iteration(seed, self._iter)
@@ -233,12 +213,12 @@ class _Stream:
     def __next__(self) -> Any:
         if self.batches is None:
             self.batches = self._open()
-        seed_iteration(run_seed(self.runner), self._done)
+        seed_iteration(runner_seed(self.runner), self._done)
         try:
             batch = next(self.batches)
         except StopIteration:
             self.batches = self._open()
-            seed_iteration(run_seed(self.runner), self._done)
+            seed_iteration(runner_seed(self.runner), self._done)
             batch = next(self.batches)
         self._done += 1
         return batch

@@ -123,7 +123,7 @@ class CheckpointInputs(nn.Module):
         )
         self.preprocessor = MultiBandPreprocessor(bands, mean=mean, std=std)
         self.unit, self.stats_unit = unit, stats.unit
-        if unit in UNITS and stats.unit not in UNITS:
+        if unit in UNITS and unit != stats.unit and stats.unit not in UNITS:
             raise ConfigError(
                 f'{where}: images in {unit!r} cannot be stretched with the statistics '
                 f'{stats.name!r}, which are of pixels in {stats.unit!r}. Expected statistics in '
@@ -164,7 +164,9 @@ class CheckpointInputs(nn.Module):
         if self.unit == STRETCHED:
             return images.float()
         # In double precision as our readers do: in single, some pixels come out a step higher.
-        values = images.double() * UNITS[self.stats_unit] / UNITS[self.unit]
+        values = images.double()
+        if self.unit != self.stats_unit:
+            values = values * UNITS[self.stats_unit] / UNITS[self.unit]
         if self.stats_unit == 'reflectance x 255':
             values = values.floor().clamp(max=255)  # such files hold uint8
         pixels = ((values - self.low) / (self.high - self.low)).clamp(0, 1) * 255

@@ -90,10 +90,12 @@ def open_checkpoint(
         BandError: A band or statistics that are not known.
     """
     checkpoint = read_checkpoint(path)
+    # First, as statistics declare the names of bands that are not Sentinel-2's.
+    known_stats = stats or _find_stats(checkpoint)
     known: dict[str, Any] = dict(
         backbone=backbone or checkpoint.backbone,
         bands=bands or checkpoint.bands,
-        stats=stats or _find_stats(checkpoint),
+        stats=known_stats,
     )
     missing = [name for name, value in known.items() if not value]
     if missing:

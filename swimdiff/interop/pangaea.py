@@ -1,7 +1,7 @@
 """Our backbones as an encoder of PANGAEA (``pangaea-bench``).
 
 The interface is that of ``pangaea/encoders/base.py::Encoder``. The command is in
-``docs/yardsticks.md``.
+``docs/how-to/yardsticks.md``.
 """
 
 from collections.abc import Mapping, Sequence

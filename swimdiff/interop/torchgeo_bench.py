@@ -2,7 +2,7 @@
 
 The interface is ``torchgeo_bench.models.interface.BenchModel``: one model is built for each data
 set, with its bands and their statistics, and turns raw pixels into one vector per image.
-The command is in ``docs/yardsticks.md``.
+The command is in ``docs/how-to/yardsticks.md``.
 """
 
 from collections.abc import Mapping, Sequence

@@ -11,13 +11,15 @@ from typing import Any
 
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.dist import is_main_process
+from mmengine.hooks import LoggerHook
 from mmengine.logging import MMLogger
 from mmengine.runner import FlexibleRunner, Runner
 from torch import distributed
 
 from swimdiff.errors import ConfigError
 from swimdiff.launch.config_reading import read_config_file
-from swimdiff.launch.noise import EngineNoise, import_engine_quietly
+from swimdiff.launch.noise import EngineNoise, start_quietly
 from swimdiff.launch.paths import SCOPE, find_config
 from swimdiff.registry import MODELS
 from swimdiff.weights.engine_loading import guard_engine
@@ -34,9 +36,10 @@ __all__ = [
     'match_channels',
     'read_config',
     'set_precision',
+    'write_scores_once',
 ]
 
-#: Components of the engine that a run which is killed should not use, and ours of the same options.
+#: Parts of the engine that cannot be killed without loss, and ours of the same options.
 _RESTARTABLE = {
     'CheckpointHook': 'swimdiff.AtomicCheckpointHook',
     'EpochBasedTrainLoop': 'swimdiff.ResumableEpochLoop',
@@ -155,33 +158,61 @@ def build_runner(cfg: Config) -> Runner | FlexibleRunner:
         ConfigError: There is no such backbone.
     """
     check_backbone(cfg)
-    if not cfg.get('strategy'):
-        return QuietRunner.from_cfg(cfg)
-    # This one takes 'auto' for the name of a file, unless settle_resume has chosen one before.
-    runner = FlexibleRunner.from_cfg(cfg)
-    runner.logger.addFilter(EngineNoise())
+    runner: Runner | FlexibleRunner
+    if cfg.get('strategy'):
+        # This one takes 'auto' for the name of a file, unless settle_resume has chosen one before.
+        runner = FlexibleRunner.from_cfg(cfg)
+        runner.logger.addFilter(EngineNoise())
+    else:
+        runner = QuietRunner.from_cfg(cfg)
+    write_scores_once(runner)
     return runner
 
 
-def make_restartable(cfg: Config) -> None:
-    """Let a run of any config be killed, stopped and gone on with.
+def write_scores_once(runner: Runner | FlexibleRunner) -> None:
+    """Let the first process alone write the JSON file of a test.
 
-    The engine's checkpoint hook and training loops are replaced by ours, which take the same
-    options, and signals end the run with its state saved.
+    The engine's logger writes it from every process, all of them into one file: a line of another
+    length leaves a tail behind, and the file is no JSON any more.
+
+    Args:
+        runner (Runner): With its hooks registered.
+    """
+    if is_main_process():
+        return
+    for hook in runner.hooks:
+        if isinstance(hook, LoggerHook):
+            vars(hook)['after_test_epoch'] = lambda runner, metrics=None: None
+
+
+def make_restartable(cfg: Config) -> list[str]:
+    """Let a run be killed, stopped and gone on with, where the config leaves that open.
+
+    A config that names no checkpoint hook and no class of its training loop gets ours; one that
+    names the engine's keeps them. Signals end the run with its state saved.
 
     Args:
         cfg (Config): The config of the run, changed in place.
+
+    Returns:
+        list[str]: What the config names that loses work when the run is killed, one line each.
     """
     hooks = cfg.setdefault('default_hooks', Config())
-    hooks.setdefault('checkpoint', dict(type='CheckpointHook', interval=1))
+    hooks.setdefault('checkpoint', dict(type='swimdiff.AtomicCheckpointHook', interval=1))
     hooks.setdefault('stop', dict(type='swimdiff.StopSignalHook'))
     loop = cfg.get('train_cfg')
     if loop and 'by_epoch' in loop:
-        loop.type = 'EpochBasedTrainLoop' if loop.pop('by_epoch') else 'IterBasedTrainLoop'
-    for part in (hooks.checkpoint, loop):
-        if part:
-            name = str(part.get('type', '')).removeprefix('mmengine.')
-            part.type = _RESTARTABLE.get(name, part.get('type'))
+        kind = 'ResumableEpochLoop' if loop.pop('by_epoch') else 'ResumableIterLoop'
+        loop.type = f'swimdiff.{kind}'
+    lines = []
+    for place, part in (('default_hooks.checkpoint', hooks.checkpoint), ('train_cfg', loop)):
+        name = str(part.get('type', '')).removeprefix('mmengine.') if part else ''
+        if name in _RESTARTABLE:
+            lines.append(
+                f"{place}.type={name!r} is the engine's: work is lost when the run is killed. "
+                f'{_RESTARTABLE[name]!r} takes the same options and goes on exactly.'
+            )
+    return lines
 
 
 def settle_resume(runner: Runner | FlexibleRunner) -> None:
@@ -227,7 +258,7 @@ def read_config(args: argparse.Namespace) -> Config:
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     guard_engine()
-    import_engine_quietly()
+    start_quietly()
     trust_checkpoints(args.trust_checkpoint)
     path = find_config(args.config)
     cfg = read_config_file(path)

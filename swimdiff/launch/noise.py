@@ -8,10 +8,11 @@ import importlib
 import logging
 
 import torch
+from mmengine.logging import MMLogger
 
 from swimdiff.environment.diagnosis import quiet
 
-__all__ = ['EngineNoise', 'import_engine_quietly']
+__all__ = ['EngineNoise', 'import_engine_quietly', 'start_quietly']
 
 #: Packages that print, when they are imported, which optional parts they do not find.
 _CHATTY = ('mmcv.cnn', 'mmpretrain.datasets', 'mmseg.datasets')
@@ -47,3 +48,11 @@ class EngineNoise(logging.Filter):
         if 'GPU number: ' in text and not torch.cuda.is_available():
             record.msg = text.replace('GPU number: ', 'Processes: ')
         return True
+
+
+def start_quietly() -> None:
+    """Begin a tool that builds models or data sets without the engine's lines to its developers."""
+    import_engine_quietly()
+    logger = MMLogger.get_current_instance()
+    if not any(isinstance(one, EngineNoise) for one in logger.filters):
+        logger.addFilter(EngineNoise())

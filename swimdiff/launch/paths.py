@@ -96,7 +96,15 @@ def _not_found(given: str, wanted: Path, root: Path) -> str:
 
 
 def list_tools() -> list[str]:
-    """Return the names of the command-line tools, without ``.py``, folders in front."""
+    """Return the names of the command-line tools, without ``.py``, folders in front.
+
+    Benchmarks are for those who develop the toolkit: :func:`find_tool` finds them, nothing lists
+    them.
+    """
+    return [name for name in _list_scripts() if not name.startswith('benchmarks/')]
+
+
+def _list_scripts() -> list[str]:
     root = _shipped('tools')
     found = (path.relative_to(root).with_suffix('') for path in root.rglob('*.py'))
     return sorted(path.as_posix() for path in found if not path.name.startswith('_'))
@@ -115,16 +123,22 @@ def find_tool(name: str) -> Path:
         ConfigError: There is no such tool; the message lists the nearest names.
     """
     wanted = name.removesuffix('.py').removeprefix('tools/').replace('-', '_')
-    known = list_tools()
-    fits = [tool for tool in known if tool == wanted] or [
-        tool for tool in known if Path(tool).name == wanted
+    scripts, known = _list_scripts(), list_tools()
+    fits = [tool for tool in scripts if tool == wanted] or [
+        tool for tool in scripts if Path(tool).name == wanted
     ]
     if len(fits) == 1:
         return _shipped('tools') / f'{fits[0]}.py'
-    near = fits or difflib.get_close_matches(wanted, known, n=3, cutoff=0.4) or known
-    raise ConfigError(
-        f'tool "{name}": {"several" if fits else "none"} of this name. See: {", ".join(near)}.'
-    )
+    if fits:
+        raise ConfigError(
+            f'tool "{name}": several of this name. Give the folder: {", ".join(fits)}.'
+        )
+    # People remember the name, not the folder that it is in.
+    by_name = {Path(tool).name: tool for tool in known} | {tool: tool for tool in known}
+    hits = difflib.get_close_matches(wanted, by_name, n=3, cutoff=0.5)
+    near = list(dict.fromkeys(by_name[hit] for hit in hits))
+    hint = f'Nearest: {", ".join(near)}' if near else f'There are: doctor, {", ".join(known)}'
+    raise ConfigError(f'tool "{name}": none of this name. {hint}.')
 
 
 def enable_scope() -> None:

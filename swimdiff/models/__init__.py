@@ -23,7 +23,6 @@ with quiet():  # the engine prints, when first imported, which optional parts ar
     from swimdiff.models.selfsup.scene_matching_head import SceneMatchingHead
     from swimdiff.models.selfsup.scene_queue import SceneQueue
     from swimdiff.models.selfsup.swimdiff import SwiMDiff
-    from swimdiff.weights.engine_loading import guard_engine
     from swimdiff.weights.pretrained import Pretrained
 
 __all__ = [
@@ -47,6 +46,3 @@ __all__ = [
     'SiameseEncoder',
     'SwiMDiff',
 ]
-
-# Whoever builds our models loads their weights without running code from the file.
-guard_engine()

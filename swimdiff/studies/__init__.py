@@ -1,8 +1,8 @@
 """Studies: variants of a config trained with several seeds, measured, and held side by side."""
 
+from swimdiff.environment.cores import count_cores
 from swimdiff.studies.plan import Plan, Variant, read_plan
 from swimdiff.studies.plot import draw_plot
-from swimdiff.studies.provenance import count_cores
 from swimdiff.studies.results import Record, ResultsFile
 from swimdiff.studies.study import Study
 from swimdiff.studies.summary import collect_scores

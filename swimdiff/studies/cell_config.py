@@ -11,6 +11,7 @@ from typing import Any
 from mmengine.config import Config
 
 from swimdiff.errors import ConfigError
+from swimdiff.launch.config_reading import read_config_file
 from swimdiff.studies.plan import Plan, Variant
 from swimdiff.studies.schedule import count_by_iterations
 
@@ -40,7 +41,7 @@ def build_cell_config(plan: Plan, variant: Variant, seed: int, on_gpu: bool = Fa
     Raises:
         ConfigError: An override has no place in the config, or the budget is below one batch.
     """
-    cfg = Config.fromfile(variant.base)
+    cfg = read_config_file(variant.base)
     layers = [('overrides', plan.overrides), (f'variants.{variant.name}', variant.overrides)]
     if on_gpu:
         layers[1:1] = [('on_gpu', plan.on_gpu)]

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
-
 from swimdiff.errors import ConfigError
+from swimdiff.launch.config_reading import read_config_file
 from swimdiff.launch.paths import find_config
 
 __all__ = ['IMAGE_STATISTICS', 'RANDOM', 'Plan', 'Variant', 'read_plan']
@@ -110,7 +109,7 @@ def read_plan(path: str | os.PathLike[str]) -> Plan:
         ConfigError: There is no such file, or an option is missing or wrong.
     """
     file = find_config(path)
-    content = Config.fromfile(file).to_dict()
+    content = read_config_file(file).to_dict()
     _refuse_misspelt(file, content)
     for option in ('base', 'variants', 'seeds', 'images'):
         if not content.get(option):

@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
+from swimdiff.environment.cores import count_cores
 from swimdiff.version import __version__
 
 __all__ = [
-    'count_cores',
     'describe_commit',
     'describe_hardware',
     'describe_now',
@@ -54,13 +54,6 @@ def describe_stack() -> dict[str, str]:
                 stack[distribution] = metadata.version(distribution)
                 break
     return stack
-
-
-def count_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def describe_hardware(threads: int) -> dict[str, Any]:

@@ -1,15 +1,14 @@
 """The results of a study: one JSON line per cell, in a file that several processes add to."""
 
-import contextlib
-import fcntl
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-__all__ = ['Record', 'ResultsFile', 'hold_lock']
+from swimdiff.files import hold_lock
+
+__all__ = ['Record', 'ResultsFile']
 
 FINISHED, DIVERGED, FAILED = 'finished', 'diverged', 'failed'
 
@@ -60,28 +59,6 @@ class Record:
             if known == measurement_hash:
                 return self.scores[name]
         return None
-
-
-@contextlib.contextmanager
-def hold_lock(path: Path, wait: bool = True) -> Iterator[IO[str] | None]:
-    """Hold a file's lock; a process that dies gives it up.
-
-    Args:
-        path (Path): The file, made where it is missing.
-        wait (bool): Whether to wait for who holds it. Defaults to True.
-
-    Yields:
-        The open file, which a child process may inherit to hold the lock, too; None where another
-        process has it and ``wait`` is False.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open('a+') as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield None
-            return
-        yield file
 
 
 class ResultsFile:

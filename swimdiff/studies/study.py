@@ -13,6 +13,7 @@ from mmengine.registry import init_default_scope
 
 from swimdiff.environment.diagnosis import first_line
 from swimdiff.errors import StoppedError, SwiMDiffError
+from swimdiff.files import hold_lock
 from swimdiff.studies.cell_config import build_cell_config, find_roots
 from swimdiff.studies.cells import Cell, build_measurements, list_cells, read_backbone
 from swimdiff.studies.child import run_tool
@@ -25,7 +26,7 @@ from swimdiff.studies.provenance import (
     describe_stack,
     digest_data,
 )
-from swimdiff.studies.results import DIVERGED, FAILED, FINISHED, Record, ResultsFile, hold_lock
+from swimdiff.studies.results import DIVERGED, FAILED, FINISHED, Record, ResultsFile
 from swimdiff.studies.training import CellFolder
 from swimdiff.visualization.report.record import read_run
 

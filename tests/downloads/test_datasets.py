@@ -195,8 +195,7 @@ def test_the_table_holds_together():
     for name, dataset in PUBLISHED.items():
         assert dataset.name == name and '{root}' in dataset.use
         assert dataset.archives or dataset.by_hand
-        if name != 'bigearthnet-v2':
-            assert re.search(rf"['\":]{dataset.folder}[}}']", configs), dataset.folder
+        assert re.search(rf"['\":]{dataset.folder}[}}']", configs), dataset.folder
         seen = [file for archive in dataset.archives for file in archive.parts]
         assert len({file.name for file in seen}) == len(seen)
         for file in seen:

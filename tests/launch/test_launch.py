@@ -2,17 +2,20 @@
 
 import logging
 import re
+from types import SimpleNamespace
 
 import pytest
 from fixtures.runs import ROOT
 from fixtures.tiny import write_config
 from fixtures.tools import load_tool
 from mmengine.config import Config
+from mmengine.hooks import LoggerHook
+from mmengine.logging import MMLogger
 
 from swimdiff.errors import ConfigError
 from swimdiff.launch.config_reading import read_config_file
-from swimdiff.launch.launch import check_backbone, match_channels
-from swimdiff.launch.noise import EngineNoise
+from swimdiff.launch.launch import check_backbone, match_channels, write_scores_once
+from swimdiff.launch.noise import EngineNoise, start_quietly
 from swimdiff.registry import MODELS
 
 
@@ -91,3 +94,32 @@ def test_noise_of_the_engine_is_left_out_and_nothing_else(monkeypatch):
     assert keep('loss: 1.0') == 'loss: 1.0'
     monkeypatch.setattr('torch.cuda.is_available', lambda: True)
     assert keep('    GPU number: 2') == '    GPU number: 2'
+
+
+@pytest.mark.parametrize('first', [True, False])
+def test_the_scores_of_a_test_are_written_by_the_first_process_alone(tmp_path, monkeypatch, first):
+    monkeypatch.setattr('swimdiff.launch.launch.is_main_process', lambda: first)
+    logger = LoggerHook()
+    logger.json_log_path = 'scores.json'
+    runner = SimpleNamespace(
+        hooks=[logger],
+        log_dir=str(tmp_path),
+        logger=logging.getLogger('nobody'),
+        test_dataloader=[0],
+        log_processor=SimpleNamespace(get_log_after_epoch=lambda *_, **__: ({'F1': 1.0}, 'F1: 1')),
+    )
+    write_scores_once(runner)
+    logger.after_test_epoch(runner, metrics={'F1': 1.0})
+    assert (tmp_path / 'scores.json').is_file() is first
+
+
+def test_a_quiet_start_filters_the_log_once():
+    logger = MMLogger.get_current_instance()
+    before = list(logger.filters)
+    try:
+        logger.filters.clear()
+        start_quietly()
+        start_quietly()
+        assert [type(one) for one in logger.filters] == [EngineNoise]
+    finally:
+        logger.filters[:] = before

@@ -148,3 +148,23 @@ def test_the_hash_is_of_what_decides_the_result(tmp_path):
     assert hash_options({'a': 1, 'b': (2,)}) == hash_options({'b': [2], 'a': 1})
     nested = dict(a=[dict(data_root='x'), dict(b=dict(data_root='y'))])
     assert list(find_roots(nested)) == ['x', 'y']
+
+
+def test_a_base_of_the_toolkit_by_name(tmp_path):
+    """As configs name it: no marks of the scope, which loader functions would be handed."""
+    (tmp_path / 'own.py').write_text("_base_ = 'swimdiff::swimdiff_r18_seco-small.py'\n")
+    (tmp_path / 'plan.py').write_text(
+        "base = 'swimdiff::swimdiff_r18_seco-small.py'\n"
+        "variants = dict(a=dict(), b=dict(base='own.py'))\nseeds = (0,)\nimages = 6400\n"
+    )
+    plan = read_plan(tmp_path / 'plan.py')
+    named, own = (build_cell_config(plan, plan.variants[name], 0) for name in 'ab')
+    assert named.model == own.model and hash_cell(named, {}) == hash_cell(own, {})
+    assert '_scope_' not in str(own.train_dataloader)
+
+
+def test_a_plan_on_a_plan_of_the_toolkit(tmp_path):
+    path = tmp_path / 'plan.py'
+    path.write_text("_base_ = 'swimdiff::studies/claim_r18-half_rsscn7.py'\nseeds = (7,)\n")
+    plan = read_plan(path)
+    assert plan.seeds == (7,) and plan.baseline in plan.variants

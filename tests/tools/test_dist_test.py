@@ -53,9 +53,7 @@ def scores(config, path, work_dir, processes, options, **variables):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     (found,) = work_dir.glob('*/*.json')
-    # The engine's logger writes the file from every process: the last is whole, and what is left of
-    # a longer one may follow it.
-    row, _ = json.JSONDecoder().raw_decode(found.read_text())
+    row = json.loads(found.read_text())  # whole: one process writes it
     return {key: value for key, value in row.items() if '/' in key and '/seco/' not in key}
 
 

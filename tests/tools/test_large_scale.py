@@ -58,7 +58,7 @@ def test_every_large_config_is_listed_and_short(config):
 
 
 def test_the_momentum_of_a_large_batch_keeps_its_pace_in_epochs():
-    """The rule of docs/scaling.md, from the reference run to 32 processes."""
+    """The rule of docs/how-to/scaling.md, from the reference run to 32 processes."""
     reference = Config.fromfile(ROOT / 'configs/swimdiff_r50_seco.py')
     large = Config.fromfile(FOLDER / 'swimdiff_r50_lars_seco.py')
     growth = large.auto_scale_lr.base_batch_size / reference.auto_scale_lr.base_batch_size

@@ -19,7 +19,7 @@ def test_from_scene_to_picture_in_any_folder(tmp_path):
         command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert '40 locations' in done.stdout
+    assert '40 patches' in done.stdout
     out = tmp_path / 'here'
     assert (out / 'quickstart.png').stat().st_size > 50_000
     for path in (out / 'data', out / 'quickstart.png', *out.glob('run_*/iter_4.pth')):

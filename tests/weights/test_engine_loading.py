@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -14,10 +16,24 @@ from mmengine.model import PretrainedInit
 from mmengine.runner import Runner, load_checkpoint
 from safetensors.torch import save_file
 
-import swimdiff.engine  # noqa: F401  (guards the engine)
 from swimdiff.errors import CheckpointError
 from swimdiff.weights.checkpoint import read_checkpoint
+from swimdiff.weights.engine_loading import guard_engine
 from swimdiff.weights.unpickling import load_torch, trust_checkpoints
+
+guard_engine()
+
+
+def test_importing_the_registries_changes_nothing_of_the_engine():
+    code = (
+        'from mmengine.runner import CheckpointLoader\n'
+        'before = dict(CheckpointLoader._schemes)\n'
+        'import swimdiff.engine, swimdiff.apis\n'
+        'from swimdiff.registry import MODELS\n'
+        "MODELS.get('swimdiff.SceneQueue')\n"
+        'assert CheckpointLoader._schemes == before'
+    )
+    subprocess.run([sys.executable, '-c', code], check=True)
 
 
 class Bomb:

@@ -3,8 +3,9 @@
 `tools/train.py` writes it at the end of a run; this does so at any time, also of a run that still
 goes on, was killed, or was trained elsewhere. Pictures need the data and a checkpoint.
 
-Example:
+Examples:
     python tools/analysis_tools/report.py work_dirs/swimdiff_r50_seco
+    python tools/analysis_tools/report.py work_dirs/swimdiff_r50_seco --no-pictures -o run.html
 """
 
 import argparse
@@ -16,15 +17,14 @@ from torch import nn
 
 from swimdiff.apis.runs import build_dataset, last_checkpoint, open_pretrained
 from swimdiff.errors import SwiMDiffError
+from swimdiff.launch.command_line import CommandParser
 from swimdiff.visualization.report import write_report
 from swimdiff.visualization.report.record import read_run
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     parser.add_argument('work_dir', help='work dir of tools/train.py')
     parser.add_argument('-o', '--out', help='default: WORK_DIR/report.html')
     parser.add_argument('--checkpoint', help='for the pictures; default: the latest')

@@ -142,7 +142,6 @@ READERS: dict[str, Reader] = {
         'folder',
         free=True,
         tolerant=True,
-        valid=('resize',),
     ),
     'PictureScenes': Reader(
         lambda root: pictures.write_classes(root, 2, (48, 48)),
@@ -217,7 +216,7 @@ def read_all(reader: Reader, root: Path, tolerant: bool) -> tuple[Counter[str], 
         dataset = DATASETS.build(dict(options, data_root=str(root)))
         digests.update(digest(dataset[i]) for i in range(len(dataset)))
         skips = getattr(dataset, 'skips', None)
-        counted |= skips is not None and bool(skips.failures or skips._left_out)
+        counted |= skips is not None and bool(skips.failures or skips.left_out)
     return digests, counted or bool(listener.words)
 
 

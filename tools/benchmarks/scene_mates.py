@@ -1,7 +1,7 @@
 """How many keys of its own scene a query meets: the formula beside a queue stepped through.
 
 No images and no network: the order of the sampler, the queue's scenes and counting. The table of
-``docs/sampling.md`` is this script's output.
+``docs/concepts/sampling.md`` is this script's output.
 
 Examples:
     python tools/benchmarks/scene_mates.py                                  # SeCo-100k

@@ -1,12 +1,13 @@
-"""Quantiles, mean and standard deviation of the bands of an archive, exact and in one pass.
+r"""Measure quantiles, mean and standard deviation of the bands of an archive, exactly, in one pass.
 
+The file goes into a config as it is: stats='stats.json' of the data set and of the preprocessor. An
+interrupted run goes on where it was when the same command is given again.
+
+Examples:
     python tools/dataset_converters/compute_stats.py data/seco stats.json
     python tools/dataset_converters/compute_stats.py data/my_scenes stats.json --type RasterScenes \
         --dataset-options patch=256 unit="reflectance x 10000"
     python tools/dataset_converters/compute_stats.py configs/swimdiff_r50_seco.py stats.json
-
-The file goes into a config as it is: stats='stats.json' of the data set and of the preprocessor. An
-interrupted run goes on where it was when the same command is given again.
 """
 
 import argparse
@@ -20,15 +21,14 @@ from swimdiff.apis.archive_statistics import count_archive
 from swimdiff.apis.archives import open_archive
 from swimdiff.bands import SENTINEL2, stats_to_json
 from swimdiff.errors import ConfigError, SwiMDiffError
+from swimdiff.launch.command_line import CommandParser
 
 _QUANTILES = (0.001, 0.01, 0.02, 0.05, 0.25, 0.5, 0.75, 0.95, 0.98, 0.99, 0.999)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     parser.add_argument('source', help='folder of the archive, or a config that trains on it')
     parser.add_argument('out', help='the .json file to write')
     parser.add_argument('--type', help='data set by name, where the layout does not tell it')

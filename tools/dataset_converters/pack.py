@@ -1,16 +1,18 @@
 r"""Pack an archive into a few large files that are read at many times the speed.
 
+Afterwards name the pack in place of the archive: data_root='data/seco_pack'. Nothing else changes.
+`verify` and `info` in place of SRC check a pack and say what it holds.
+
+Run the same command again after a stop of any kind: finished shards are kept, and nothing is lost
+or doubled. docs/how-to/packs.md says what a pack is and what was measured.
+
+Examples:
     python tools/dataset_converters/pack.py data/seasonal_contrast_100k data/seco_pack
     python tools/dataset_converters/pack.py swimdiff_r50_seco.py data/seco_rgb --bands B04 B03 B02
     python tools/dataset_converters/pack.py scenes data/mine --type RasterScenes \
         --dataset-options patch=256
     python tools/dataset_converters/pack.py verify data/seco_pack
     python tools/dataset_converters/pack.py info data/seco_pack
-
-Afterwards name the pack in place of the archive: data_root='data/seco_pack'. Nothing else changes.
-
-Run the same command again after a stop of any kind: finished shards are kept, and nothing is lost
-or doubled. docs/packs.md says what a pack is and what was measured.
 """
 
 import argparse
@@ -32,6 +34,7 @@ from swimdiff.datasets.packs import (
     verify_pack,
 )
 from swimdiff.errors import DatasetNotFoundError, SwiMDiffError
+from swimdiff.launch.command_line import CommandParser
 
 _UNITS = {'': 1, 'K': 1 << 10, 'M': 1 << 20, 'G': 1 << 30, 'T': 1 << 40}
 
@@ -51,9 +54,7 @@ def _workers(parser: argparse.ArgumentParser) -> None:
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
     """Read the command line; ``verify`` and ``info`` in place of SRC are commands."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     if argv[:1] in (['verify'], ['info']):
         parser.add_argument('command')
         parser.add_argument('target', metavar='DST', help='the pack')

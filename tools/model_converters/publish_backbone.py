@@ -28,15 +28,14 @@ from torch import Tensor
 from swimdiff import __version__
 from swimdiff.bands import canonical_bands, stats_to_mapping
 from swimdiff.errors import CheckpointError, SwiMDiffError
+from swimdiff.launch.command_line import CommandParser
 from swimdiff.weights.checkpoint import Checkpoint, read_checkpoint, some
 from swimdiff.weights.input_statistics import META_KEY, read_statistics
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     parser.add_argument('checkpoint', help='checkpoint of pre-training')
     parser.add_argument('--out', help='files to write, without suffix (default: FILE_backbone)')
     parser.add_argument('--prefix', default='backbone.', help='part to take: %(default)s')

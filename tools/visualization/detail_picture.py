@@ -17,14 +17,14 @@ from mmengine.config import DictAction
 
 from swimdiff.apis.runs import open_run, read_images
 from swimdiff.errors import SwiMDiffError
+from swimdiff.launch.command_line import CommandParser
+from swimdiff.launch.noise import start_quietly
 from swimdiff.visualization.detail import detail_figure, shallow_features
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     parser.add_argument('without', help='work dir of the run without the branch')
     parser.add_argument('with_', metavar='with', help='work dir of the run with the branch')
     parser.add_argument('--level', type=int, default=0, help='of the pyramid (default: the finest)')
@@ -70,6 +70,7 @@ def draw(args: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> None:
     """Draw; errors made on purpose are printed as one message."""
     args = parse_args(argv)
+    start_quietly()
     try:
         draw(args)
     except SwiMDiffError as error:

@@ -1,7 +1,9 @@
-"""Draw what a pre-training run learned: losses, denoising, nearest neighbours.
+r"""Draw what a pre-training run learned: losses, denoising, nearest neighbours.
 
-Example:
+Examples:
     python tools/visualization/pretraining_picture.py configs/swimdiff_r18_seco.py work_dirs/run
+    python tools/visualization/pretraining_picture.py CONFIG.py work_dirs/run --images 20 \
+        --out run.png
 """
 
 import argparse
@@ -13,15 +15,15 @@ from mmengine.config import Config, DictAction
 
 from swimdiff.apis.runs import build_dataset, last_checkpoint, open_pretrained
 from swimdiff.errors import SwiMDiffError
+from swimdiff.launch.command_line import CommandParser
 from swimdiff.launch.config_reading import read_config_file
+from swimdiff.launch.noise import start_quietly
 from swimdiff.visualization.pretraining import pretraining_figure, read_losses
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     parser.add_argument('config')
     parser.add_argument('work_dir', help='work dir of the run')
     parser.add_argument('--checkpoint', help='default: the latest of the work dir')
@@ -56,6 +58,7 @@ def main(argv: list[str] | None = None) -> None:
     """Draw; errors made on purpose are printed as one message."""
     args = parse_args(argv)
     try:
+        start_quietly()
         cfg = read_config_file(args.config)
         cfg.merge_from_dict(args.cfg_options or {})
         print(f'picture: {draw(cfg, args)}')

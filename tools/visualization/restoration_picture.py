@@ -13,14 +13,14 @@ from mmengine.config import DictAction
 
 from swimdiff.apis.runs import open_run, read_images
 from swimdiff.errors import ConfigError, SwiMDiffError
+from swimdiff.launch.command_line import CommandParser
+from swimdiff.launch.noise import start_quietly
 from swimdiff.visualization.restoration import restoration_figure
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     parser.add_argument('work_dir', help='work dir of the run')
     parser.add_argument('--steps', type=int, nargs='+', help='default: four of the training')
     parser.add_argument('--out', help='default: WORK_DIR/restoration.png')
@@ -57,6 +57,7 @@ def draw(args: argparse.Namespace) -> Path:
 def main(argv: list[str] | None = None) -> None:
     """Draw; errors made on purpose are printed as one message."""
     args = parse_args(argv)
+    start_quietly()
     try:
         print(f'picture: {draw(args)}')
     except SwiMDiffError as error:

@@ -1,6 +1,6 @@
 # A folder of pictures without georeference (JPEG, PNG, TIFF of 8 bits), each of them a scene: 64 px
 # views of 96 px patches, with gentle colour. PICTURES_ROOT names the folder without touching a
-# config; docs/data.md has the options.
+# config; docs/how-to/data.md has the options.
 bands = ('B04', 'B03', 'B02')
 
 view = [

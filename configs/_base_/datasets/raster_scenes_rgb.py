@@ -1,5 +1,5 @@
 # A folder of one's own scenes (GeoTIFF, COG, JPEG 2000, VRT, Sentinel-2 SAFE), visible bands; views
-# for small data. The line to change is data_root; docs/rasters.md has the layouts and all options.
+# for small data. The line to change is data_root; docs/how-to/rasters.md has layouts and options.
 import os
 
 _base_ = ['./seco_rgb_small.py']

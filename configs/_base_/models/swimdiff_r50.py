@@ -13,7 +13,7 @@ model = dict(
     momentum_encoder=dict(type='MomentumEncoder', momentum=0.999),
     queue=dict(type='SceneQueue', length=16384),
     head=dict(type='SceneMatchingHead', rule='relative', temperature=0.07),
-    # docs/evidence.md has what stands behind each choice of the branch and behind lambda_d.
+    # docs/evidence/defaults.md has the reasons of each choice of the branch and of lambda_d.
     diffusion=dict(
         type='DiffusionBranch',
         schedule=dict(type='NoiseSchedule', num_steps=1000, schedule='linear', least_signal=0.2),

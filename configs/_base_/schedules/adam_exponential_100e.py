@@ -4,5 +4,5 @@ optim_wrapper = dict(
     optimizer=dict(type='Adam', lr=1e-3, weight_decay=1e-4),
 )
 param_scheduler = [dict(type='ExponentialLR', gamma=0.95, by_epoch=True)]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=100)
+train_cfg = dict(type='swimdiff.ResumableEpochLoop', max_epochs=100)
 auto_scale_lr = dict(base_batch_size=32)

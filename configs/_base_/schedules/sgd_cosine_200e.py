@@ -13,5 +13,5 @@ param_scheduler = [dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter
 train_cfg = dict(type='ResumableEpochLoop', max_epochs=200)
 
 # The batch of the values here. Another one is warned of; `tools/train.py --scale-recipe` scales
-# learning rate, key encoder and queue to it (docs/scaling.md).
+# learning rate, key encoder and queue to it (docs/how-to/scaling.md).
 auto_scale_lr = dict(base_batch_size=256)

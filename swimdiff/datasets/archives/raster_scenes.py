@@ -1,6 +1,6 @@
 """Any folder of GeoTIFF, JPEG 2000, COG or VRT scenes as a data set.
 
-See docs/rasters.md for the layouts that are recognised.
+See docs/how-to/rasters.md for the layouts that are recognised.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,7 @@
 """Reading PNG, JPEG and 8-bit TIFF pictures and masks; needs no GDAL.
 
-Pillow, because it refuses a truncated file; OpenCV returns what it could decode.
+Pillow, because it refuses a truncated file; OpenCV returns what it could decode. The checksums of
+a PNG are compared beside it.
 """
 
 import os
@@ -12,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from swimdiff.datasets.change.mask_coding import MaskCoding, MaskLook
-from swimdiff.datasets.pictures import PictureHeader, explain_depth, has_depth
+from swimdiff.datasets.pictures import PictureHeader, check_sums, explain_depth, has_depth
 from swimdiff.errors import LayoutError, RasterError
 
 __all__ = ['image_size', 'look_at_mask', 'read_mask', 'read_rgb']
@@ -65,6 +66,7 @@ def read_rgb(path: str | Path) -> np.ndarray:
         RasterError: It cannot be read, or has more than 8 bits per channel.
     """
     with _open(path, _advise_stretch) as image:
+        check_sums(path, image)
         return np.asarray(image.convert('RGB'))
 
 
@@ -82,6 +84,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
 def _read_grey(path: str | Path) -> tuple[np.ndarray, bool]:
     """Read the grey values of a mask, and whether each is a bit (0 and 1) already."""
     with _open(path, _advise_mask) as image:
+        check_sums(path, image)
         if image.mode == '1':
             return np.asarray(image).astype(np.uint8), True
         if image.mode == 'P':

@@ -66,7 +66,9 @@ def _refuse_version_2(data_root: str) -> None:
                 f'{folder / sign} belongs to BigEarthNet v2 (reBEN: one folder per product with '
                 'its patches below, labels in metadata.parquet). Expected v1, one folder per patch '
                 'with its labels in a JSON file: the patches, labels and splits of the two are '
-                'not the same and scores do not compare. Get v1 at '
+                'not the same and scores do not compare. Read v2 with '
+                "type='BigEarthNetV2' (configs/classification/bigearthnet/"
+                'linear_r18_bigearthnet-v2-rgb.py), or get v1 at '
                 'https://zenodo.org/records/12687186 and name its folder with data_root.'
             )
 
@@ -75,7 +77,8 @@ def _refuse_version_2(data_root: str) -> None:
 class BigEarthNet(CutAwareDataset):
     """BigEarthNet v1 S2 in its released layout, 12 band files per patch.
 
-    v2 (reBEN), the version on the site today, is recognised and refused: it is another data set.
+    v2 (reBEN), the version on the site today, is recognised and refused: it is another data set,
+    which ``BigEarthNetV2`` reads.
 
     An item carries ``patch_dir``, ``band_names`` and ``gt_label`` (a list of class indices).
 

@@ -6,7 +6,7 @@ from swimdiff.datasets.index.patch_index import PatchIndex, Strings
 from swimdiff.datasets.index.planes import stack_planes, stretch_table
 from swimdiff.datasets.index.skipping import SkipCounter
 from swimdiff.datasets.index.source import Georeference, LocationSamples, PatchSource, Tables
-from swimdiff.datasets.index.unit_check import check_unit
+from swimdiff.datasets.index.unit_check import check_unit, check_values
 
 __all__ = [
     'Georeference',
@@ -18,6 +18,7 @@ __all__ = [
     'Strings',
     'Tables',
     'check_unit',
+    'check_values',
     'digest',
     'stack_planes',
     'stretch_table',

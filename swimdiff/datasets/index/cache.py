@@ -11,6 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +100,10 @@ def cached_index(
     if folder is None:
         return build(), None
     name = f'index-{digest(key)}'
-    # Ranks that start together build once. Without locks all build, and the last one stays.
-    with hold_lock(folder / '.lock'):
+    with ExitStack() as held:
+        # Ranks that start together build once. Without locks all build, and the last one stays.
+        with suppress(OSError):
+            held.enter_context(hold_lock(folder / '.lock'))
         chosen = _chosen_by_launch(folder, name) or _look(folder, name, root)
         if chosen is None:
             chosen = f'{name}-{time.time_ns():020d}'

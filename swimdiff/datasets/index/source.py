@@ -32,7 +32,7 @@ class PatchSource(ABC):
     """An archive of patches on disk, with its index.
 
     A new archive is one class with :meth:`key`, :meth:`build` and :meth:`read`, registered in
-    ``SOURCES``, and a data set that names it, see docs/archives.md.
+    ``SOURCES``, and a data set that names it, see docs/extend.md.
 
     Attributes:
         root: The folder that paths of the index are relative to.

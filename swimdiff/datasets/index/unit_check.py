@@ -7,7 +7,7 @@ from swimdiff.datasets.index.cache import digest
 from swimdiff.datasets.index.source import PatchSource
 from swimdiff.errors import LayoutError, RasterError
 
-__all__ = ['check_unit']
+__all__ = ['check_unit', 'check_values']
 
 #: What the 98 % quantile of reflectance can be. 255 / 10,000 is below it; snow and cloud within.
 _BRIGHT = (0.026, 2.0)
@@ -48,13 +48,29 @@ def check_unit(source: PatchSource, bands: tuple[str, ...], skip_unreadable: boo
         return np.quantile(seen, [0.02, 0.98]) if seen.size else np.zeros(2)
 
     low, high = source.keep_array(f'values-{digest(bands)}', measure).tolist()
-    scale = UNITS[source.unit]
+    check_values(low, high, source.unit, str(source.root))
+
+
+def check_values(low: float, high: float, unit: str, where: str, option: str = 'unit=') -> None:
+    """Refuse pixels whose brightness does not fit the unit that they are declared to have.
+
+    Args:
+        low: 2 % quantile of the pixels, for the message.
+        high: 98 % quantile of the pixels.
+        unit: Declared, one of :data:`swimdiff.bands.units.UNITS`.
+        where: Archive or file, for the message.
+        option: Option that declares the unit, for the message.
+
+    Raises:
+        RasterError: The values fit another unit; names the numbers seen.
+    """
+    scale = UNITS[unit]
     if _BRIGHT[0] * scale <= high <= _BRIGHT[1] * scale:
         return
     fits = [unit for unit, s in UNITS.items() if _BRIGHT[0] * s <= high <= _BRIGHT[1] * s]
-    advice = f'Declare unit={fits[0]!r}.' if fits else 'Check how the files were written.'
+    advice = f'Declare {option}{fits[0]!r}.' if fits else 'Check how the files were written.'
     raise RasterError(
-        f'{source.root}: the values are declared as {source.unit!r}, but the 2 % and 98 % '
+        f'{where}: the values are declared as {unit!r}, but the 2 % and 98 % '
         f'quantiles of those read are {low:g} and {high:g}, reflectances of {low / scale:.3g} and '
         f'{high / scale:.3g}. Expected a 98 % quantile of {_BRIGHT[0] * scale:g} to '
         f'{_BRIGHT[1] * scale:g}. {advice}'

@@ -302,12 +302,15 @@ def _only_writer(root: Path) -> Iterator[bool]:
     """Yield whether the file system could tell that there is no other writer."""
     with ExitStack() as held:
         try:
-            alone = held.enter_context(hold_lock(root / _LOCK, _PATIENCE))
-        except TimeoutError as error:
+            lock = held.enter_context(hold_lock(root / _LOCK, _PATIENCE))
+        except OSError:  # a file system without locks
+            yield False
+            return
+        if lock is None:
             raise DataError(
                 f'Another process is packing into {root}. Wait for it, or name another folder.'
-            ) from error
-        yield alone
+            )
+        yield True
 
 
 def _bytes_to_come(root: Path, plan: Manifest, record: float) -> float:

@@ -1,5 +1,6 @@
 """Pictures with three channels: read them, judge their depth, divide them into parts."""
 
+from swimdiff.datasets.pictures.checksums import check_sums
 from swimdiff.datasets.pictures.depth import PictureHeader, explain_depth, has_depth, read_header
 from swimdiff.datasets.pictures.parts import check_part, divide_pictures
 from swimdiff.datasets.pictures.reading import (
@@ -15,6 +16,7 @@ __all__ = [
     'PictureHeader',
     'PictureSource',
     'check_part',
+    'check_sums',
     'divide_pictures',
     'explain_depth',
     'find_pictures',

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from swimdiff.datasets.pictures.checksums import check_sums
 from swimdiff.datasets.pictures.depth import (
     PictureHeader,
     explain_depth,
@@ -91,9 +92,11 @@ def read_picture(path: str | Path) -> np.ndarray:
     Raises:
         LayoutError: The file is missing.
         RasterError: It is no picture, is damaged or cut off (Pillow refuses a JPEG that ends
-            early, where OpenCV fills it up with grey), or has more than 8 bits per channel.
+            early, where OpenCV fills it up with grey; the checksums of a PNG are compared), or
+            has more than 8 bits per channel.
     """
     with _open_picture(path) as picture:
+        check_sums(path, picture)
         return np.array(picture.convert('RGB'))  # a copy: Pillow's own memory is read-only
 
 
@@ -105,6 +108,11 @@ def _open_picture(path: str | Path) -> Iterator[Image.Image]:
             _check_depth(path, picture)
             yield picture
     except FileNotFoundError as error:
+        if os.path.islink(path):
+            raise LayoutError(
+                f'{path} is a link to {os.readlink(path)}, which is not there. Put that file back, '
+                'or delete the link.'
+            ) from error
         raise LayoutError(f'{path} is missing. Put it back, or delete the index.') from error
     except Image.DecompressionBombError as error:
         raise RasterError(

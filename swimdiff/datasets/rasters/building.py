@@ -75,6 +75,7 @@ def build_index(
     cell = sizes.patch if options.windows == 'grid' else sizes.stride
     made = arranged(windows, places, sizes, cell)
     _report(tree, scenes, places, windows, len(made.names))
+    notes += _uneven(root, scenes, windows)
     notes += _fruitless(tree, scenes, windows, cell)
     if not len(made.names):
         if broken:
@@ -192,6 +193,33 @@ def _report(
             'a cloud mask are taken as clear)'
         )
     print_log(readable(text), logger='current')
+
+
+def _uneven(
+    root: Path, scenes: Sequence[SceneRasters], windows: Sequence[tuple[int, int, Windows]]
+) -> list[str]:
+    """Return a note on the windows that are lost because a band covers less than others."""
+    lost = {number: found.short for _, number, found in windows if found.short}
+    if not lost:
+        return []
+    named = []
+    for number in list(lost)[:_NAMED]:
+        scene = scenes[number]
+        gaps = {
+            name: float(np.abs(np.subtract(scene.widest, band.extent)).max() / band.dx)
+            for name, band in scene.bands.items()
+        }
+        name = max(gaps, key=lambda band: gaps[band] * scene.bands[band].dx)
+        named.append(
+            f'{root / scene.bands[name].file} (ends {gaps[name]:.0f} of its pixels early, '
+            f'{lost[number]} windows)'
+        )
+    more = f' and {len(lost) - _NAMED} more' if len(lost) > _NAMED else ''
+    return [
+        f'{len(lost)} of {len(scenes)} scenes have bands that do not cover the same ground; only '
+        f'windows that all bands cover are used, {sum(lost.values())} are lost: '
+        f'{", ".join(named)}{more}. If that is not meant, get these files again.'
+    ]
 
 
 def _fruitless(

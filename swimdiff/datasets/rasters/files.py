@@ -22,6 +22,7 @@ __all__ = [
     'FoundScene',
     'RasterTree',
     'find_scenes',
+    'group_files',
     'layouts',
     'raster_root',
 ]
@@ -208,6 +209,17 @@ def _in_folder(tree: RasterTree, folder: str, paths: list[str]) -> list[FoundSce
     files = zip(others, stems, strict=True)
     beside = bool(grouped)
     return grouped + [FoundScene(path, folder, stem, beside=beside) for path, stem in files]
+
+
+def group_files(tree: RasterTree, files: Sequence[str]) -> list[FoundScene]:
+    """Group files of one folder into scenes, as :func:`find_scenes` does with all of a folder.
+
+    Args:
+        tree: The folder; ``file_bands``, ``include``, ``exclude`` and ``clouds`` of its options are
+            used.
+        files: Names of the files.
+    """
+    return _in_folder(tree, '', _rasters('', sorted(files), tree.options))
 
 
 def _grouped(tree: RasterTree, folder: str, paths: list[str]) -> tuple[list[FoundScene], list[str]]:

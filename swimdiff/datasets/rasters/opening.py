@@ -100,6 +100,14 @@ class SceneRasters:
         east, north = extents[:, 2:].min(0).tolist()
         return west, south, east, north
 
+    @property
+    def widest(self) -> Extent:
+        """The ground that any band covers."""
+        extents = np.array([band.extent for band in self.bands.values()])
+        west, south = extents[:, :2].min(0).tolist()
+        east, north = extents[:, 2:].max(0).tolist()
+        return west, south, east, north
+
     def json(self) -> dict[str, Any]:
         """The scene for JSON; read back by ``SceneRasters.of``."""
         return dict(vars(self), bands={name: list(band) for name, band in self.bands.items()})
@@ -275,8 +283,11 @@ def _band(
     if not 1 <= channel <= dataset.RasterCount:
         raise BandError(f'{path} has {dataset.RasterCount} bands, and number {channel} is wanted.')
     band, size = dataset.GetRasterBand(channel), (dataset.RasterXSize, dataset.RasterYSize)
-    masked = _has_mask(dataset, channel, {number for other, number in named if other == file})
-    nodata = band.GetNoDataValue()
+    try:
+        masked = _has_mask(dataset, channel, {number for other, number in named if other == file})
+        nodata = band.GetNoDataValue()
+    except GDAL_ERRORS as error:  # a mask lies in a directory of its own, read only now
+        raise raster_failure(str(path), str(error), 'a whole raster') from error
     name = _TYPES.get(gdal_modules()[0].GetDataTypeName(band.DataType), 'float32')
     if nodata is not None and name != 'float32':
         limits = np.iinfo(name)

@@ -1,7 +1,7 @@
 """A folder of GeoTIFF, JPEG 2000, COG or VRT rasters, cut into patches when they are read.
 
 A location is a window of the ground; its rows are the dates, that is the scenes, that cover it.
-See docs/rasters.md for the layouts that are recognised.
+See docs/how-to/rasters.md for the layouts that are recognised.
 """
 
 from collections import Counter

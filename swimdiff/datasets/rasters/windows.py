@@ -10,7 +10,7 @@ import numpy as np
 from swimdiff.datasets.geo import is_geographic, metres_per_unit, same_system, to_lonlat
 from swimdiff.datasets.index import Strings
 from swimdiff.datasets.rasters.files import RasterTree
-from swimdiff.datasets.rasters.opening import Extent, SceneRasters
+from swimdiff.datasets.rasters.opening import BandFile, Extent, SceneRasters
 from swimdiff.datasets.rasters.options import RasterOptions
 from swimdiff.datasets.rasters.places import Place, outline, outline_in
 from swimdiff.datasets.rasters.quality import is_judged, look
@@ -49,6 +49,7 @@ class Windows(NamedTuple):
         seen: Windows that it covers.
         empty: Those with too little data.
         cloudy: Those with too much cloud.
+        short: Windows that some of its bands cover, but not all.
     """
 
     rows: np.ndarray
@@ -57,6 +58,7 @@ class Windows(NamedTuple):
     seen: int
     empty: int
     cloudy: int
+    short: int = 0
 
 
 def measure(scene: SceneRasters, options: RasterOptions) -> Sizes:
@@ -127,10 +129,16 @@ def _grid(scene: SceneRasters, place: Place, sizes: Sizes) -> tuple[np.ndarray, 
     if not len(edge):
         return np.zeros(0, int), np.zeros(0, int)
     span = (edge - (place.west, place.north)) / (place.dx, -place.dy) / sizes.stride
-    first, last = np.floor(span.min(axis=0)) - 1, np.ceil(span.max(axis=0)) + 1
+    more = np.abs(np.subtract(scene.widest, scene.extent)).max() / _finest(scene).dx
+    margin = 1 + math.ceil(more / sizes.stride)
+    first, last = np.floor(span.min(axis=0)) - margin, np.ceil(span.max(axis=0)) + margin
     columns, rows = (np.arange(a, b) for a, b in zip(first, last, strict=True))
     grid = np.meshgrid(rows, columns, indexing='ij')
     return grid[0].ravel().astype(int), grid[1].ravel().astype(int)
+
+
+def _finest(scene: SceneRasters) -> BandFile:
+    return min(scene.bands.values(), key=lambda band: band.dx)
 
 
 def _within_turn(on_ground: np.ndarray, scene: SceneRasters, place: Place) -> np.ndarray:
@@ -156,6 +164,16 @@ def cells(
     return np.stack([left, top - cell * place.dy, left + cell * place.dx, top], axis=1)
 
 
+def _lie_in(bounds: Extent, extents: np.ndarray, scene: SceneRasters) -> np.ndarray:
+    """Return which of N x 4 extents lie within bounds, all in the system of a scene."""
+    # Dates of one place are shifted by half a pixel at most when they are read.
+    finest = _finest(scene)
+    slack = np.array([finest.dx, finest.dy]) * 0.501
+    west_south, east_north = np.array(bounds[:2]) - slack, np.array(bounds[2:]) + slack
+    starts_within = (extents[:, :2] >= west_south).all(axis=1)
+    return np.logical_and(starts_within, (extents[:, 2:] <= east_north).all(axis=1))
+
+
 def fit_windows(tree: RasterTree, scene: SceneRasters, place: Place, sizes: Sizes) -> Windows:
     """Return the windows of a place that a scene covers, with data and clear sky enough.
 
@@ -168,25 +186,22 @@ def fit_windows(tree: RasterTree, scene: SceneRasters, place: Place, sizes: Size
     rows, columns = _grid(scene, place, sizes)
     on_ground = cells(rows, columns, place, sizes, cell)
     extents = bounds_in(on_ground, place, scene)
-    # Dates of one place are shifted by half a pixel at most when they are read.
-    finest = min(scene.bands.values(), key=lambda band: band.dx)
-    slack = np.array([finest.dx, finest.dy]) * 0.501
-    within = (extents[:, :2] >= np.array(scene.extent[:2]) - slack).all(axis=1)
-    within &= (extents[:, 2:] <= np.array(scene.extent[2:]) + slack).all(axis=1)
-    within &= _within_turn(on_ground, scene, place)
+    turn = _within_turn(on_ground, scene, place)
+    within = turn & _lie_in(scene.extent, extents, scene)
+    short = int((turn & _lie_in(scene.widest, extents, scene) & ~within).sum())
     if not np.isfinite(to_lonlat(outline(scene.extent), scene.system)).all():
         middles = (on_ground[:, :2] + on_ground[:, 2:]) / 2
         within &= np.isfinite(to_lonlat(middles, place.system)).all(axis=1)  # the rest is space
     rows, columns, extents = rows[within], columns[within], extents[within]
     corner = (int(rows.min()), int(columns.min())) if len(rows) else (0, 0)
     if not len(rows) or not is_judged(scene, options):
-        return Windows(rows, columns, corner, len(rows), 0, 0)
+        return Windows(rows, columns, corner, len(rows), 0, 0, short)
     window = tuple((extents[:, 2:] - extents[:, :2]).mean(axis=0) * sizes.patch / cell)
     valid, clear = look(tree, scene, scene.extent, window).shares(extents)
     has_data = valid >= options.min_valid - 1e-9
     fit = has_data & (clear >= options.min_clear - 1e-9)
     empty, cloudy = int((~has_data).sum()), int((has_data & ~fit).sum())
-    return Windows(rows[fit], columns[fit], corner, len(rows), empty, cloudy)
+    return Windows(rows[fit], columns[fit], corner, len(rows), empty, cloudy, short)
 
 
 @dataclass(frozen=True)

@@ -88,5 +88,6 @@ class LoaderStarvationHook(Hook):
                 f'Waiting for data took {share:.0%} of the last {self.interval} iterations '
                 f'(limit {self.limit:.0%}, train_dataloader.num_workers={workers}): the loader '
                 'sets the pace. Use more workers, pack the archive into one file '
-                '(tools/dataset_converters/pack.py), or augment on the device (docs/views.md)'
+                '(tools/dataset_converters/pack.py), or augment on the device '
+                '(docs/concepts/views.md)'
             )

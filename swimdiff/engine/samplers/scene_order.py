@@ -1,7 +1,7 @@
 """How images of a scene are brought near each other in time, and how many mates that gives.
 
 Reconstruction: the paper says which keys are recalibrated, not how a query comes to meet them. The
-derivation stands in ``docs/sampling.md``; this module knows numbers and arrays only.
+derivation stands in ``docs/concepts/sampling.md``; this module knows numbers and arrays only.
 """
 
 from dataclasses import dataclass

@@ -87,9 +87,9 @@ class DenoisingDecoder(BaseModule):
         time_channels (int): Even length of the time embedding. Defaults to 128.
         skip_noised (bool): Whether x_t itself reaches the last stage, as its input and, scaled by
             a learned gain of the step and band, as part of its output. The decoder can then denoise
-            without the encoder (docs/evidence.md); to predict the noise it is needed, as noise of
-            16 pixels per band would have to pass through the few channels of the finest level.
-            Defaults to False.
+            without the encoder (docs/evidence/defaults.md); to predict the noise it is needed, as
+            noise of 16 pixels per band would have to pass through the few channels of the finest
+            level. Defaults to False.
         drop_levels (float): Probability, for each image while training, that the decoder is left
             without all levels finer than a random one, so that the deep stages have to hold the
             image, too (reconstruction). In [0, 1). Defaults to 0.

@@ -23,7 +23,8 @@ class DiffusionLoss(nn.Module):
 
     Args:
         prediction (str): What the decoder predicts: the image, 'x0', the noise, 'eps' (DDPM), or
-            'v'. Noise is no target to learn features from (docs/evidence.md). Defaults to 'x0'.
+            'v'. Noise is no target to learn features from (docs/evidence/defaults.md).
+            Defaults to 'x0'.
         weighting (str): 'uniform' over t, or 'min_snr'. Defaults to 'uniform'.
         gamma (float): Ceiling of the signal-to-noise ratio for 'min_snr'. Defaults to 5.
 

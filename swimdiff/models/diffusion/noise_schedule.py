@@ -42,7 +42,7 @@ class NoiseSchedule(nn.Module):
     computed in float64 and kept in float32 outside the checkpoint: they follow from the config.
 
     Which steps training draws is part of the schedule: half of DDPM's leave less than a tenth of
-    the image's variance, and teach an encoder little (docs/evidence.md).
+    the image's variance, and teach an encoder little (docs/evidence/defaults.md).
 
     Example::
 

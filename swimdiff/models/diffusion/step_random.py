@@ -14,7 +14,7 @@ from mmengine.logging import MessageHub
 from torch import Tensor
 
 from swimdiff.models.diffusion.noise_schedule import NoiseSchedule
-from swimdiff.randomness import run_seed
+from swimdiff.randomness import derive_seeds, run_seed
 
 __all__ = ['draw_noise', 'part_of_batch']
 
@@ -43,8 +43,7 @@ def _seeds(rows: int) -> np.ndarray | None:
     if seed is None:
         return None
     step = MessageHub.get_current_instance().get_info('iter') or 0
-    sequence = np.random.SeedSequence([seed, step])
-    return sequence.generate_state(1 + rows * get_world_size(), np.uint64)
+    return derive_seeds(1 + rows * get_world_size(), seed, step)
 
 
 @torch.compiler.disable

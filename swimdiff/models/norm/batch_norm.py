@@ -146,12 +146,13 @@ class GroupedBatchNorm(_BatchNorm):
 
 
 def convert_batch_norm(modules: Sequence[nn.Module], over: str | int) -> bool:
-    """Let batch-norm layers take their statistics over something else, in place.
+    """Replace batch-norm layers by ones that take their statistics over something else.
 
-    Parameters and buffers keep their names, so checkpoints load either way.
+    The new layers hold the parameters and buffers of the old ones under the same names, so
+    checkpoints load either way.
 
     Args:
-        modules (Sequence[nn.Module]): Searched for layers of torch's batch norm.
+        modules (Sequence[nn.Module]): Searched for layers of torch's batch norm below them.
         over (str | int): 'process': layers stay as they are; 'global': the whole global batch; a
             number: so many groups of it.
 
@@ -167,17 +168,27 @@ def convert_batch_norm(modules: Sequence[nn.Module], over: str | int) -> bool:
             "SwiMDiff: batch_norm must be 'process', 'global' or a positive number of groups, got "
             f'{over!r}'
         )
-    layers = [m for module in modules for m in module.modules() if isinstance(m, _BatchNorm)]
-    for layer in layers:
-        if over == 'process' or type(layer) not in (nn.BatchNorm1d, nn.BatchNorm2d):
-            continue
-        if layer.momentum is None:
-            raise ConfigError(
-                f'SwiMDiff: batch_norm={over!r} needs batch-norm layers with a momentum, found '
-                f'{layer}'
-            )
-        # As torch's own conversion, but without new layers: names and parameters are as before.
-        layer.__class__ = GlobalBatchNorm if over == 'global' else GroupedBatchNorm
-        layer.__dict__.update(groups=over, step_size=layer.momentum)
+    if over != 'process':
+        for parent in [part for module in modules for part in module.modules()]:
+            for name, layer in list(parent.named_children()):
+                if type(layer) is nn.BatchNorm1d or type(layer) is nn.BatchNorm2d:
+                    setattr(parent, name, _convert_layer(layer, over))
     whole = (nn.SyncBatchNorm, GlobalBatchNorm)
+    layers = [m for module in modules for m in module.modules() if isinstance(m, _BatchNorm)]
     return any(not isinstance(layer, whole) for layer in layers)
+
+
+def _convert_layer(layer: _BatchNorm, over: str | int) -> GlobalBatchNorm | GroupedBatchNorm:
+    if layer.momentum is None:
+        raise ConfigError(
+            f'SwiMDiff: batch_norm={over!r} needs batch-norm layers with a momentum, found {layer}'
+        )
+    kind = GlobalBatchNorm if over == 'global' else GroupedBatchNorm
+    made = kind(layer.num_features, layer.eps, layer.momentum)
+    made.affine, made.track_running_stats = layer.affine, layer.track_running_stats
+    made._parameters.update(layer._parameters)
+    made._buffers.update(layer._buffers)
+    made.step_size = layer.momentum
+    if isinstance(made, GroupedBatchNorm):
+        made.groups = int(over)
+    return made.train(layer.training)

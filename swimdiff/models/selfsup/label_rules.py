@@ -2,8 +2,8 @@
 
 Paper: keys cropped from the query's own scene are false negatives; their labels are recalibrated.
 Summary: the recalibration is adaptive and rests on a relative distribution of cosine similarities
-with its own temperature tau'. The formulas are reconstructions; docs/method.md tells how they were
-chosen and docs/evidence.md holds them against each other.
+with its own temperature tau'. The formulas are reconstructions; docs/concepts/method.md says how
+they were chosen and docs/evidence/defaults.md holds them against each other.
 
 A rule of one's own is one class with one method, registered under the name that a config gives::
 

@@ -7,6 +7,7 @@ What a label is recalibrated to is the label rule, see :mod:`swimdiff.models.sel
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from swimdiff.errors import ConfigError
@@ -14,7 +15,30 @@ from swimdiff.models.selfsup.label_rules import LabelRule, Matches
 from swimdiff.models.selfsup.scene_queue import EMPTY
 from swimdiff.registry import LABEL_RULES, MODELS
 
-__all__ = ['SceneMatchingHead', 'soft_cross_entropy']
+__all__ = ['SceneMatchingHead', 'plain_cross_entropy', 'soft_cross_entropy']
+
+
+def plain_cross_entropy(
+    l_pos: Tensor, l_neg: Tensor, y: Tensor, left_out: Tensor, temperature: float
+) -> Tensor:
+    """Return the loss of :func:`soft_cross_entropy` in its plain form, for autograd.
+
+    The definition to read; the tests hold the closed form against it.
+
+    Args:
+        l_pos (Tensor): N similarities to the positive.
+        l_neg (Tensor): N x K similarities to the candidates.
+        y (Tensor): N x K labels, 0 where left out.
+        left_out (Tensor): N x K bool, True where a candidate is not in the denominator.
+        temperature (float): tau.
+
+    Returns:
+        Tensor: N losses.
+    """
+    labels = torch.cat([torch.ones_like(l_pos)[:, None], y], dim=1)  # the positive's label is 1
+    labels = labels / labels.sum(dim=1, keepdim=True)
+    logits = torch.cat([l_pos[:, None], l_neg.masked_fill(left_out, -1e9)], dim=1) / temperature
+    return F.cross_entropy(logits, labels, reduction='none')
 
 
 def soft_cross_entropy(
@@ -76,9 +100,10 @@ class SceneMatchingHead(nn.Module):
     batch reach the head only if the self-supervisor passes them among the candidates, see
     ``batch_keys`` of :class:`~swimdiff.models.selfsup.swimdiff.SwiMDiff`.
 
-    Only the queries take a gradient, and it is known in closed form once the loss is: both are
-    computed together, and nothing of size N x K or K x D is kept for the backward pass. So the
-    queue may change before it, and need not be copied in every step.
+    Only the queries take a gradient, and it is known in closed form once the loss is
+    (:func:`plain_cross_entropy` is the plain form of both). They are computed together, and nothing
+    of size N x K or K x D is kept for the backward pass. So the queue may change before it, and
+    need not be copied in every step.
 
     Args:
         rule (str | dict): The label rule: its name, or a dict with ``type`` and its options.

@@ -64,8 +64,8 @@ class SwiMDiff(BaseSelfSupervisor):
             statistics do not tell a query its key (MoCo). No effect where one batch norm sees the
             whole batch, or there is none. Defaults to True.
         channels_last (bool): Keep weights and images with the channels innermost in memory, which
-            convolutions are faster with (docs/speed.md). Results differ by rounding only, and
-            checkpoints load either way. Defaults to False; the configs set it.
+            convolutions are faster with (docs/evidence/speed.md). Results differ by rounding only,
+            and checkpoints load either way. Defaults to False; the configs set it.
         data_preprocessor (dict, optional): See :class:`MultiBandPreprocessor`. Defaults to None,
             which takes views as they come.
         init_cfg (dict, optional): Initialisation. Defaults to None.

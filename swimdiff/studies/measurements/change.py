@@ -11,6 +11,7 @@ import torch
 from mmengine.config import Config
 
 from swimdiff.errors import ConfigError
+from swimdiff.launch.config_reading import read_config_file
 from swimdiff.launch.paths import find_config
 from swimdiff.registry import MEASUREMENTS, MODELS
 from swimdiff.studies.measurements.base import Measurement, Subject
@@ -124,7 +125,7 @@ def build_change_config(path: Path, subject: Subject) -> Config:
     Raises:
         ConfigError: The config has no siamese encoder.
     """
-    cfg = Config.fromfile(path)
+    cfg = read_config_file(path)
     encoder: Any = (cfg.get('model') or {}).get('backbone') or {}
     if 'backbone' not in encoder:
         raise ConfigError(

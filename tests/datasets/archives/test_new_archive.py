@@ -1,28 +1,76 @@
-"""The worked example of docs/archives.md, run as it is written: an archive of a stranger's own."""
+"""An archive of a stranger's own: a source and a data set, read raw and from a pack."""
 
+import os
 import pickle
-import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from fixtures.packs import pack_dataset
-from fixtures.runs import ROOT
 
-from swimdiff.datasets.index import Patch
+from swimdiff.datasets import SeCo
+from swimdiff.datasets.archives import ScenePatches
+from swimdiff.datasets.index import Patch, PatchIndex, PatchSource, Strings
 from swimdiff.errors import BandError, ConfigError, DatasetNotFoundError
 from swimdiff.registry import DATASETS, SOURCES
 
 LOAD = [dict(type='LoadPatch')]
 
 
-@pytest.fixture(scope='module')
+class NumpySource(PatchSource):
+    """root/LOCATION/YYYYMMDD.npy, 4 x H x W uint16."""
+
+    bands = ('B02', 'B03', 'B04', 'B08')
+    dtype = 'uint16'
+    unit = 'reflectance x 10000'
+
+    def __init__(self, data_root, level='A'):
+        self.root = Path(data_root)
+        self.level = level
+        if not self.root.is_dir():
+            raise DatasetNotFoundError(f'data_root {self.root} does not exist.')
+
+    @classmethod
+    def list_packed_options(cls, **options):
+        return dict(layout=f'numpy {options["level"]}')
+
+    def key(self):
+        return dict(layout=f'numpy {self.level}')
+
+    def build(self):
+        names = sorted(path.name for path in self.root.iterdir() if path.name.isdigit())
+        dates = [sorted(os.listdir(self.root / name)) for name in names]
+        times = [os.stat(self.root / name).st_mtime_ns for name in ('', *names)]
+        pairs = [(n, d) for n, own in zip(names, dates, strict=True) for d in own]
+        return PatchIndex(
+            locations=Strings.of(names),
+            paths=Strings.of(f'{name}/{date}' for name, date in pairs),
+            first=np.cumsum([0, *map(len, dates)]),
+            watched=Strings.of(['', *names]),
+            times=np.array(times),
+        )
+
+    def read(self, rows, bands):
+        arrays = [np.load(self.path(row)) for row in rows]
+        return [[array[self.bands.index(band)] for band in bands] for array in arrays]
+
+    def date(self, path):
+        return Path(path).stem
+
+
+class NumpyScenes(ScenePatches):
+    """Patches in NumPy files; each location is a scene."""
+
+    def __init__(self, data_root, level='A', **kwargs):
+        source = dict(type='NumpySource', level=level)
+        super().__init__(data_root, source, **{'stats': 's2_l2a', **kwargs})
+
+
+@pytest.fixture(autouse=True)
 def classes():
-    """What the page defines, registered as by a module of the user."""
-    page = (ROOT / 'docs' / 'archives.md').read_text()
-    (example,) = re.findall(r'```python\n(import os\n.*?)```', page, re.S)
-    names = {'__name__': 'stranger'}
-    exec(example, names)
-    yield names
+    SOURCES.register_module(module=NumpySource)
+    DATASETS.register_module(module=NumpyScenes)
+    yield
     SOURCES.module_dict.pop('NumpySource')
     DATASETS.module_dict.pop('NumpyScenes')
 
@@ -42,7 +90,7 @@ def build(root, **options):
     return DATASETS.build(dict(type='NumpyScenes', data_root=str(root), **options))
 
 
-def test_it_reads_bands_dates_and_scenes(classes, tree):
+def test_it_reads_bands_dates_and_scenes(tree):
     dataset = build(tree, bands=('B08', 'B02'), stretch=False, pipeline=LOAD)
     assert len(dataset) == 6 and dataset.scene_ids().tolist() == [0, 0, 1, 1, 2, 2]
     item = dataset[3]
@@ -55,7 +103,7 @@ def test_it_reads_bands_dates_and_scenes(classes, tree):
         build(tree / 'none')
 
 
-def test_a_loaded_sample_holds_no_reader(classes, tree):
+def test_a_loaded_sample_holds_no_reader(tree):
     """What leaves the loading transform is arrays, names and numbers."""
     sample = build(tree, pipeline=LOAD)[0]
     assert set(sample) == {
@@ -64,7 +112,7 @@ def test_a_loaded_sample_holds_no_reader(classes, tree):
     }
 
 
-def test_a_patch_reads_all_dates_and_may_be_sent(classes, tree):
+def test_a_patch_reads_all_dates_and_may_be_sent(tree):
     dataset = build(tree, stretch=False)
     patch = Patch(dataset.source, tuple(dataset.index.rows(2)))
     assert patch.dates == ['20200101', '20210703']
@@ -76,8 +124,6 @@ def test_a_patch_reads_all_dates_and_may_be_sent(classes, tree):
 
 
 def test_a_patch_of_the_package_is_small_when_sent(shared_seco_root):
-    from swimdiff.datasets import SeCo
-
     dataset = SeCo(str(shared_seco_root))
     dataset.full_init()
     patch = Patch(dataset.source, (0, 1))
@@ -87,7 +133,7 @@ def test_a_patch_of_the_package_is_small_when_sent(shared_seco_root):
         np.testing.assert_array_equal(ours[0], theirs[0])
 
 
-def test_its_pack_is_read_by_the_same_data_set(classes, tree, tmp_path):
+def test_its_pack_is_read_by_the_same_data_set(tree, tmp_path):
     pack_dataset(build(tree), tmp_path / 'pack')
     raw, packed = (build(root, pipeline=LOAD) for root in (tree, tmp_path / 'pack'))
     for ours, theirs in zip(packed, raw, strict=True):
@@ -95,3 +141,5 @@ def test_its_pack_is_read_by_the_same_data_set(classes, tree, tmp_path):
         assert ours['date'] == theirs['date'] and ours['scene_id'] == theirs['scene_id']
     with pytest.raises(ConfigError, match='is a pack of the data set NumpyScenes'):
         DATASETS.build(dict(type='SeCo', data_root=str(tmp_path / 'pack')))
+    with pytest.raises(ConfigError, match='is a pack of numpy A, and the config asks for numpy B'):
+        build(tmp_path / 'pack', level='B')

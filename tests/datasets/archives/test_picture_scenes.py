@@ -124,6 +124,20 @@ def test_small_and_damaged_pictures_stop_or_are_counted(tmp_path):
         again.source.read([0], again.bands)
 
 
+def test_a_link_to_nothing_stops_or_is_counted_and_is_found_again(tmp_path):
+    root = write_classes(tmp_path / 'data', per_class=2)
+    kept = tmp_path / 'kept.jpg'
+    path = root / 'Forest' / 'b001.jpg'
+    path.rename(kept)
+    path.symlink_to(tmp_path / 'gone.jpg')
+    with pytest.raises(LayoutError, match=r'b001\.jpg is a link to .*gone\.jpg'):
+        len(PictureScenes(str(root), patch=32, index_cache=None))
+    options = dict(patch=32, max_unreadable=0.5)
+    assert len(PictureScenes(str(root), **options)) == 5 * 4
+    kept.rename(tmp_path / 'gone.jpg')
+    assert len(PictureScenes(str(root), **options)) == 6 * 4
+
+
 def test_a_picture_replaced_in_place_is_seen(tmp_path):
     path = write_picture(tmp_path / 'a.png', noise(32, 32, 1))
     dataset = PictureScenes(str(tmp_path), patch=16, keep=0)

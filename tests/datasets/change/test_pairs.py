@@ -212,3 +212,16 @@ def test_no_window_lies_outside():
     for stride in (10, 30, 50, 70):
         starts = [window[0] for window in tile_windows((100, 10), 10, stride)]
         assert starts == list(range(0, 100, stride))
+
+
+@pytest.mark.parametrize('part', ['A', 'B', 'label'])
+def test_a_zeroed_block_in_a_png_is_refused(tmp_path, part):
+    """The size of the file is right; Pillow decodes what is there without a word."""
+    root = write_levir(tmp_path, 1, 128)
+    path = root / 'train' / part / 'train_1.png'
+    data = bytearray(path.read_bytes())
+    start = len(data) * 2 // 3
+    data[start : start + 40] = bytes(40)
+    path.write_bytes(data)
+    with pytest.raises(RasterError, match=rf'{part}/train_1\.png cannot be read'):
+        LEVIRCD(str(root), tile=None, pipeline=LOAD)[0]

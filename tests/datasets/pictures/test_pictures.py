@@ -92,3 +92,50 @@ def test_a_picture_beyond_the_limit_of_pillow_names_the_way_out(tmp_path, monkey
     monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 700)
     with pytest.raises(RasterError, match=r'large.png is larger .* at most 1400 pixels.*Cut it'):
         read_picture_size(path)
+
+
+def zero_block(path, start, length):
+    """What a broken copy leaves: the size is right, a block of it is not."""
+    data = bytearray(path.read_bytes())
+    data[start : start + length] = bytes(length)
+    path.write_bytes(data)
+    return path
+
+
+def pixels_by_pillow(path):
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture)
+    except (OSError, SyntaxError):
+        return None
+
+
+def test_png_files_with_a_zeroed_block_are_refused(tmp_path):
+    """Some of them Pillow alone decodes to other pixels without a word."""
+    pixels = noise(64, 64, 5) // 64
+    whole = write_picture(tmp_path / 'a.png', pixels).read_bytes()
+    silent = 0
+    for start in range(100, len(whole) - 200, 60):
+        path = tmp_path / f'{start}.png'
+        path.write_bytes(whole)
+        silent += pixels_by_pillow(zero_block(path, start, 40)) is not None
+        assert read_picture_size(path) == (64, 64)
+        with pytest.raises(RasterError, match=r'\.png \(\d+ bytes\) cannot be read: '):
+            read_picture(path)
+    assert silent
+
+
+def test_any_changed_byte_of_a_png_is_noticed(tmp_path):
+    whole = write_picture(tmp_path / 'a.png', noise(16, 16, 6)).read_bytes()
+    path = tmp_path / 'b.png'
+    for at in range(8, len(whole) - 12, 7):  # the last 12 bytes only say that it ends
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+        with pytest.raises(RasterError, match='cannot be read'):
+            read_picture(path)
+
+
+def test_a_link_to_nothing_says_so(tmp_path):
+    path = tmp_path / 'a.png'
+    path.symlink_to(tmp_path / 'gone.png')
+    with pytest.raises(LayoutError, match=r'a\.png is a link to .*gone\.png, which is not there'):
+        read_picture_size(path)

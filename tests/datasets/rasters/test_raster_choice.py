@@ -241,3 +241,30 @@ def test_names_that_are_not_utf8_and_the_home_folder(tmp_path, monkeypatch, capf
     with pytest.raises((LayoutError, RasterError), match=r'\\udce9_B04\.tif cannot be read'):
         RasterScenes('~/scenes', patch=24, stretch=False).full_init()
     assert 'UnicodeEncodeError' not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize('side', ['east', 'south'])
+def test_a_band_file_that_ends_early_is_counted_and_named(tmp_path, side):
+    """Two rows of windows become one and a half: the half is said."""
+    for number in range(2):
+        planes = {'B04': noise(48, 48, number), 'B05': noise(24, 24, 9 + number)}
+        if number:
+            kept = (slice(None), slice(0, 21)) if side == 'east' else (slice(0, 21), slice(None))
+            planes['B05'] = planes['B05'][kept]
+        write_bands(tmp_path / f's{number}' / 'T33UUP_20170610T101031', planes, west=STEP * number)
+    data = open_scenes(tmp_path, bands=['B04', 'B05'])
+    assert len(data) == 4 + 2
+    said = notes(data)
+    assert '1 of 2 scenes have bands that do not cover the same ground' in said
+    assert '2 are lost' in said
+    assert '_B05.tif (ends 3 of its pixels early, 2 windows)' in said and 's1' in said
+    assert 'bands that do not cover' not in notes(open_scenes(tmp_path, bands=['B04']))
+
+
+def test_half_a_scene_without_a_band_counts_all_windows(tmp_path):
+    """More than the cells at the edge: four of eight columns are lost."""
+    stem = tmp_path / 'a' / 'T33UUP_20170610T101031'
+    write_bands(stem, {'B04': noise(24, 192, 1), 'B05': noise(12, 47, 2)})
+    data = open_scenes(tmp_path, bands=['B04', 'B05'])
+    assert len(data) == 3
+    assert '5 are lost' in notes(data)

@@ -48,6 +48,22 @@ def checkpoints(folder):
     return [name for name in names(folder) if name.endswith('.pth')]
 
 
+def test_what_a_config_names_is_what_runs(tmp_path):
+    config = Config.fromfile(write_config(tmp_path / 'c.py'))
+    config.default_hooks.checkpoint.type = 'CheckpointHook'
+    config.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1)
+    hook, loop = make_restartable(config)
+    assert "default_hooks.checkpoint.type='CheckpointHook' is the engine's" in hook
+    assert 'swimdiff.ResumableEpochLoop' in loop
+    assert config.default_hooks.checkpoint.type == 'CheckpointHook'
+    assert config.train_cfg.type == 'EpochBasedTrainLoop'
+    config.pop('default_hooks')
+    config.train_cfg = dict(by_epoch=False, max_iters=3)
+    assert make_restartable(config) == []
+    assert config.default_hooks.checkpoint.type == 'swimdiff.AtomicCheckpointHook'
+    assert config.train_cfg.type == 'swimdiff.ResumableIterLoop'
+
+
 def test_files_are_those_of_the_engine(train, tmp_path):
     """Same names, same note, same content as the engine's own hook."""
     options = dict(interval=2, max_keep_ckpts=2, published_keys=['meta', 'state_dict'])

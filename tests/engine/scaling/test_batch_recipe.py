@@ -50,7 +50,7 @@ def test_how_much_the_key_encoder_changes_across_the_queue():
     [
         (32, 0.00375, 0.999 ** (1 / 8)),
         (8, 0.0009375, 0.999 ** (1 / 32)),
-        (4096, 0.48, 0.999**16),  # 0.984, docs/scaling.md
+        (4096, 0.48, 0.999**16),  # 0.984, docs/how-to/scaling.md
     ],
 )
 def test_a_recipe_scaled_by_hand(batch, lr, momentum):

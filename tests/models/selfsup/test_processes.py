@@ -129,10 +129,12 @@ def test_groups_are_batch_norms_of_their_own():
 
 
 def test_what_batch_norm_may_be_over():
-    plain, vectors = nn.BatchNorm2d(3), nn.LayerNorm(3)
-    assert convert_batch_norm([plain], 'process') and type(plain) is nn.BatchNorm2d
+    plain, vectors = nn.Sequential(nn.BatchNorm2d(3)), nn.LayerNorm(3)
+    weight = plain[0].weight
+    assert convert_batch_norm([plain], 'process') and type(plain[0]) is nn.BatchNorm2d
     assert not convert_batch_norm([vectors], 'process')
-    assert not convert_batch_norm([plain], 'global') and type(plain) is GlobalBatchNorm
+    assert not convert_batch_norm([plain], 'global') and type(plain[0]) is GlobalBatchNorm
+    assert plain[0].weight is weight
     x = torch.randn(4, 3, 2, 2)
     assert torch.allclose(plain(x), nn.BatchNorm2d(3)(x))  # one process: plain batch norm
     assert not convert_batch_norm([nn.SyncBatchNorm(3)], 'process')  # no use in shuffling
@@ -140,7 +142,7 @@ def test_what_batch_norm_may_be_over():
         with pytest.raises(ConfigError, match='batch_norm must be'):
             convert_batch_norm([plain], wrong)
     with pytest.raises(ConfigError, match='momentum'):
-        convert_batch_norm([nn.BatchNorm2d(3, momentum=None)], 2)
+        convert_batch_norm([nn.Sequential(nn.BatchNorm2d(3, momentum=None))], 2)
 
 
 def test_the_order_of_the_keys_follows_the_position_of_the_run(training):

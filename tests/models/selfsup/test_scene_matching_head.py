@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from fixtures.naive import naive_labels, naive_loss
 
 from swimdiff.errors import ConfigError
-from swimdiff.models.selfsup.scene_matching_head import SceneMatchingHead
+from swimdiff.models.selfsup.scene_matching_head import SceneMatchingHead, plain_cross_entropy
 from swimdiff.models.selfsup.scene_queue import EMPTY
 
 
@@ -91,10 +91,7 @@ def test_gradient_is_autograd_s_though_the_queue_changes_before_it_is_asked_for(
         mates = [j for j in known if key_ids[j] == ids[i]]
         for j, label in naive_labels(head, known, float(z_q[i] @ z_k[i]), mates).items():
             y[i, j], out[i, j] = label or 0.0, label is None
-    y = torch.cat([torch.ones(len(ids), 1), y], dim=1)
-    logits = torch.cat([(reference * z_k).sum(1, keepdim=True), l_neg], dim=1) / 0.1
-    logits[:, 1:][out] = -1e9
-    expected = F.cross_entropy(logits, y / y.sum(dim=1, keepdim=True))
+    expected = plain_cross_entropy((reference * z_k).sum(1), l_neg, y, out, 0.1).mean()
     (upstream * expected).backward()
 
     mine = z_q.clone().requires_grad_()

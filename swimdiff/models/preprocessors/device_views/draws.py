@@ -1,17 +1,13 @@
 """Random numbers of the views: of the run's seed, the iteration and the place in the batch."""
 
-import numpy as np
 import torch
 from mmengine.dist import get_rank, get_world_size
 from mmengine.logging import MessageHub
 from torch import Tensor
 
-from swimdiff.randomness import run_seed
+from swimdiff.randomness import derive_seeds, run_seed
 
 __all__ = ['draw_views']
-
-#: Told apart from whatever else is drawn from the seed and the iteration.
-_STREAM = int.from_bytes(b'views', 'big')
 
 
 def draw_views(rows: int, numbers: int) -> Tensor:
@@ -33,8 +29,7 @@ def draw_views(rows: int, numbers: int) -> Tensor:
     if run is None:
         return torch.rand(rows, numbers, dtype=torch.float64)
     iteration = int(MessageHub.get_current_instance().get_info('iter') or 0)
-    words = np.random.SeedSequence([_STREAM, run, iteration])
-    seed = words.generate_state(1, np.uint64)[0]
+    (seed,) = derive_seeds(1, run, iteration, purpose='views')
     generator = torch.Generator().manual_seed(int(seed))
     world, rank = get_world_size(), get_rank()
     table = torch.rand(rows * world, numbers, generator=generator, dtype=torch.float64)

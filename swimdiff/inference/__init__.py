@@ -1,0 +1,1 @@
+"""From a trained model to georeferenced results on rasters of any size."""

@@ -1,0 +1,200 @@
+"""A backbone of this project that turns images into vectors, with all that its file says."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.registry import DefaultScope
+from torch import Tensor
+
+from swimdiff.bands import ProductStats, canonical, stats_to_mapping
+from swimdiff.bands.units import UNITS
+from swimdiff.datasets.index import stretch_table
+from swimdiff.errors import BandError, ConfigError
+from swimdiff.evaluation.features import NetworkFeatures
+from swimdiff.interop.inputs import STRETCHED, CheckpointInputs
+from swimdiff.interop.opening import open_checkpoint
+from swimdiff.models.preprocessors.multi_band_preprocessor import MultiBandPreprocessor
+from swimdiff.weights.input_statistics import UNSTRETCHED
+
+__all__ = ['Embedder']
+
+
+class Embedder:
+    """The backbone of a checkpoint in evaluation mode: images in, averaged features out.
+
+    Args:
+        path: A pre-training checkpoint (``epoch_N.pth``) or a published backbone (``.pth``,
+            ``.safetensors``); bands and statistics are those of the file.
+        device: Where to compute, such as ``cpu`` or ``cuda``.
+        batch_size: Images at a time.
+        **given: Options of :func:`swimdiff.interop.opening.open_checkpoint`, for what the file does
+            not say: ``backbone``, ``bands``, ``stats``, ``prefix``.
+
+    Attributes:
+        path: The file.
+        bands: Bands that the backbone takes, canonical names in order.
+        stats: Stretch, mean and deviation of the images by band.
+
+    Raises:
+        CheckpointError: The file cannot be read, or does not say what nobody gave.
+        BandError: A band or statistics that are not known.
+        ConfigError: A device that is not there.
+    """
+
+    def __init__(
+        self, path: str | Path, device: str = 'cpu', batch_size: int = 64, **given: Any
+    ) -> None:
+        opened = open_checkpoint(str(path), **given)
+        self.path, self.bands, self.batch_size = str(path), opened.bands, batch_size
+        self.stats: ProductStats = opened.stats
+        with DefaultScope.overwrite_default_scope('swimdiff'):
+            backbone = opened.build()
+        self.note = opened.load(backbone)
+        mean, std = (
+            dict(zip(self.bands, self.stats.select(table, self.bands), strict=True))
+            for table in ('mean', 'std')
+        )
+        preprocessor = MultiBandPreprocessor(self.bands, mean=mean, std=std)
+        try:
+            self.device = torch.device(device)
+            self.network = NetworkFeatures(backbone, preprocessor, str(device))
+        except (RuntimeError, AssertionError) as error:
+            raise ConfigError(
+                f'device={device!r} cannot be used: {error}. Expected cpu, or cuda where '
+                'torch.cuda.is_available().'
+            ) from error
+
+    @property
+    def key(self) -> str:
+        """Hash of everything that decides the vector of an image: weights and statistics."""
+        told = json.dumps([self.network.key, stats_to_mapping(self.stats, self.bands)])
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+    def choose_unit(self, unit: str | None) -> str:
+        """Return the unit of pixels: that of the statistics where none is given.
+
+        Args:
+            unit: One of :data:`swimdiff.bands.units.UNITS`; ``0..255`` for pictures that need no
+                stretch; None.
+
+        Raises:
+            ConfigError: A unit that is not known, or cannot be converted.
+        """
+        own = self.stats.unit
+        if unit is None:
+            return STRETCHED if own == UNSTRETCHED else own
+        known = {name.replace(' ', ''): name for name in (*UNITS, STRETCHED, own)}
+        found = known.get(unit.replace(' ', ''))
+        if found is None or (found in UNITS and own not in UNITS and found != own):
+            allowed = (*UNITS, STRETCHED) if own in UNITS else (own, STRETCHED)
+            raise ConfigError(
+                f'unit={unit!r}: expected one of {", ".join(map(repr, allowed))}; the statistics '
+                f'of {self.path} are of pixels in {own!r}.'
+            )
+        return found
+
+    def stretch_tables(self, unit: str, dtype: str) -> np.ndarray | None:
+        """Return the look-up tables that bring pixels to 0..255, as in pre-training.
+
+        Args:
+            unit: As :meth:`choose_unit` returns it.
+            dtype: Type of the pixels once they are in the unit of the statistics.
+
+        Returns:
+            See :func:`swimdiff.datasets.index.planes.stretch_table`; None for pixels that need no
+            stretch.
+        """
+        if unit == STRETCHED:
+            return None
+        low, high = (self.stats.select(table, self.bands) for table in ('low', 'high'))
+        return stretch_table(low, high, dtype)
+
+    def embed_stretched(self, images: np.ndarray | Tensor) -> np.ndarray:
+        """Embed images that are stretched already, as the data sets hand them over.
+
+        Args:
+            images: N x C x H x W, 0..255, in the bands of the backbone.
+
+        Returns:
+            N x D float32.
+
+        Raises:
+            ConfigError: Images too small for the backbone.
+        """
+        tensor = torch.as_tensor(images)
+        vectors = [self._run(batch) for batch in tensor.split(self.batch_size)]
+        return torch.cat(vectors).numpy()
+
+    def _run(self, batch: Tensor) -> Tensor:
+        try:
+            return self.network(batch).cpu()
+        except (RuntimeError, AssertionError, ValueError) as error:
+            if 'out of memory' in str(error):
+                raise ConfigError(
+                    f'{len(batch)} images at a time do not fit the memory of {self.device}: take '
+                    'fewer (batch_size).'
+                ) from error
+            size = ' x '.join(map(str, batch.shape[-2:]))
+            raise ConfigError(
+                f'The backbone of {self.path} cannot take images of {size} pixels '
+                f'({type(error).__name__}: {error}). Choose another size of the patch.'
+            ) from error
+
+    def embed(
+        self,
+        images: np.ndarray | Tensor,
+        bands: Sequence[str] | None = None,
+        unit: str | None = None,
+    ) -> np.ndarray:
+        """Embed images of named bands and known unit, each as a whole.
+
+        Args:
+            images: N x C x H x W of any number type; one image may be C x H x W.
+            bands: Name of each channel in any usual spelling, more than the backbone takes if need
+                be. Defaults to the bands of the backbone in its order.
+            unit: Of the pixels, see :meth:`choose_unit`.
+
+        Returns:
+            N x D float32; D for one image.
+
+        Raises:
+            BandError: A band is missing, or another number of channels.
+            ConfigError: A unit that is not known, images that are no images.
+        """
+        array = np.asarray(images)
+        if array.dtype in (np.uint16, np.uint32):  # torch has no arithmetic for them
+            array = array.astype(np.int64)
+        tensor = torch.from_numpy(np.ascontiguousarray(array))
+        if tensor.ndim not in (3, 4):
+            raise ConfigError(
+                f'images have the shape {tuple(tensor.shape)}. Expected N x C x H x W, or '
+                'C x H x W for one.'
+            )
+        batch = tensor if tensor.ndim == 4 else tensor[None]
+        inputs = self._inputs(tuple(bands or self.bands), self.choose_unit(unit))
+        stretched = [inputs.stretch(inputs.select(part)) for part in batch.split(self.batch_size)]
+        vectors = np.concatenate([self.embed_stretched(part) for part in stretched])
+        return vectors if tensor.ndim == 4 else vectors[0]
+
+    def _inputs(self, bands: tuple[str, ...], unit: str) -> CheckpointInputs:
+        channels: list[str | None] = []
+        for band in bands:
+            try:
+                channels.append(canonical(band))
+            except BandError:
+                channels.append(None)
+        return CheckpointInputs(self.bands, self.stats, channels, unit, 'the images')
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return what a table of embeddings keeps of the backbone, for JSON."""
+        return dict(
+            path=self.path,
+            key=self.key,
+            bands=list(self.bands),
+            statistics=stats_to_mapping(self.stats, self.bands),
+        )

@@ -1,0 +1,73 @@
+"""The command line of a tool: help that ends with examples, hints for names that are wrong."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+from typing import Any, NoReturn
+
+__all__ = ['CommandParser', 'split_examples']
+
+
+def split_examples(docstring: str) -> tuple[str, str]:
+    """Split the docstring of a tool into what it is for and its examples.
+
+    Args:
+        docstring: Text that ends with a paragraph ``Examples:`` and indented commands.
+
+    Returns:
+        The text before, and the examples with their heading; ``''`` where there are none.
+    """
+    about, heading, examples = docstring.strip().rpartition('Examples:\n')
+    if not heading:
+        return docstring.strip(), ''
+    return about.strip(), f'examples:\n{examples.rstrip()}'
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser whose help begins with what the tool is for and ends with its examples.
+
+    A wrong option or choice is answered with the nearest right one.
+
+    Args:
+        docstring: ``__doc__`` of the tool, see :func:`split_examples`.
+        **options: Options of ``argparse.ArgumentParser``; the parsers of commands within a tool
+            (``add_subparsers``) are made with them alone.
+    """
+
+    def __init__(self, docstring: str = '', **options: Any) -> None:
+        options.setdefault('formatter_class', argparse.RawDescriptionHelpFormatter)
+        if docstring:
+            options['description'], options['epilog'] = split_examples(docstring)
+        super().__init__(**options)
+
+    def error(self, message: str) -> NoReturn:
+        """Print usage and message with the nearest names, and end with exit code 2.
+
+        Args:
+            message: What argparse found.
+        """
+        super().error(message + self._suggest(message))
+
+    def _suggest(self, message: str) -> str:
+        wrong: list[str] = []
+        known: list[str] = []
+        if message.startswith('unrecognized arguments:'):
+            wrong = [word.partition('=')[0] for word in message.split() if word.startswith('-')]
+            known = [name for name in self._list_options() if name.startswith('--')]
+        elif choice := re.search(r"invalid choice: '(.+?)' \(choose from (.+)\)", message):
+            wrong, known = [choice[1]], re.findall(r'[\w.-]+', choice[2])
+        near = [
+            hit for word in wrong for hit in difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+        ]
+        return f'\nNearest: {", ".join(near)}' if near else ''
+
+    def _list_options(self) -> list[str]:
+        """Return the options of this parser and of the commands within it."""
+        names = list(self._option_string_actions)
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for command in action.choices.values():
+                    names += command._option_string_actions
+        return names

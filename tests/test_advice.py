@@ -1,0 +1,317 @@
+"""Each option and command that a message advises is one, and is followed once here.
+
+A new advice fails ``test_the_table_is_complete``: add its file and, where it is the first of its
+kind, how it is followed. What a longer run must show (a resumed training, a scaled recipe) has a
+test of its own beside its part, named in FOLLOWED_ELSEWHERE.
+"""
+
+import dataclasses
+import importlib
+import inspect
+import shutil
+from collections import defaultdict
+from functools import cache
+from importlib.util import find_spec
+
+import pytest
+from fixtures.advice import ROOT, find_advice
+from fixtures.advice_table import MESSAGES
+from fixtures.tools import load_tool
+from mmengine.registry import init_default_scope
+
+from swimdiff.launch.config_reading import read_config_file
+from swimdiff.registry import DATA_SAMPLERS, DATASETS, HOOKS, LOOPS, MODELS, TASK_UTILS, TRANSFORMS
+
+SECO = 'swimdiff_r50_seco.py'
+CHANGE = 'change_detection/oscd/change-unet_r18_frozen_oscd.py'
+TRAIN = ('train.py', 'CONFIG')
+TEST = ('test.py', 'CONFIG', 'CHECKPOINT')
+GET = ('download.py', 'oscd')
+PACK = ('dataset_converters/pack.py', 'SOURCE', 'PACK')
+STATS = ('dataset_converters/compute_stats.py', 'SOURCE', 'x.json')
+STUDY = ('study.py', 'PLAN')
+PUBLISH = ('model_converters/publish_backbone.py', 'FILE')
+
+#: Flags: the tool that takes them, what is written before the flag, and what behind it.
+FLAGS = {
+    '--amp': (*TRAIN, '--amp', 'bfloat16'),
+    '--archives': (*GET, '--archives', 'DIR'),
+    '--auto-scale-lr': (*TRAIN, '--auto-scale-lr'),
+    '--cfg-options': (*TRAIN, '--cfg-options', 'a.b=1'),
+    '--codec': (*PACK, '--codec', 'raw'),
+    '--data-root': ('probe.py', 'FILE', '--data-root', 'DIR'),
+    '--dataset': ('probe.py', 'FILE', '--data-root', 'DIR', '--dataset', 'pictures'),
+    '--dataset-options': (*STATS, '--dataset-options', 'unit=reflectance'),
+    '--ignore': (*STATS, '--ignore', '0'),
+    '--launcher': (*TRAIN, '--launcher', 'pytorch'),
+    '--list': ('download.py', '--list'),
+    '--max-unreadable': (*PACK, '--max-unreadable', '0.1'),
+    '--mirror': (*GET, '--mirror', 'URL'),
+    '--no-floors': ('probe.py', 'FILE', '--data-root', 'DIR', '--no-floors'),
+    '--out': (*TEST, '--out', 'DIR'),
+    '--plot': (*STUDY, '--plot', 'FILE.png'),
+    '--processes': (*STUDY, '--processes', '2'),
+    '--resume': (*TRAIN, '--resume'),
+    '--scale-recipe': (*TRAIN, '--scale-recipe'),
+    '--scores': (*STUDY, '--table', '--scores', 'a.b'),
+    '--shard': (*STUDY, '--shard', '0/4'),
+    '--shares': ('probe.py', 'FILE', '--data-root', 'DIR', '--shares', 'train=0.6', 'test=0.4'),
+    '--show-dir': (*TEST, '--show-dir', 'DIR'),
+    '--split-dir': ('probe.py', 'FILE', '--data-root', 'DIR', '--split-dir', 'DIR'),
+    '--stretch': (*PACK, '--stretch', 'seco'),
+    '--threads': (*STUDY, '--threads', '2'),
+    '--timeout': (*GET, '--timeout', '60'),
+    '--to': (*GET, '--to', 'DIR'),
+    '--tries': (*GET, '--tries', '3'),
+    '--trust': (*PUBLISH, '--trust'),
+    '--trust-checkpoint': (*TEST, '--trust-checkpoint'),
+    '--type': (*STATS, '--type', 'SeCo'),
+    '--work-dir': (*TRAIN, '--work-dir', 'DIR'),
+    '--workers': (*PACK, '--workers', '1'),
+}
+#: A flag of two tools: in these files another one is meant.
+FLAGS_IN = {
+    ('swimdiff/evaluation/band_statistics.py', '--bands'): (*STATS, '--bands', 'B04'),
+    ('swimdiff/datasets/packs/builder.py', '--bands'): (*PACK, '--bands', 'B04'),
+    ('swimdiff/datasets/packs/source.py', '--bands'): (*PACK, '--bands', 'B04'),
+}
+#: Flags of programs that are not ours.
+FOREIGN = {'--no-build-isolation', '--no-deps', '--version'}
+
+SCENES = 'datasets.archives.scene_patches:ScenePatches'
+RASTERS = 'datasets.rasters.options:RasterOptions'
+BRANCH = 'models.diffusion.diffusion_branch:DiffusionBranch'
+#: Options: the component that takes them (module:name), or the config that has such a place.
+OPTIONS = {
+    'adapt_bands': 'weights.pretrained:Pretrained',
+    'auto_scale_lr.base_batch_size': SECO,
+    'bands': 'datasets.archives.raster_scenes:RasterScenes',
+    'batch_size': CHANGE + ' train_dataloader',
+    'cities': 'datasets.change.oscd:OSCD',
+    'clouds': RASTERS,
+    'codec': 'datasets.packs.plan:PackOptions',
+    'covered': 'datasets.classification.bigearthnet:BigEarthNet',
+    'data_preprocessor': SECO,
+    'data_root': 'datasets.change.pairs:ChangePairs',
+    'default_hooks.sampler_seed': SECO,
+    'encoder_input': BRANCH,
+    'exclude': RASTERS,
+    'file_bands': RASTERS,
+    'incomplete': 'datasets.classification.bigearthnet_v2:BigEarthNetV2',
+    'interval': 'models.selfsup.momentum_encoder:MomentumEncoder',
+    'labels': 'datasets.classification.labelled_pictures:LabelledPictures',
+    'lambda_d': 'models.selfsup.swimdiff:SwiMDiff',
+    'load_from': SECO,
+    'mask_values': 'datasets.change.pairs:ChangePairs',
+    'masks': 'datasets.change.pairs:ChangePairs',
+    'mates': 'engine.samplers.scene_sampler:SceneSampler',
+    'metadata': 'datasets.classification.bigearthnet_v2:BigEarthNetV2',
+    'model.diffusion.decoder.skip_noised': SECO,
+    'model.diffusion.loss.prediction': SECO,
+    'model.test_cfg': CHANGE,
+    'pad_label': 'datasets.change.pairs:ChangePairs',
+    'rect': 'datasets.change.oscd:OSCD',
+    'rule': SECO + ' model.head',
+    'scene': SCENES,
+    'schedule': 'models.selfsup.momentum_encoder:MomentumEncoder',
+    'sensor': RASTERS,
+    'shuffle': 'engine.samplers.scene_sampler:SceneSampler',
+    'single_date': SCENES,
+    'skip_noised': SECO + ' model.diffusion.decoder',
+    'split_counts': 'datasets.classification.bigearthnet:BigEarthNet',
+    'stretch': SCENES,
+    'test_evaluator': CHANGE,
+    'tile': 'datasets.change.pairs:ChangePairs',
+    'train_cfg.type': SECO,
+    'train_dataloader.dataset.data_root': SECO,
+    'train_dataloader.sampler': SECO,
+    'train_dataloader.sampler.mates': SECO,
+    'unit': RASTERS,
+    'views_from': SCENES,
+    'windows': RASTERS,
+    'zeros_are_nodata': RASTERS,
+}
+
+
+#: Read once: all sources are parsed.
+ADVICE = tuple(find_advice())
+
+
+@pytest.fixture
+def _registered():
+    init_default_scope('swimdiff')
+    for name in ('datasets', 'models', 'engine'):
+        importlib.import_module(f'swimdiff.{name}')
+
+
+def parameters(place):
+    """Names that a component takes, its bases included."""
+    module, _, name = place.partition(':')
+    found = importlib.import_module(f'swimdiff.{module}')
+    for part in name.split('.'):
+        found = getattr(found, part)
+    if dataclasses.is_dataclass(found):
+        return {item.name for item in dataclasses.fields(found)}
+    kinds = found.__mro__ if inspect.isclass(found) else (found,)
+    signatures = [kind.__init__ if inspect.isclass(kind) else kind for kind in kinds]
+    return {name for one in signatures for name in inspect.signature(one).parameters}
+
+
+#: Options of the engine, of other projects or of a part within an option, followed by a call.
+CALLS = {
+    'backend': lambda: build_transform('backend', 'cv2'),
+    'interpolation': lambda: build_transform('interpolation', 'bilinear'),
+    'changed': lambda: decode_mask(),
+    'unchanged': lambda: decode_mask(),
+    'ignore': lambda: decode_mask(),
+    'file': lambda: describe_clouds(),
+    'values': lambda: describe_clouds(),
+    'mode': lambda: MODELS.get('mmseg.EncoderDecoder'),
+    'plain': lambda: expect('datasets.transforms.views:TwoViews', 'plain'),
+    'view': lambda: expect(BRANCH, 'view'),
+    'weights_only': lambda: expect('weights.pretrained:Pretrained', 'weights_only'),
+    'enable': lambda: expect('engine.evaluation.change_picture_hook:ChangePictureHook', 'enable'),
+    'model.neck.batch_norm': lambda: expect(
+        'models.selfsup.projection_neck:ProjectionNeck', 'batch_norm'
+    ),
+    'optim_wrapper.clip_grad': lambda: merge_option(SECO, 'optim_wrapper.clip_grad', None),
+}
+#: What only a longer run shows, and the test that takes the advice from the printed message.
+FOLLOWED_ELSEWHERE = {
+    '--resume after Ctrl-C': (
+        'tests/tools/test_interrupt.py',
+        'test_the_first_saves_and_the_command_it_prints_finishes_the_run',
+    ),
+    'train_dataloader.batch_size': (
+        'tests/launch/test_launch.py',
+        'test_fewer_samples_than_a_batch_are_one_message',
+    ),
+    'init_cfg.checkpoint': (
+        'tests/apis/test_statistics_transfer.py',
+        'test_a_missing_checkpoint_is_advised_with_the_place_that_names_it',
+    ),
+    'model.queue.length': (
+        'tests/engine/scaling/test_batch_recipe.py',
+        'test_a_queue_longer_than_the_data_is_said_and_the_advice_ends_it',
+    ),
+    'data_preprocessor.stats': (
+        'tests/engine/guards/test_input_statistics_hook.py',
+        'test_two_tables_in_one_run_are_warned_of_and_the_advice_ends_it',
+    ),
+    'mask_values': (
+        'tests/datasets/change/test_mask_coding.py',
+        'test_the_advice_of_the_messages_is_taken',
+    ),
+    'gdal_translate': (
+        'tests/datasets/change/test_mask_coding.py',
+        'test_whole_geotiffs_are_not_called_damaged_and_the_advice_is_taken',
+    ),
+    'file_bands': (
+        'tests/datasets/rasters/test_raster_choice.py',
+        'test_a_name_that_two_bands_of_a_file_have',
+    ),
+}
+#: Of the benchmarks of others (docs/yardsticks.md), and of an address.
+OF_OTHERS = {'decoder', 'multi_temporal', 'model.band_names', 'download'}
+
+
+def expect(place, name):
+    assert name in parameters(place)
+
+
+def build_transform(name, value):
+    from mmpretrain.datasets import RandomResizedCrop
+
+    RandomResizedCrop(scale=64, **{name: value})
+
+
+def decode_mask():
+    from swimdiff.datasets.change.mask_coding import MaskCoding
+
+    MaskCoding.from_config(dict(unchanged=0, changed=1, ignore=255))
+
+
+def describe_clouds():
+    from swimdiff.datasets.rasters.options import RasterOptions
+
+    options = RasterOptions(patch=32, clouds=dict(file='{stem}_clouds.tif', values=[1]))
+    assert options.clouds.file == '{stem}_clouds.tif'
+
+
+def merge_option(config, key, value):
+    cfg = read_config_file(config)
+    cfg.merge_from_dict({key: value})
+    place = cfg
+    for part in key.split('.'):
+        place = place[part]
+    assert place == value
+
+
+@cache
+def open_tool(name):
+    return load_tool(name)
+
+
+@cache
+def open_config(name):
+    return read_config_file(name)
+
+
+def follow_flag(line):
+    """Parse a command line as its tool does; the tool ends where it knows no such flag."""
+    tool, *arguments = line
+    open_tool(tool).parse_args(arguments)
+
+
+def follow_option(name, place):
+    if '.py' not in place:
+        return expect(place, name)
+    config, _, prefix = place.partition(' ')
+    found = open_config(config)
+    for part in '.'.join(filter(None, (prefix, name))).split('.'):
+        assert part in found, f'{config} has no {prefix} {name}'
+        found = found[part]
+
+
+def follow(file, advice):
+    """Follow one advice; KeyError where nobody has said how."""
+    if advice.startswith('--'):
+        if advice not in FOREIGN:
+            follow_flag(FLAGS_IN.get((file, advice)) or FLAGS[advice])
+    elif advice.startswith('type='):
+        name = advice.split('=')[1].strip('\'"')
+        registries = (DATASETS, MODELS, HOOKS, DATA_SAMPLERS, LOOPS, TASK_UTILS, TRANSFORMS)
+        assert any(registry.get(name) is not None for registry in registries), name
+    elif advice.startswith('python tools/'):
+        assert hasattr(open_tool(advice.removeprefix('python tools/')), 'main')
+    elif advice.startswith('python -m '):
+        assert find_spec(advice.split()[-1]) is not None
+    elif advice.startswith(('pip install', 'gdal')):
+        assert shutil.which(advice.split()[0]) or advice.startswith('gdal')
+    elif advice.removesuffix('=') in CALLS:
+        CALLS[advice.removesuffix('=')]()
+    elif advice.removesuffix('=') not in OF_OTHERS:
+        follow_option(advice.removesuffix('='), OPTIONS[advice.removesuffix('=')])
+
+
+@pytest.mark.usefixtures('_registered')
+@pytest.mark.parametrize('file', sorted({file for file, _ in ADVICE}))
+def test_advice_is_followed(file):
+    for where, advice in ADVICE:
+        if where == file:
+            follow(file, advice)
+
+
+def test_the_table_is_complete():
+    found = defaultdict(set)
+    for file, advice in ADVICE:
+        found[file].add(advice)
+    assert {file: ' | '.join(sorted(found[file])) for file in found} == MESSAGES, (
+        'messages that advise something have changed: see that the advice is followed by a test, '
+        'and bring MESSAGES in tests/fixtures/advice_table.py in line'
+    )
+
+
+def test_tests_named_beside_an_advice_are_there():
+    for path, test in FOLLOWED_ELSEWHERE.values():
+        assert f'def {test}(' in (ROOT / path).read_text(), (path, test)
