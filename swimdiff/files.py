@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 __all__ = [
+    'append_line',
     'clean_partials',
     'hold_lock',
     'open_whole',
@@ -167,3 +168,23 @@ def _take_lock(file: IO[str], wait: bool | float) -> bool:
             time.sleep(0.1)
         else:
             return True
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a file that several processes add to; it is on the disk when this returns.
+
+    Args:
+        path (Path): The file, made where it is missing.
+        line (str): Without its end.
+    """
+    with hold_lock(path) as file:
+        assert file is not None
+        end = file.seek(0, os.SEEK_END)
+        if end:
+            with path.open('rb') as raw:
+                raw.seek(end - 1)
+                # A line that a kill has cut must not swallow this one.
+                line = line if raw.read(1) == b'\n' else f'\n{line}'
+        file.write(f'{line}\n')
+        file.flush()
+        os.fsync(file.fileno())
