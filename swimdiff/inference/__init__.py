@@ -1,8 +1,10 @@
-"""Maps of whole rasters: windows over rasters of any size, put together and written row by row.
+"""From a trained model to georeferenced results on rasters of any size.
 
-Layers, from the bottom: ``windows`` and ``blending`` (pixels only), ``grid``, ``opening`` and
-``inputs`` (rasters in), ``writer`` (rasters out), ``predictor`` (the model), ``pipeline`` and
-``mapping`` (all together).
+Layers of the maps, from the bottom: ``windows`` and ``blending`` (pixels only), ``grid``,
+``opening`` and ``inputs`` (rasters in), ``writer`` (rasters out), ``predictor`` (the model),
+``pipeline`` and ``mapping`` (all together). Embeddings are in ``embedding``; what is
+made of maps in ``products``, lists of scenes in ``jobs``, inputs on servers in ``remote``;
+``making`` puts these together.
 """
 
 from swimdiff.inference.map_job import MapJob, MapResult, Seams

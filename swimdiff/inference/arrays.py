@@ -27,7 +27,7 @@ class ArrayDate:
         bands (Sequence[str]): Name of each plane.
         predictor (MapPredictor): Which bands it takes, and their statistics.
         unit (str, optional): Unit of the pixels. Defaults to None, that of the statistics; for
-            uint8 and 16 bits told by the type.
+            uint8 and 16 bits by the type.
         nodata (float, optional): Value of pixels without data. Defaults to None.
 
     Raises:

@@ -15,7 +15,7 @@ import numpy as np
 from swimdiff.errors import ConfigError
 from swimdiff.inference.windows import Span, WindowPlan
 
-__all__ = ['MODES', 'AxisWeights', 'BandAccumulator', 'meeting_points', 'weigh_axis']
+__all__ = ['MODES', 'AxisWeights', 'BandAccumulator', 'find_borders', 'weigh_axis']
 
 MODES = ('crop', 'blend')
 
@@ -33,13 +33,13 @@ class AxisWeights:
     values: np.ndarray
 
 
-def meeting_points(spans: Sequence[Span]) -> list[int]:
+def find_borders(spans: Sequence[Span]) -> list[int]:
     """Return the pixels at which each window but the first takes over: the middle of overlaps."""
     return [(one.last + other.first) // 2 for one, other in pairwise(spans)]
 
 
 def _weigh_core(spans: Sequence[Span]) -> list[AxisWeights]:
-    edges = [0, *meeting_points(spans), spans[-1].last]
+    edges = [0, *find_borders(spans), spans[-1].last]
     return [
         AxisWeights(Span(first, last), np.ones(last - first, np.float32))
         for first, last in pairwise(edges)

@@ -51,14 +51,25 @@ class Grid:
         south, east = self.north - self.height * self.dy, self.west + self.width * self.dx
         return self.west, south, east, self.north
 
-    def equals(self, other: 'Grid') -> bool:
-        """Return whether both have the same pixels, within a thousandth of one."""
-        if (self.width, self.height) != (other.width, other.height):
-            return False
-        mine, theirs = np.array(self.bounds), np.array(other.bounds)
-        pixel = np.array([self.dx, self.dy, self.dx, self.dy])
-        near = bool((np.abs(mine - theirs) <= _SAME * pixel).all())
-        return near and same_system(self.system, other.system)
+    def find_place(self, other: 'Grid') -> tuple[int, int] | None:
+        """Return where its first pixel lies in a grid of the same pixels that holds all of it.
+
+        Args:
+            other (Grid): The other grid.
+
+        Returns:
+            tuple[int, int]: Column and row in the other; None where its pixels are not those of
+            the other, within a thousandth of one, or reach over it.
+        """
+        if not same_system(self.system, other.system):
+            return None
+        drift = abs(self.dx / other.dx - 1) * self.width, abs(self.dy / other.dy - 1) * self.height
+        position = (self.west - other.west) / other.dx, (other.north - self.north) / other.dy
+        column, row = (round(value) for value in position)
+        if max(*drift, abs(position[0] - column), abs(position[1] - row)) > _SAME:
+            return None
+        inside = 0 <= column <= other.width - self.width and 0 <= row <= other.height - self.height
+        return (column, row) if inside else None
 
     def describe(self) -> str:
         """Return where it lies, for messages."""

@@ -60,23 +60,28 @@ def _gdal_type(dtype: str) -> int:
 
 
 class _DirectBand:
-    """A band whose file has the grid of the map.
+    """A band whose file has the pixels of the map.
 
     Args:
         path (str): The file.
         band (BandFile): The band.
         dtype (str): Type of the pixels as handed on.
+        place (tuple[int, int]): Column and row of the map's first pixel in the file.
+        width (int): Columns of the map.
     """
 
-    def __init__(self, path: str, band: BandFile, dtype: str) -> None:
+    def __init__(
+        self, path: str, band: BandFile, dtype: str, place: tuple[int, int], width: int
+    ) -> None:
         self._path, self._about, self._dtype = path, band, dtype
+        self._place, self._width = place, width
         self.zeros_are_gaps = False
         self._dataset = _open(path)
         self._band = self._dataset.GetRasterBand(band.channel)
 
     def read_rows(self, first: int, count: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Return rows and which pixels have data; None: all."""
-        window = (0, first, self._about.width, count)
+        window = (self._place[0], self._place[1] + first, self._width, count)
         plane = _read(self._path, self._band, window, self._dtype)
         valid = None
         if self._about.nodata is not None:
@@ -99,7 +104,7 @@ class _WarpedBand:
         dtype (str): Type of the pixels as handed on.
         grid (Grid): The grid of the map.
         method (str): GDAL's name of the resampling.
-        zeros (bool): Whether 0 has no weight where nothing declares no data.
+        zeros (bool): True: 0 has no weight where nothing declares no data.
     """
 
     def __init__(
@@ -107,7 +112,7 @@ class _WarpedBand:
     ) -> None:
         gdal, _ = gdal_modules()
         self._path, self._dtype, self._width = path, dtype, grid.width
-        #: Whether pixels without data are only those that are 0.
+        #: True where pixels without data are only those that are 0.
         self.zeros_are_gaps = zeros and band.nodata is None and not band.masked
         nodata = 0 if self.zeros_are_gaps else band.nodata
         west, south, east, north = grid.bounds
@@ -204,8 +209,9 @@ class RasterDate:
         own = Grid(
             date.scene.system, band.west, band.dx, band.north, band.dy, band.width, band.height
         )
-        if own.equals(grid):
-            return _DirectBand(path, band, dtype)
+        place = grid.find_place(own)
+        if place is not None:
+            return _DirectBand(path, band, dtype, place, grid.width)
         return _WarpedBand(path, band, dtype, grid, 'bilinear', self._zeros)
 
     @property
@@ -235,7 +241,7 @@ class RasterDate:
 
 
 class CloudRows:
-    """Where a mask on any grid says cloud.
+    """Read where a mask on any grid says cloud.
 
     Args:
         path (str): The mask.

@@ -1,4 +1,4 @@
-"""What a map is made of, and what comes out of it."""
+"""Options of one map, and the result of writing it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ class MapJob:
         bands (tuple[str, ...], optional): Names of the bands of every input file in their order.
             Defaults to None, as the files describe them.
         unit (str, optional): Unit of the pixels, one of :data:`swimdiff.bands.units.UNITS`.
-            Defaults to None, told by the type of the pixels and checked by their values.
+            Defaults to None, found from the type of the pixels and checked by their values.
         grid (Path, optional): A raster whose grid the map gets. Defaults to None, the grid of the
             first date.
         resolution (float, optional): Side of a pixel in units of the grid's system. Defaults to
@@ -55,8 +55,8 @@ class MapJob:
             to None, as the checkpoint says, else 0.5.
         probabilities (str, optional): Type of a second file of probabilities, ``uint8`` or
             ``float32``. Defaults to None, no such file.
-        overwrite (bool): Whether files that are there are replaced. Defaults to False.
-        seams (bool): Whether seams are measured. Defaults to False.
+        overwrite (bool): True replaces files that are there. Defaults to False.
+        seams (bool): True measures seams. Defaults to False.
 
     Raises:
         ConfigError: Options that do not fit together.

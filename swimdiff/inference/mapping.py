@@ -10,7 +10,7 @@ import numpy as np
 
 from swimdiff.datasets.geo.access import gdal_modules
 from swimdiff.errors import ConfigError, DataError
-from swimdiff.inference.blending import BandAccumulator, meeting_points
+from swimdiff.inference.blending import BandAccumulator, find_borders
 from swimdiff.inference.grid import Grid, adapt_grid, read_grid
 from swimdiff.inference.inputs import CloudRows, DateRows, RasterDate
 from swimdiff.inference.map_job import MapJob, MapResult
@@ -66,15 +66,14 @@ def write_map(job: MapJob, predictor: MapPredictor, progress: Progress | None = 
         open_date(path, predictor.bands, predictor.stats, job.bands, job.unit)
         for path in job.inputs
     ]
-    grid = dates[0].grid if job.grid is None else read_grid(job.grid)
-    grid = adapt_grid(grid, job.resolution, job.bounds)
+    grid = _choose_grid(job, dates[0])
     readers = [RasterDate(date, grid, predictor.stats) for date in dates]
     clouds = [CloudRows(path, job.cloud_values, grid) for path in job.cloud_masks]
     plan = WindowPlan(grid.height, grid.width, job.size, job.margin, job.align)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_block_cache(dates))
+        stack.enter_context(_widen_block_cache(dates))
         output = stack.enter_context(_MapOutput(job, predictor, grid, plan))
-        for _ in _shown(
+        for _ in _show_progress(
             run_windows(readers, clouds, predictor, plan, job.mode, job.batch_size, output.add),
             plan,
             job.out.name,
@@ -85,7 +84,12 @@ def write_map(job: MapJob, predictor: MapPredictor, progress: Progress | None = 
         return output.finish(time.monotonic() - begin)
 
 
-def _shown(
+def _choose_grid(job: MapJob, first: OpenedDate) -> Grid:
+    grid = first.grid if job.grid is None else read_grid(job.grid)
+    return adapt_grid(grid, job.resolution, job.bounds)
+
+
+def _show_progress(
     steps: Generator[int, None, None],
     plan: WindowPlan,
     name: str,
@@ -146,7 +150,7 @@ def _refuse_existing(job: MapJob) -> None:
 
 
 @contextlib.contextmanager
-def _block_cache(dates: list[OpenedDate]) -> Iterator[None]:
+def _widen_block_cache(dates: list[OpenedDate]) -> Iterator[None]:
     """Let GDAL keep one row of blocks of every band, so that none is decoded twice."""
     gdal, _ = gdal_modules()
     before = gdal.GetCacheMax()
@@ -180,7 +184,7 @@ class _MapOutput:
         self._counts = np.zeros(NODATA + 1, np.int64)
         self._seams = None
         if job.seams:
-            self._seams = SeamMeter(meeting_points(plan.columns), meeting_points(plan.rows))
+            self._seams = SeamMeter(find_borders(plan.columns), find_borders(plan.rows))
         self.threshold = None
         if predictor.kind == 'change':
             self.threshold = predictor.threshold if job.threshold is None else job.threshold

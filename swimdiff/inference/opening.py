@@ -75,7 +75,7 @@ def open_date(
         stats (ProductStats): Statistics that the network was trained with.
         file_bands (Sequence[str], optional): Names of the bands of the file in their order.
             Defaults to None, as the file describes them.
-        unit (str, optional): Unit of the pixels. Defaults to None, told by their type.
+        unit (str, optional): Unit of the pixels. Defaults to None, found from their type.
 
     Raises:
         LayoutError: A file or a band is missing, or the folder holds several scenes.

@@ -185,7 +185,7 @@ def read_strips(
         yield Strip(number, images, valid)
 
 
-def _batches(plan: WindowPlan, strip: Strip, size: int) -> Iterator[list[int]]:
+def _form_batches(plan: WindowPlan, strip: Strip, size: int) -> Iterator[list[int]]:
     """Yield numbers of windows of one shape in a strip; those without any data are left out."""
     batch: list[int] = []
     for number, span in enumerate(plan.columns):
@@ -222,7 +222,7 @@ def predict_strips(
     """
     for strip in strips:
         span, done = plan.rows[strip.number], 0
-        for batch in _batches(plan, strip, batch_size):
+        for batch in _form_batches(plan, strip, batch_size):
             spans = [plan.columns[number] for number in batch]
             images = np.stack([strip.images[:, :, s.first : s.last] for s in spans])
             for number, values in zip(batch, predict(images), strict=True):

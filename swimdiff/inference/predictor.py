@@ -33,7 +33,7 @@ THRESHOLD_KEY = 'change_threshold'
 
 _CHANGE_CLASSES = ('unchanged', 'changed')
 _CHANGE_COLOURS = ((224, 224, 224), (203, 24, 29))
-#: Colours of classes whose data set names none: Okabe and Ito, told apart by the colour-blind.
+#: Colours of classes whose data set names none: Okabe and Ito, distinct for the colour-blind too.
 _COLOURS = (
     *((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66)),
     *((0, 114, 178), (213, 94, 0), (204, 121, 167), (153, 153, 153)),
@@ -71,7 +71,7 @@ class MapPredictor:
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """The device of the model."""
         return next(self.model.parameters()).device
 
     @torch.inference_mode()
@@ -136,7 +136,7 @@ def build_predictor(
         checkpoint (str | PathLike): What ``tools/train.py`` wrote.
         device (str | torch.device, optional): Defaults to None, a GPU where there is one.
         options (Mapping, optional): Options of the config by dotted key. Defaults to None.
-        trust (bool): Whether code that the checkpoint holds is run. Defaults to False.
+        trust (bool): True runs code that the checkpoint holds. Defaults to False.
 
     Returns:
         MapPredictor: In evaluation mode.

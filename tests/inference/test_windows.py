@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from swimdiff.errors import ConfigError
-from swimdiff.inference.blending import BandAccumulator, meeting_points, weigh_axis
+from swimdiff.inference.blending import BandAccumulator, find_borders, weigh_axis
 from swimdiff.inference.seams import SeamMeter
 from swimdiff.inference.windows import WindowPlan, place_spans
 
@@ -75,7 +75,7 @@ def test_rows_in_memory_do_not_grow_with_the_raster(mode):
 
 def test_a_window_disagreeing_with_its_neighbour_is_cut_in_crop_and_faded_in_blend():
     plan = WindowPlan(64, 112, size=64, margin=8, align=16)
-    (border,) = meeting_points(plan.columns)
+    (border,) = find_borders(plan.columns)
     assert border == 56
     found = {}
     for mode in ('crop', 'blend'):
