@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from swimdiff.apis.runs import last_checkpoint
-from swimdiff.datasets.archives.sample_scene import find_sample_scene
+from swimdiff.datasets.archives import find_sample_scene
 from swimdiff.errors import CheckpointError, SwiMDiffError
 from swimdiff.launch.command_line import CommandParser
 

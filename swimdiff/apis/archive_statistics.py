@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from swimdiff.bands.units import UNITS
-from swimdiff.datasets.archives.scene_patches import ScenePatches
-from swimdiff.datasets.index.cache import digest
+from swimdiff.datasets.archives import ScenePatches
+from swimdiff.datasets.index import digest
 from swimdiff.errors import LayoutError, RasterError
 from swimdiff.evaluation.band_statistics import BandHistogram
 from swimdiff.progress import track
@@ -39,7 +39,7 @@ def _count(rows: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     for row in rows:
         dataset.skips.read()
         try:
-            histogram.add(dataset.source.read(dataset.index, [row], dataset.bands)[0])
+            histogram.add(dataset.source.read([row], dataset.bands)[0])
         except (LayoutError, RasterError) as error:
             dataset.skips.failed(error)
     return histogram.counts, histogram.missing

@@ -12,7 +12,7 @@ from swimdiff.bands import ProductStats
 from swimdiff.bands.units import UNITS, convert_pixels
 from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules
 from swimdiff.datasets.labels.layers import Layer, explain_failure, read_grid
-from swimdiff.datasets.rasters.files import BandNames, find_scenes
+from swimdiff.datasets.rasters.files import BandNames, RasterTree, find_scenes
 from swimdiff.datasets.rasters.opening import find_offset
 from swimdiff.datasets.rasters.options import RasterOptions
 from swimdiff.datasets.rasters.reading import opened
@@ -92,11 +92,8 @@ def _find_channels(
 
 def _stack_files(folder: str, bands: Sequence[str]) -> Layer:
     """Lay the files of a folder, one per band, onto the pixels of the finest."""
-    scenes = [
-        scene
-        for scene in find_scenes(Path(folder), BandNames(bands), RasterOptions(patch=1))
-        if scene.bands
-    ]
+    tree = RasterTree(Path(folder), BandNames(bands), RasterOptions(patch=1))
+    scenes = [scene for scene in find_scenes(tree) if scene.bands]
     if len(scenes) != 1:
         raise LayoutError(
             f'{folder} holds {len(scenes)} scenes of one file per band ({_name(scenes)}). Expected '
