@@ -16,7 +16,7 @@ from swimdiff.launch.paths import find_tool
 __all__ = ['main']
 
 USAGE = 'usage: python -m swimdiff TOOL [arguments]'
-EPILOG = """`python -m swimdiff TOOL --help` says more.
+EPILOG = """`python -m swimdiff TOOL -h` says more of a tool.
 
 examples:
   python -m swimdiff doctor

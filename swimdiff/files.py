@@ -11,7 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-__all__ = ['clean_partials', 'hold_lock', 'partial_name', 'replace_file', 'replace_text']
+__all__ = [
+    'append_line',
+    'clean_partials',
+    'hold_lock',
+    'partial_name',
+    'replace_file',
+    'replace_text',
+]
 
 _PARTIAL = re.compile(r'\..+\.(?P<host>[^.]+)-(?P<pid>\d+)\.partial$')
 _DAY = 24 * 60 * 60  # seconds
@@ -115,3 +122,23 @@ def hold_lock(path: Path, wait: bool = True) -> Iterator[IO[str] | None]:
             yield None
             return
         yield file
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a file that several processes add to; it is on the disk when this returns.
+
+    Args:
+        path (Path): The file, made where it is missing.
+        line (str): Without its end.
+    """
+    with hold_lock(path) as file:
+        assert file is not None
+        end = file.seek(0, os.SEEK_END)
+        if end:
+            with path.open('rb') as raw:
+                raw.seek(end - 1)
+                # A line that a kill has cut must not swallow this one.
+                line = line if raw.read(1) == b'\n' else f'\n{line}'
+        file.write(f'{line}\n')
+        file.flush()
+        os.fsync(file.fileno())

@@ -34,15 +34,14 @@ from swimdiff.inference.embedding import (
     write_vector_maps,
 )
 from swimdiff.inference.embedding.cells import LONLAT
+from swimdiff.launch.command_line import CommandParser
 from swimdiff.launch.elastic import EXIT_STOPPED
 from swimdiff.launch.shards import SHARD_HELP, read_shard
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     add = parser.add_argument
     add('checkpoint', help='checkpoint of pre-training, or a file of publish_backbone.py')
     add('scenes', nargs='+', help='files, folders, *.SAFE products or patterns in quotes')

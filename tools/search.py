@@ -32,13 +32,12 @@ from swimdiff.inference.embedding import (
     write_geojson,
     write_sheet,
 )
+from swimdiff.launch.command_line import CommandParser
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     add = parser.add_argument
     add('table', help='GeoParquet that tools/embed.py has written')
     how = parser.add_mutually_exclusive_group(required=True)

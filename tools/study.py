@@ -13,15 +13,15 @@ Examples:
 """
 
 import argparse
-import os
 import signal
 import sys
 from pathlib import Path
 
-from swimdiff.errors import StoppedError, SwiMDiffError
+from swimdiff.errors import ConfigError, StoppedError, SwiMDiffError
 from swimdiff.launch.command_line import CommandParser
 from swimdiff.launch.elastic import EXIT_STOPPED
 from swimdiff.launch.noise import start_quietly
+from swimdiff.launch.shards import SHARD_HELP, read_shard
 from swimdiff.studies import (
     Study,
     collect_scores,
@@ -44,12 +44,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--variants', nargs='+', help='only these of the plan')
     add('--processes', type=int, default=1, help='cells that run at once (default: %(default)s)')
     add('--threads', type=int, help='computing threads of a cell (default: cores / processes)')
-    add(
-        '--shard',
-        metavar='I/N',
-        help='only every N-th cell, from the I-th of 0..N-1 on (default: what SLURM_ARRAY_TASK_ID '
-        'and SLURM_ARRAY_TASK_COUNT say)',
-    )
+    add('--shard', metavar='I/N', help=SHARD_HELP)
     add(
         '--wait',
         type=float,
@@ -66,26 +61,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error('--processes and --threads: expected 1 or more')
     try:
         args.shard = read_shard(args.shard)
-    except ValueError:
-        parser.error(f'--shard {args.shard}: expected I/N with 0 <= I < N, such as 0/4')
+    except ConfigError as error:
+        parser.error(str(error))
     return args
-
-
-def read_shard(text: str | None) -> tuple[int, int]:
-    """Read which share of the cells is meant, from the command line or a Slurm array.
-
-    Raises:
-        ValueError: It cannot be read.
-    """
-    if text is None:
-        number = int(os.environ.get('SLURM_ARRAY_TASK_ID', '0'))
-        first = int(os.environ.get('SLURM_ARRAY_TASK_MIN', '0'))
-        count = int(os.environ.get('SLURM_ARRAY_TASK_COUNT', '1'))
-        return (number - first) % count, count
-    number, count = map(int, text.split('/'))
-    if not 0 <= number < count:
-        raise ValueError(text)
-    return number, count
 
 
 def open_study(args: argparse.Namespace) -> Study:

@@ -18,6 +18,7 @@ from mmengine.model import is_model_wrapper
 
 from swimdiff.apis.statistics_transfer import transfer_statistics
 from swimdiff.errors import ConfigError, SwiMDiffError
+from swimdiff.evaluation.change_threshold import set_test_threshold
 from swimdiff.launch.command_line import CommandParser
 from swimdiff.launch.launch import adapt_to_device, add_run_arguments, build_runner, read_config
 from swimdiff.launch.unknown_names import explain_unknown_name
@@ -65,6 +66,7 @@ def main(argv: list[str] | None = None) -> None:
         adapt_to_device(cfg)
         found = read_checkpoint(args.checkpoint, weights_only=not args.trust_checkpoint)
         notes = transfer_statistics(cfg, found)
+        set_test_threshold(cfg, found.meta)
         runner = build_runner(cfg)
         for level, note in notes:
             runner.logger.log(level, note)

@@ -1,5 +1,25 @@
-"""Functions for scripts and notebooks."""
+"""Functions for scripts and notebooks, imported when they are first asked for."""
 
-from swimdiff.apis.backbones import EmbeddedRaster, ModelEntry, embed, list_models, load_backbone
+import importlib
+from typing import Any
 
-__all__ = ['EmbeddedRaster', 'ModelEntry', 'embed', 'list_models', 'load_backbone']
+#: Module of each name.
+_HOMES = {
+    'EmbeddedRaster': 'swimdiff.apis.backbones',
+    'ModelEntry': 'swimdiff.apis.backbones',
+    'embed': 'swimdiff.apis.backbones',
+    'list_models': 'swimdiff.apis.backbones',
+    'load_backbone': 'swimdiff.apis.backbones',
+    'predict_change': 'swimdiff.apis.maps',
+    'predict_landcover': 'swimdiff.apis.maps',
+    'prepare_config': 'swimdiff.apis.inferencers',
+}
+
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a function from its module."""
+    if name not in _HOMES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -80,8 +80,14 @@ def _find_readers(cfg: Config) -> list[tuple[dict[str, Any], str]]:
             for registry in (DATASETS, TRANSFORMS):
                 kind = registry.module_dict.get(name)
                 if getattr(kind, 'carries_statistics', False):
-                    readers.append((part, signature(kind).parameters['stats'].default))
+                    readers.append((part, _find_default(kind)))
     return readers
+
+
+def _find_default(kind: Any) -> Any:
+    """Return the default of the option ``stats``, of a class that may leave it to its base."""
+    found = (signature(part).parameters.get('stats') for part in kind.__mro__[:-1])
+    return next(option.default for option in found if option is not None)
 
 
 def _compare(

@@ -23,6 +23,7 @@ from swimdiff.datasets.classification import (
     LoadLabelledRaster,
     LoadPicture,
 )
+from swimdiff.datasets.labels import RasterLabels, RasterPairs, RasterPatches
 from swimdiff.datasets.transforms import (
     LoadPatch,
     MultiBandColorJitter,
@@ -59,6 +60,9 @@ __all__ = [
     'RandomBlur',
     'RandomGrey',
     'RandomQuarterTurn',
+    'RasterLabels',
+    'RasterPairs',
+    'RasterPatches',
     'RasterScenes',
     'SEN12MSScene',
     'SeCo',

@@ -3,6 +3,7 @@
 from swimdiff.engine.checkpointing.checkpoint_hook import AtomicCheckpointHook
 from swimdiff.engine.checkpointing.stop_hook import StopSignalHook
 from swimdiff.engine.evaluation.change_picture_hook import ChangePictureHook
+from swimdiff.engine.evaluation.change_threshold_hook import ChangeThresholdHook
 from swimdiff.engine.evaluation.knn_hook import OnlineKNNHook
 from swimdiff.engine.evaluation.test_output_hook import TestOutputHook
 from swimdiff.engine.guards.collapse_hook import CollapseHook
@@ -30,6 +31,7 @@ __all__ = [
     'AutocastOptimWrapper',
     'BatchRecipeHook',
     'ChangePictureHook',
+    'ChangeThresholdHook',
     'CollapseHook',
     'CompiledStepHook',
     'FeatureRelianceHook',

@@ -2,5 +2,6 @@
 
 from swimdiff.evaluation.change_metric import ChangeMetric
 from swimdiff.evaluation.classification_metrics import MultiLabelAP, SplitAccuracy
+from swimdiff.evaluation.cover_metric import SplitIoU
 
-__all__ = ['ChangeMetric', 'MultiLabelAP', 'SplitAccuracy']
+__all__ = ['ChangeMetric', 'MultiLabelAP', 'SplitAccuracy', 'SplitIoU']

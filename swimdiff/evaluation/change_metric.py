@@ -9,6 +9,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from swimdiff.errors import ConfigError, DataError
+from swimdiff.evaluation.change_threshold import choose_threshold, count_probabilities
 from swimdiff.registry import METRICS
 
 __all__ = ['ChangeMetric', 'change_counts', 'change_scores']
@@ -84,6 +85,11 @@ class ChangeMetric(BaseMetric):
     samples they were computed from, and a log line says all of it in words. Every sample of the
     split is counted once, under any number of processes.
 
+    These scores are of the model's own decision, at 0.5. With a ``threshold``, precision, recall
+    and F1 at it are given too (``F1_chosen``); ``tools/test.py`` takes it from the checkpoint,
+    where ``ChangeThresholdHook`` has put it. On validation that hook sets :attr:`chooses`, and the
+    best F1 of 256 thresholds is reported (``best_F1``, ``best_threshold``).
+
     Args:
         preset (str): ``strict``: one count of pixels over the whole split. ``seco``: the mean of
             the values of single batches, for comparison with tables made with SeCo's code; it
@@ -91,12 +97,15 @@ class ChangeMetric(BaseMetric):
             official test cities with ``pad_label=0`` in the data set. (SeCo's loader also shuffles
             and drops the last batch; here nothing is dropped.)
         split (str, optional): Name of the split. Defaults to None, the name the data set gives.
+        threshold (float, optional): Probability above which a pixel is change, for the scores
+            ``..._chosen``. Defaults to None, none of them.
         ignore_index (int): Mask value of pixels that are not counted. Defaults to 255.
         collect_device (str): Defaults to ``cpu``.
         prefix (str): Put before the names. Defaults to ``change``.
 
     Raises:
-        ConfigError: If the preset is unknown, or the pipeline keeps back ``sample_idx``.
+        ConfigError: If the preset is unknown, the threshold is not from 0 to 1, or the pipeline
+            keeps back ``sample_idx``.
         DataError: If the split is empty, a sample has no mask, or the number of samples counted is
             not that of the split.
     """
@@ -105,6 +114,7 @@ class ChangeMetric(BaseMetric):
         self,
         preset: str = 'strict',
         split: str | None = None,
+        threshold: float | None = None,
         ignore_index: int = 255,
         collect_device: str = 'cpu',
         prefix: str = 'change',
@@ -112,7 +122,12 @@ class ChangeMetric(BaseMetric):
         super().__init__(collect_device=collect_device, prefix=prefix)
         if preset not in _PRESETS:
             raise ConfigError(f'ChangeMetric: preset={preset!r}; expected one of {_PRESETS}.')
+        if threshold is not None and not 0 <= threshold < 1:
+            raise ConfigError(f'ChangeMetric: threshold={threshold}; expected 0 to below 1.')
         self.preset = preset
+        self.threshold = threshold
+        #: Whether the best threshold is looked for; not on a test, which it would be tuned to.
+        self.chooses = False
         self.split = split
         self.ignore_index = ignore_index
         self._batch = 0
@@ -143,7 +158,24 @@ class ChangeMetric(BaseMetric):
                     f'({sample.get("img_path")}); the test pipeline must not resize.'
                 )
             counts = change_counts(prediction, mask, self.ignore_index)
-            self.results.append((sample['sample_idx'], (get_rank(), self._batch), counts))
+            more = self._count_more(sample, mask)
+            self.results.append((sample['sample_idx'], (get_rank(), self._batch), counts, more))
+
+    def _count_more(self, sample: dict, mask: np.ndarray) -> dict[str, np.ndarray]:
+        """Count by probability, and at the chosen threshold, where that is asked for."""
+        if not self.chooses and self.threshold is None:
+            return {}
+        logits = sample['seg_logits']['data'].float()
+        # One channel has gone through the sigmoid already; two are logits of both classes.
+        change = logits[0] if len(logits) == 1 else logits.softmax(dim=0)[1]
+        probability = change.cpu().numpy()
+        more = {}
+        if self.chooses:
+            more['histogram'] = count_probabilities(probability, mask, self.ignore_index)
+        if self.threshold is not None:
+            prediction = probability > self.threshold
+            more['chosen'] = change_counts(prediction, mask, self.ignore_index)
+        return more
 
     def evaluate(self, size: int) -> dict:
         """Collect from all processes; ``size`` is the number of samples of the split."""
@@ -158,15 +190,17 @@ class ChangeMetric(BaseMetric):
         """Scores of the counts of all processes."""
         split = self._split_name()
         # A sampler fills up the last round with samples that were counted already.
-        unique = {index: (group, counts) for index, group, counts in reversed(results)}
+        unique = {index: rest for index, *rest in reversed(results)}
         if not unique or (self._expected is not None and len(unique) != self._expected):
             raise DataError(
                 f'ChangeMetric: {len(unique)} samples of the split {split!r} were counted; '
                 f'expected {self._expected or "at least 1"}. Every sample must be '
                 'scored: use a loader without drop_last and a sampler that visits all.'
             )
-        scores = self._score(list(unique.values()))
+        scores = self._score([(group, counts) for group, counts, *_ in unique.values()])
         self._say(split, len(unique), scores)
+        if self.chooses or self.threshold is not None:
+            scores |= self._score_thresholds([more for *_, more in unique.values()])
         named = {f'{self.preset}/{split}/{name}': value for name, value in scores.items()}
         # A float: the engine's JSON log drops whole numbers.
         return {**named, f'{self.preset}/{split}/samples': float(len(unique))}
@@ -179,6 +213,22 @@ class ChangeMetric(BaseMetric):
             batches[group] = batches.get(group, 0) + counts
         each = [change_scores(counts) for counts in batches.values()]
         return {name: float(np.mean([scores[name] for scores in each])) for name in each[0]}
+
+    def _score_thresholds(self, counted: list[dict[str, np.ndarray]]) -> dict[str, float]:
+        """Scores at the chosen threshold, and the best threshold."""
+        found: dict[str, float] = {}
+        if self.threshold is not None:
+            scores = change_scores(np.sum([more['chosen'] for more in counted], axis=0))
+            found = {f'{name}_chosen': scores[name] for name in ('precision', 'recall', 'F1')}
+            found['threshold'] = self.threshold
+            line = f'At the threshold {self.threshold:g}, chosen on validation: F1 '
+            print_log(f'{line}{scores["F1"]:.2f}', logger='current')
+        if self.chooses:
+            counts = np.stack([more['histogram'] for more in counted]).sum(axis=0, dtype=np.int64)
+            best = choose_threshold(counts)
+            if best is not None:
+                found['best_threshold'], found['best_F1'] = best
+        return found
 
     def _say(self, split: str, samples: int, scores: dict[str, float]) -> None:
         values = '  '.join(f'{name} {value:.2f}' for name, value in scores.items())

@@ -15,10 +15,10 @@ with quiet():  # the engine prints, when first imported, which optional parts ar
     from mmpretrain.evaluation import Accuracy
     from mmpretrain.structures import label_to_onehot
 
-__all__ = ['MultiLabelAP', 'SplitAccuracy']
+__all__ = ['MultiLabelAP', 'SplitAccuracy', 'WholeSplit']
 
 
-class _WholeSplit(BaseMetric):
+class WholeSplit(BaseMetric):
     """A metric that scores every sample of a split, and says which split that was."""
 
     _expected: int | None = None
@@ -51,7 +51,7 @@ class _WholeSplit(BaseMetric):
 
 
 @METRICS.register_module()
-class SplitAccuracy(_WholeSplit, Accuracy):
+class SplitAccuracy(WholeSplit, Accuracy):
     """``mmpretrain.Accuracy`` that also gives ``split`` (name, hash, part) and ``samples``."""
 
     def compute_metrics(self, results: list) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class SplitAccuracy(_WholeSplit, Accuracy):
 
 
 @METRICS.register_module()
-class MultiLabelAP(_WholeSplit):
+class MultiLabelAP(WholeSplit):
     """mAP and F1 of several labels, macro and micro, from the scores of the whole split.
 
     Args:

@@ -1,1 +1,13 @@
-"""From a trained model to georeferenced results on rasters of any size."""
+"""From a trained model to georeferenced results on rasters of any size.
+
+Layers of the maps, from the bottom: ``windows`` and ``blending`` (pixels only), ``grid``,
+``opening`` and ``inputs`` (rasters in), ``writer`` (rasters out), ``predictor`` (the model),
+``pipeline`` and ``mapping`` (all together). Beside them are
+``products`` (what is made of a written map), ``jobs`` (many maps) and ``embedding``.
+"""
+
+from swimdiff.inference.map_job import MapJob, MapResult, Seams
+from swimdiff.inference.mapping import write_map
+from swimdiff.inference.predictor import MapPredictor, build_predictor
+
+__all__ = ['MapJob', 'MapPredictor', 'MapResult', 'Seams', 'build_predictor', 'write_map']

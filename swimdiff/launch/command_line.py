@@ -10,19 +10,28 @@ from typing import Any, NoReturn
 __all__ = ['CommandParser', 'split_examples']
 
 
+#: Indented commands, with the line that announces them.
+_EXAMPLES = re.compile(
+    r'^(?:Examples?:\n)?((?: {4}(?:python|bash) .*\n(?: {5,}.*\n| {4}\S.*\n)*)+)', re.MULTILINE
+)
+
+
 def split_examples(docstring: str) -> tuple[str, str]:
     """Split the docstring of a tool into what it is for and its examples.
 
     Args:
-        docstring: Text that ends with a paragraph ``Examples:`` and indented commands.
+        docstring: Text with blocks of indented commands, ``python ...`` or ``bash ...``; a line
+            ``Examples:`` may announce a block.
 
     Returns:
-        The text before, and the examples with their heading; ``''`` where there are none.
+        The text without the blocks, and the examples with their heading; ``''`` without any.
     """
-    about, heading, examples = docstring.strip().rpartition('Examples:\n')
-    if not heading:
-        return docstring.strip(), ''
-    return about.strip(), f'examples:\n{examples.rstrip()}'
+    text = docstring.strip('\n') + '\n'
+    blocks = [match[1].rstrip() for match in _EXAMPLES.finditer(text)]
+    if not blocks:
+        return text.strip(), ''
+    about = re.sub(r'\n{3,}', '\n\n', _EXAMPLES.sub('', text)).strip()
+    return about, 'examples:\n' + '\n'.join(blocks)
 
 
 class CommandParser(argparse.ArgumentParser):

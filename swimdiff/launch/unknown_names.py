@@ -33,9 +33,9 @@ def explain_unknown_name(error: BaseException) -> str | None:
     near = difflib.get_close_matches(wanted.rpartition('.')[2], known, n=3, cutoff=0.6)
     hint = f'Nearest: {", ".join(near)}. ' if near else ''
     return (
-        f"type='{wanted}': no {kind} of this name is registered. {hint}A part of your own is found "
-        "once its module is imported: custom_imports=dict(imports=['my_module']), with the folder "
-        'of my_module.py in PYTHONPATH.'
+        f"No {kind} is registered as '{wanted}'. {hint}A part of your own is found once its module "
+        'is imported: name the module in custom_imports.imports of the config, and its folder in '
+        'PYTHONPATH.'
     )
 
 

@@ -15,6 +15,7 @@ with quiet():  # the engine prints, when first imported, which optional parts ar
     from swimdiff.models.diffusion.diffusion_branch import DiffusionBranch
     from swimdiff.models.diffusion.diffusion_loss import DiffusionLoss
     from swimdiff.models.diffusion.noise_schedule import NoiseSchedule
+    from swimdiff.models.landcover import CoverSegmentor
     from swimdiff.models.preprocessors.device_views import DeviceViews
     from swimdiff.models.preprocessors.multi_band_preprocessor import MultiBandPreprocessor
     from swimdiff.models.selfsup.label_rules import LabelRule
@@ -29,6 +30,7 @@ __all__ = [
     'BandClassifier',
     'ChangePreprocessor',
     'ChangeUNetHead',
+    'CoverSegmentor',
     'DenoisingDecoder',
     'DeviceViews',
     'DiffusionBranch',

@@ -1,12 +1,11 @@
 """The results of a study: one JSON line per cell, in a file that several processes add to."""
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from swimdiff.files import hold_lock
+from swimdiff.files import append_line
 
 __all__ = ['Record', 'ResultsFile']
 
@@ -91,15 +90,4 @@ class ResultsFile:
 
     def add(self, record: Record) -> None:
         """Add a line; it is on the disk when this returns."""
-        line = json.dumps(asdict(record))
-        with hold_lock(self.path) as file:
-            assert file is not None
-            end = file.seek(0, os.SEEK_END)
-            if end:
-                with self.path.open('rb') as raw:
-                    raw.seek(end - 1)
-                    # A line that a kill has cut must not swallow this one.
-                    line = line if raw.read(1) == b'\n' else f'\n{line}'
-            file.write(f'{line}\n')
-            file.flush()
-            os.fsync(file.fileno())
+        append_line(self.path, json.dumps(asdict(record)))

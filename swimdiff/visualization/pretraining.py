@@ -17,6 +17,12 @@ from torch import Tensor
 from swimdiff.errors import ConfigError, DataError
 from swimdiff.models.selfsup.projection_neck import global_features
 from swimdiff.models.selfsup.swimdiff import SwiMDiff
+from swimdiff.visualization.plain_words import (
+    Remark,
+    explain_losses,
+    explain_neighbours,
+    explain_reliance,
+)
 from swimdiff.visualization.view_sheet import as_picture
 
 __all__ = [
@@ -167,8 +173,8 @@ def pretraining_figure(
     steps: Sequence[int] | None = None,
     rows: int = 5,
     neighbours: int = 5,
-) -> Figure:
-    """Draw the picture.
+) -> tuple[Figure, list[Remark]]:
+    """Draw the picture, and say in plain words what it shows.
 
     Args:
         losses (dict[str, np.ndarray]): From :func:`read_losses`.
@@ -183,7 +189,7 @@ def pretraining_figure(
         neighbours (int): Neighbours of each. Defaults to 5.
 
     Returns:
-        Figure: Not yet saved.
+        tuple[Figure, list[Remark]]: The figure, not yet saved, and the remarks written below it.
     """
     patches, origin = cut_patches(images, size)
     features = embed(model, patches)
@@ -193,15 +199,17 @@ def pretraining_figure(
     queries = order[torch.linspace(0, len(order) - 1, rows + 2).long()[1:-1]].tolist()
     found = nearest(features, queries, neighbours)
 
-    figure = Figure(figsize=(15, 8.5), layout='constrained')
-    left, right = figure.subfigures(1, 2, width_ratios=(1.25, 1), squeeze=False)[0]
+    figure = Figure(figsize=(15, 9.5), layout='constrained')
+    panels, words = figure.subfigures(2, 1, height_ratios=(8.5, 1), squeeze=False)[:, 0]
+    left, right = panels.subfigures(1, 2, width_ratios=(1.25, 1), squeeze=False)[0]
+    remarks = explain_losses(losses, filling)
     upper, lower = left.subfigures(2, 1, squeeze=False)[:, 0]
     _draw_losses(upper.subplots(1, len(losses) - 1, squeeze=False)[0], losses, filling)
     upper.suptitle('The losses of the two branches')
     if model.diffusion is not None:
         shown, other = queries[len(queries) // 2], queries[-1]
         steps = steps or spread_steps(model, 5)
-        _draw_strip(lower, model, (patches[shown], patches[other]), steps, show)
+        remarks.append(_draw_strip(lower, model, (patches[shown], patches[other]), steps, show))
     right.suptitle(f'Patches ({size} x {size} pixels) and their nearest neighbours by the features')
     grid = right.subplots(rows, neighbours + 1, squeeze=False)
     for row, query in enumerate(queries):
@@ -211,7 +219,16 @@ def pretraining_figure(
             if column == 0:
                 for spine in grid[row, column].spines.values():
                     spine.set(color='tab:red', linewidth=3)
-    return figure
+    remarks.append(explain_neighbours(features, origin))
+    _write_remarks(words, remarks)
+    return figure, remarks
+
+
+def _write_remarks(figure: SubFigure, remarks: Sequence[Remark]) -> None:
+    for line, remark in enumerate(remarks):
+        place = 1 - (line + 0.5) / len(remarks)
+        colour = 'tab:green' if remark.good else 'tab:red'
+        figure.text(0.01, place, str(remark), va='center', color=colour, fontsize=10)
 
 
 def _draw_losses(axes: Sequence[Axes], losses: dict[str, np.ndarray], filling: int) -> None:
@@ -239,7 +256,7 @@ def _draw_strip(
     pair: tuple[Tensor, Tensor],
     steps: Sequence[int],
     show: 'Shower',
-) -> None:
+) -> Remark:
     """Draw a patch, noised and estimated, and the estimates from the features of another patch."""
     rows = denoising_strip(model, pair[0], steps, other=pair[1])
     figure.suptitle(
@@ -254,6 +271,7 @@ def _draw_strip(
     for row, images in enumerate(rows):
         for column, (step, image) in enumerate(zip(steps, images, strict=True), start=1):
             show(grid[row, column], image, f't = {step}' if row == 0 else '')
+    return explain_reliance(pair[0], rows[1], rows[2])
 
 
 class Shower:

@@ -24,7 +24,7 @@ def test_nearest_names_of_the_right_registry(registry, wrong, nearest):
     with pytest.raises(KeyError) as error:
         registry.build(dict(type=wrong))
     message = explain_unknown_name(error.value)
-    assert f"type='{wrong.removeprefix('swimdiff.')}'" in message.replace('swimdiff.', '')
+    assert f"as '{wrong.removeprefix('swimdiff.')}'" in message.replace('swimdiff.', '')
     assert nearest in message.partition('Nearest: ')[2].partition('. ')[0].split(', ')
     assert 'custom_imports' in message
 
@@ -41,5 +41,7 @@ def test_a_part_within_a_part_ends_training_in_one_message(shared_seco_root, tmp
     monkeypatch.chdir(Path(TRAIN).parents[1])
     more = options(shared_seco_root, **{'model.neck.type': 'ProjectionNek'})
     train = runpy.run_path(str(TRAIN))['main']
-    with pytest.raises(SystemExit, match=r"ConfigError: type='ProjectionNek'.*ProjectionNeck"):
+    with pytest.raises(
+        SystemExit, match=r"ConfigError: No model is .* 'ProjectionNek'.*ProjectionNeck"
+    ):
         train(['configs/swimdiff_r18_seco.py', '--work-dir', str(tmp_path), *more])

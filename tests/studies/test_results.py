@@ -3,9 +3,10 @@
 import multiprocessing
 import os
 
+from swimdiff.files import hold_lock
 from swimdiff.studies.child import read_outcome
 from swimdiff.studies.provenance import digest_data
-from swimdiff.studies.results import Record, ResultsFile, hold_lock
+from swimdiff.studies.results import Record, ResultsFile
 
 
 def record(number, **more):

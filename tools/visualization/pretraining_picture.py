@@ -35,12 +35,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def draw(cfg: Config, args: argparse.Namespace) -> Path:
-    """Make the picture and return where it is."""
+    """Make the picture, print what it shows, and return where it is."""
     model = open_pretrained(cfg, args.checkpoint or last_checkpoint(args.work_dir))
     dataset = build_dataset(cfg, cfg.train_dataloader.dataset.pipeline[:1])
     chosen = torch.linspace(0, len(dataset) - 1, min(args.images, len(dataset))).long().tolist()
     images = [torch.from_numpy(dataset[i]['img']).permute(2, 0, 1) for i in chosen]
-    figure = pretraining_figure(
+    figure, remarks = pretraining_figure(
         read_losses(args.work_dir),
         model,
         images,
@@ -51,6 +51,8 @@ def draw(cfg: Config, args: argparse.Namespace) -> Path:
     out = Path(args.out or Path(args.work_dir) / 'pretraining.png')
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=110)
+    for remark in remarks:
+        print(remark)
     return out
 
 

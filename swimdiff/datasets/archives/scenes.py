@@ -9,6 +9,7 @@ function that gives the paths of more, for a raster that cannot be read).
 All samples of one location always get the same scene, whatever the definition.
 """
 
+import functools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -204,6 +205,13 @@ class DistanceScene(_PlaceReader):
         return self._spread(samples, locations, labels)
 
 
+@functools.cache
+def _meridian_table() -> tuple[float, np.ndarray, np.ndarray]:
+    """Return a quarter of a meridian in metres; latitudes, and the lengths up to them."""
+    table = np.linspace(-90, 90, 100_001)
+    return float(meridian_metres(np.array(90.0))), table, meridian_metres(table)
+
+
 @TASK_UTILS.register_module()
 class BlockScene(_PlaceReader):
     """Locations whose centres lie in one block of a world-wide grid are one scene.
@@ -240,19 +248,30 @@ class BlockScene(_PlaceReader):
             N x 2 int64.
         """
         lon, lat = np.asarray(lonlat, float).T
-        quarter = float(meridian_metres(np.array(90.0)))
+        return self.blocks_along(lon, meridian_metres(lat))
+
+    def blocks_along(self, lon: np.ndarray, along: np.ndarray) -> np.ndarray:
+        """Row and column of the blocks of places known by their distance from the equator.
+
+        Args:
+            lon: N longitudes in degrees.
+            along: N lengths of the meridian from the equator in metres, negative in the south.
+
+        Returns:
+            N x 2 int64.
+        """
+        quarter, table, lengths = _meridian_table()
         count = max(1, round(2 * quarter / self.metres))
-        row = np.floor((meridian_metres(lat) / quarter + 1) / 2 * count)
-        row = np.clip(row, 0, count - 1).astype(np.int64)
+        row = np.floor((along / quarter + 1) / 2 * count)
+        row, place = np.unique(np.clip(row, 0, count - 1).astype(np.int64), return_inverse=True)
         # Latitude in the middle of a row, from the length of the meridian: steps are so small
         # against the table's that a line between its points is exact to a millimetre.
-        table = np.linspace(-90, 90, 100_001)
-        middle = np.interp(((row + 0.5) / count * 2 - 1) * quarter, meridian_metres(table), table)
+        middle = np.interp(((row + 0.5) / count * 2 - 1) * quarter, lengths, table)
         sine, cosine = np.sin(np.radians(middle)), np.cos(np.radians(middle))
         parallel = 2 * np.pi * AXIS * cosine / np.sqrt(1 - E2 * sine**2)
-        parts = np.maximum(1, np.round(parallel / self.metres))
+        parts = np.maximum(1, np.round(parallel / self.metres))[place]
         column = np.floor((lon + 180) % 360 / 360 * parts)
-        return np.stack([row, np.minimum(column, parts - 1).astype(np.int64)], axis=1)
+        return np.stack([row[place], np.minimum(column, parts - 1).astype(np.int64)], axis=1)
 
     def assign(self, samples: Sequence[Sample]) -> np.ndarray:
         """Scene id of each sample, int64, by block; -1 where the place cannot be read."""

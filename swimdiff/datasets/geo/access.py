@@ -11,7 +11,14 @@ from typing import Any
 
 from swimdiff.errors import GdalMissingError, LayoutError, RasterError
 
-__all__ = ['GDAL_ERRORS', 'gdal_modules', 'open_raster', 'raster_failure', 'require_gdal']
+__all__ = [
+    'GDAL_ERRORS',
+    'gdal_modules',
+    'ogr_module',
+    'open_raster',
+    'raster_failure',
+    'require_gdal',
+]
 
 _DRIVERS = {'.tif': 'GTiff', '.tiff': 'GTiff', '.jp2': 'JP2OpenJPEG', '.vrt': 'VRT'}
 
@@ -48,6 +55,20 @@ def gdal_modules() -> tuple[ModuleType, ModuleType]:
         # Workers run side by side already; JPEG 2000 would take all cores in each of them.
         gdal.SetConfigOption('GDAL_NUM_THREADS', '1')
     return gdal, osr
+
+
+@functools.cache
+def ogr_module() -> ModuleType:
+    """Return ``ogr``, GDAL's half for polygons, set up once per process.
+
+    Raises:
+        GdalMissingError: The bindings of GDAL do not load.
+    """
+    gdal_modules()
+    from osgeo import ogr
+
+    ogr.UseExceptions()
+    return ogr
 
 
 def require_gdal() -> None:

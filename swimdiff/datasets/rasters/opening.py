@@ -17,7 +17,7 @@ from swimdiff.datasets.rasters.files import BandNames, FoundScene
 from swimdiff.datasets.rasters.options import RasterOptions
 from swimdiff.errors import BandError, LayoutError, RasterError
 
-__all__ = ['BandFile', 'Extent', 'SceneRasters', 'open_scene']
+__all__ = ['BandFile', 'Extent', 'SceneRasters', 'find_offset', 'open_scene']
 
 #: West, south, east and north edge in the units of a coordinate system.
 Extent = tuple[float, float, float, float]
@@ -177,7 +177,7 @@ def open_scene(
             f'{root / scene.path}: its bands are of the types {", ".join(sorted(types))} and in '
             f'{len(set(systems))} coordinate system(s). Expected one of each.'
         )
-    offset = _offset(str(root.absolute() / scene.path), options)
+    offset = find_offset(str(root.absolute() / scene.path), options.unit)
     made = SceneRasters(scene.path, systems[0], types.pop(), found, mask, offset)
     west, south, east, north = made.extent
     if not (west < east and south < north):
@@ -188,14 +188,15 @@ def open_scene(
     return made
 
 
-def _offset(path: str, options: RasterOptions) -> int:
-    """1000 for products of ESA's baseline 04.00 (January 2022) on: their numbers are higher by it.
+def find_offset(path: str, unit: str | None) -> int:
+    """Return what newer Sentinel-2 products add to their numbers.
 
-    Source: Sentinel-2 Products Specification Document, RADIO_ADD_OFFSET and BOA_ADD_OFFSET.
+    1000 from ESA's baseline 04.00 (January 2022) on, else 0. Source: Sentinel-2 Products
+    Specification Document, RADIO_ADD_OFFSET and BOA_ADD_OFFSET.
     """
     baseline = re.search(r'S2._MSIL(?:1C|2A)_\d{8}T\d{6}_N(\d{4})_', path)
     later = baseline is not None and int(baseline.group(1)) >= 400
-    return 1000 if later and options.unit == 'reflectance x 10000' else 0
+    return 1000 if later and unit == 'reflectance x 10000' else 0
 
 
 def _refuse_doubled(

@@ -89,6 +89,11 @@ class TestOutputHook(Hook):
         if missing:
             raise ConfigError(f'TestOutputHook: put {missing} into meta_keys of PackSegInputs.')
         logits = sample.seg_logits.data
+        if len(logits) > 2:
+            raise ConfigError(
+                f'TestOutputHook: a prediction of {len(logits)} classes per pixel. Expected change '
+                'detection or classification; tools/predict.py landcover writes such maps.'
+            )
         # One channel has gone through the sigmoid already; two are logits of both classes.
         change = logits[0] if len(logits) == 1 else logits.softmax(dim=0)[1]
         layers = dict(

@@ -55,7 +55,10 @@ class SiameseEncoder(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         self.backbone = MODELS.build(backbone)
-        self.difference = MODELS.build(difference or dict(type='FeatureDifference', mode='abs'))
+        self.difference = MODELS.build(
+            # With its scope: the default one may be another's (an inferencer of mmseg).
+            difference or dict(type='swimdiff.FeatureDifference', mode='abs')
+        )
         self.levels = None if levels is None else tuple(levels)
         self.frozen = frozen
         self._stem_features: list[Tensor] = []

@@ -1,0 +1,93 @@
+"""The threshold of a change map: chosen on validation, kept in the checkpoint, used on the test.
+
+A network trained on few changed pixels is seldom at its best at 0.5. Probabilities are counted in
+bins of 1/256, so the F1 of each of 256 thresholds is exact, and counts of single samples add up
+over batches and processes.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+
+__all__ = [
+    'BINS',
+    'THRESHOLD_KEY',
+    'choose_threshold',
+    'count_probabilities',
+    'set_test_threshold',
+]
+
+#: Where a checkpoint has the threshold, a number from 0 to 1.
+THRESHOLD_KEY = 'change_threshold'
+#: Thresholds are multiples of 1 / BINS.
+BINS = 256
+
+
+def count_probabilities(
+    probability: np.ndarray, mask: np.ndarray, ignore_index: int = 255
+) -> np.ndarray:
+    """Count pixels by mask and probability of change.
+
+    Args:
+        probability: Any shape, 0 to 1.
+        mask: Same shape; 0 no change, 1 change, ``ignore_index`` not counted.
+        ignore_index: Value of the pixels that are not counted.
+
+    Returns:
+        2 x 257 int32, of unchanged and of changed pixels. Column b holds the pixels whose
+        probability is above (b - 1) / 256 and not above b / 256.
+    """
+    known = mask != ignore_index
+    # Times a power of two is exact, so that p > k / 256 is bin > k.
+    bins = np.ceil(np.asarray(probability, np.float64)[known] * BINS).astype(np.int64)
+    bins = np.clip(bins, 0, BINS)
+    pairs = (mask[known] == 1) * (BINS + 1) + bins
+    return np.bincount(pairs, minlength=2 * (BINS + 1)).reshape(2, -1).astype(np.int32)
+
+
+def choose_threshold(counts: np.ndarray) -> tuple[float, float] | None:
+    """Choose the threshold with the best F1; of equals the one nearest to 0.5.
+
+    Args:
+        counts: Sum of :func:`count_probabilities`.
+
+    Returns:
+        The threshold, above which a pixel is change, and its F1 in percent; None where no pixel is
+        changed or no threshold finds any.
+    """
+    unchanged, changed = np.asarray(counts, np.int64)
+    # Pixels above k / 256, for k from 0 to 255.
+    hits = changed[::-1].cumsum()[::-1][1:]
+    wrong = unchanged[::-1].cumsum()[::-1][1:]
+    total = changed.sum()
+    if not hits.any():
+        return None
+    # 2 TP / (2 TP + FP + FN), where TP + FN is what is changed.
+    scores = 2 * hits / (hits + wrong + total)
+    thresholds = np.arange(BINS) / BINS
+    best = np.flatnonzero(scores == scores.max())
+    chosen = best[np.argmin(np.abs(thresholds[best] - 0.5))]
+    return float(thresholds[chosen]), 100 * float(scores[chosen])
+
+
+def set_test_threshold(cfg: Config, meta: Mapping[str, Any]) -> float | None:
+    """Let the metrics of a test report at the threshold that a checkpoint carries, too.
+
+    Args:
+        cfg: Config of the test, changed in place; a ``ChangeMetric`` that states its own
+            ``threshold`` keeps it.
+        meta: Meta of the checkpoint.
+
+    Returns:
+        The threshold; None where the checkpoint has none.
+    """
+    threshold = meta.get(THRESHOLD_KEY)
+    if threshold is None:
+        return None
+    given = cfg.get('test_evaluator') or []
+    for metric in given if isinstance(given, list | tuple) else [given]:
+        if str(metric.get('type', '')).rsplit('.', 1)[-1] == 'ChangeMetric':
+            metric.setdefault('threshold', float(threshold))
+    return float(threshold)

@@ -1,0 +1,232 @@
+"""Opening the raster of one date: which files hold the bands, and in which unit they are."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from mmengine.logging import print_log
+
+from swimdiff.bands import ProductStats, canonical_bands
+from swimdiff.bands.units import UNITS, convert_pixels
+from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules, open_raster, raster_failure
+from swimdiff.datasets.geo.network import call_again
+from swimdiff.datasets.index.planes import stretch_table
+from swimdiff.datasets.rasters.files import BandNames, FoundScene, find_scenes
+from swimdiff.datasets.rasters.opening import SceneRasters, open_scene
+from swimdiff.datasets.rasters.options import RasterOptions
+from swimdiff.errors import BandError, LayoutError, RasterError
+from swimdiff.inference.grid import Grid
+
+__all__ = ['OpenedDate', 'open_date', 'stretch_date']
+
+#: Unit that pixels of a type can only have.
+_UNIT_OF_TYPE = {
+    'uint8': 'reflectance x 255',
+    'uint16': 'reflectance x 10000',
+    'int16': 'reflectance x 10000',
+}
+#: What the 98 % quantile of reflectance can be: 255 / 10,000 is below it; snow and cloud within.
+_BRIGHT = (0.026, 2.0)
+#: Blocks read along a side of a raster to judge its values, and pixels of their sides.
+_BLOCKS, _SIDE = 4, 64
+
+
+@dataclass(frozen=True)
+class OpenedDate:
+    """One date whose files are known.
+
+    Args:
+        path (str): As it was named.
+        root (Path): Folder that the files are relative to.
+        scene (SceneRasters): The files of its bands.
+        bands (tuple[str, ...]): Bands of the network, in order.
+        unit (str, optional): Unit of the pixels; None where they are taken as stored.
+    """
+
+    path: str
+    root: Path
+    scene: SceneRasters
+    bands: tuple[str, ...]
+    unit: str | None
+
+    @property
+    def grid(self) -> Grid:
+        """The grid of its finest band."""
+        band = min((self.scene.bands[name] for name in self.bands), key=lambda band: band.dx)
+        return Grid(
+            self.scene.system, band.west, band.dx, band.north, band.dy, band.width, band.height
+        )
+
+
+def open_date(
+    path: str,
+    bands: Sequence[str],
+    stats: ProductStats,
+    file_bands: Sequence[str] | None = None,
+    unit: str | None = None,
+) -> OpenedDate:
+    """Open one date.
+
+    Args:
+        path (str): A raster with all bands, or a folder with one file per band.
+        bands (Sequence[str]): Bands of the network, canonical, in order.
+        stats (ProductStats): Statistics that the network was trained with.
+        file_bands (Sequence[str], optional): Names of the bands of the file in their order.
+            Defaults to None, as the file describes them.
+        unit (str, optional): Unit of the pixels. Defaults to None, found from their type.
+
+    Raises:
+        LayoutError: A file or a band is missing, or the folder holds several scenes.
+        BandError: The bands of the file are not known.
+        RasterError: A file is damaged, has no georeference, or pixels of another unit.
+    """
+    given = None if file_bands is None else tuple(file_bands)
+    options = RasterOptions(file_bands=given)
+    names = BandNames([*bands, *(given or ())])
+    root, found = _find_files(Path(path).expanduser(), names, options)
+    if not found.bands and given is None:
+        _check_descriptions(root / found.path, bands)
+    scene = open_scene(root, found, bands, names, options)
+    date = OpenedDate(path, root, scene, tuple(bands), _settle_unit(path, scene, stats, unit))
+    # The 1000 that newer Sentinel-2 products add to their numbers are taken off only here.
+    if date.unit == 'reflectance x 10000' and not scene.offset:
+        options = RasterOptions(file_bands=given, unit=date.unit)
+        scene = open_scene(root, found, bands, names, options, whole=False)
+        date = OpenedDate(path, root, scene, tuple(bands), date.unit)
+    if date.unit is not None and scene.dtype != 'uint8':
+        _check_values(date, is_declared=unit is not None)
+    return date
+
+
+def _find_files(path: Path, names: BandNames, options: RasterOptions) -> tuple[Path, FoundScene]:
+    """Return the folder that files are relative to, and the scene in it."""
+    if not path.is_dir():
+        return path.parent, FoundScene(path.name, '', path.stem)
+    scenes = [scene for scene in find_scenes(path, names, options) if not scene.beside]
+    if len(scenes) == 1:
+        return path, scenes[0]
+    listed = ', '.join(scene.path for scene in scenes[:4]) or 'no raster'
+    raise LayoutError(
+        f'{path}: expected one scene (one file with all bands, or one file per band, named like '
+        f'NAME_B04.tif); found {len(scenes)}: {listed}. Name the file, or the folder of one scene.'
+    )
+
+
+def _check_descriptions(path: Path, bands: Sequence[str]) -> None:
+    """Refuse a file that does not say which bands it has."""
+    try:
+        dataset = open_raster(str(path))
+    except GDAL_ERRORS as error:
+        raise raster_failure(str(path), str(error), 'a raster') from error
+    numbers = range(1, dataset.RasterCount + 1)
+    if not any(dataset.GetRasterBand(number).GetDescription() for number in numbers):
+        raise BandError(
+            f'{path} does not say which bands its {dataset.RasterCount} are. The model takes '
+            f'{" ".join(bands)}. Name the bands of the file in their order: --bands NAME ... '
+            '(bands=[...] in Python).'
+        )
+
+
+def _settle_unit(
+    path: str, scene: SceneRasters, stats: ProductStats, given: str | None
+) -> str | None:
+    """Return the unit of the pixels of a date, or refuse their depth."""
+    dtype = scene.dtype
+    if given is not None:
+        units = {name.replace(' ', ''): name for name in UNITS}
+        if given.replace(' ', '') not in units:
+            raise RasterError(f'unit={given!r}: expected one of {", ".join(map(repr, UNITS))}.')
+        return units[given.replace(' ', '')]
+    if stats.unit not in UNITS:
+        if dtype == 'uint8':
+            return None
+        raise RasterError(
+            f'{path} holds {dtype} pixels. The model was trained on uint8 pixels '
+            f'({stats.unit}). Convert with the same stretch as its training data: '
+            'gdal_translate -ot Byte -scale LOW HIGH 0 255 IN OUT.'
+        )
+    if dtype == 'float32':
+        return stats.unit if stats.unit != 'reflectance x 255' else 'reflectance'
+    unit = _UNIT_OF_TYPE[dtype]
+    if dtype == 'uint8' and stats.unit != unit:
+        raise RasterError(
+            f'{path} holds uint8 pixels. The model was trained on {stats.unit!r}: expected uint16 '
+            'as the product has it. If the 8 bits are reflectance x 255, say so: --unit '
+            "'reflectance x 255'."
+        )
+    return unit
+
+
+def _check_values(date: OpenedDate, is_declared: bool) -> None:
+    """Refuse pixels whose values are not of the unit that they are taken for.
+
+    Where the user says the unit it is only a warning: open water is darker than any other ground.
+    """
+    assert date.unit is not None
+    scale, samples = UNITS[date.unit], []
+    for name in date.bands:
+        values = _sample_band(date, name)
+        samples.append(values[values != 0])  # zeros are most often no data
+    seen = np.concatenate(samples)
+    if not seen.size:
+        return
+    high = float(np.quantile(seen, 0.98)) - date.scene.offset
+    if _BRIGHT[0] * scale <= high <= _BRIGHT[1] * scale:
+        return
+    fits = [unit for unit, s in UNITS.items() if _BRIGHT[0] * s <= high <= _BRIGHT[1] * s]
+    unit = fits[0] if fits else date.unit
+    found = (
+        f'{date.path}: pixels are taken for {date.unit!r}, but the 98 % quantile of those looked '
+        f'at is {high:g}. Expected {_BRIGHT[0] * scale:g} to {_BRIGHT[1] * scale:g}.'
+    )
+    if not is_declared:
+        raise RasterError(f"{found} If they are {unit!r}, say --unit '{unit}'.")
+    print_log(found, logger='current', level=logging.WARNING)
+
+
+def _sample_band(date: OpenedDate, name: str) -> np.ndarray:
+    """Return the values of a few blocks all over a band, without those that are no data."""
+    band = date.scene.bands[name]
+    path, gdal = str(date.root / band.file), gdal_modules()[0]
+    width, height = min(_SIDE, band.width), min(_SIDE, band.height)
+    found = []
+    try:
+        dataset = open_raster(path)  # a band does not keep its file open
+        source = dataset.GetRasterBand(band.channel)
+        for row in np.linspace(0, band.height - height, _BLOCKS).astype(int).tolist():
+            for column in np.linspace(0, band.width - width, _BLOCKS).astype(int).tolist():
+                window = (column, row, width, height)
+                data = call_again(source.ReadRaster, *window, buf_type=gdal.GDT_Float32)
+                found.append(np.frombuffer(data, np.float32))
+    except GDAL_ERRORS as error:
+        raise raster_failure(path, str(error), 'a whole raster') from error
+    values = np.concatenate(found)
+    values = values[np.isfinite(values)]
+    return values if band.nodata is None else values[values != np.float32(band.nodata)]
+
+
+def stretch_date(date: OpenedDate, stats: ProductStats) -> np.ndarray:
+    """Return the table that stretches the pixels of a date to 0..255 as in training.
+
+    Args:
+        date (OpenedDate): The date.
+        stats (ProductStats): Statistics of the training.
+
+    Returns:
+        np.ndarray: C x 256 or C x 65,536 uint8, indexed by the bits of a pixel; for float32 C x 2,
+        ``low`` and ``high``, see :func:`swimdiff.datasets.index.planes.stretch_table`.
+    """
+    low, high = (stats.select(column, canonical_bands(date.bands)) for column in ('low', 'high'))
+    kind = np.dtype(date.scene.dtype)
+    if date.unit is None:
+        return stretch_table(low, high, kind.name)
+    if kind.kind == 'f':
+        factor = UNITS[date.unit] / UNITS[stats.unit]
+        return stretch_table([v * factor for v in low], [v * factor for v in high], 'float32')
+    offset = date.scene.offset
+    values = np.arange(1 << 8 * kind.itemsize).astype(kind).astype(np.float64)
+    values = convert_pixels(np.maximum(values - offset, 0) if offset else values, date.unit, stats)
+    below, above = np.asarray(low)[:, None], np.asarray(high)[:, None]
+    return (np.clip((values[None] - below) / (above - below), 0, 1) * 255).astype(np.uint8)

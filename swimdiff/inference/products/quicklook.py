@@ -1,0 +1,72 @@
+"""A map as a small picture: its colours over the grey image."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from swimdiff.files import partial_name, replace_file
+from swimdiff.inference.products.pictures import (
+    Source,
+    colour_map,
+    read_imagery,
+    read_values,
+    shrink_size,
+    stretch_together,
+)
+from swimdiff.inference.products.written_map import WrittenMap, choose_classes
+
+__all__ = ['write_quicklook']
+
+#: Share of the map's colour over the image.
+_OPACITY = 0.6
+
+
+def write_quicklook(
+    made: WrittenMap,
+    out: str | Path,
+    imagery: Source = (),
+    bands: Sequence[str] | None = None,
+    unpainted: Sequence[str] = (),
+    edge: int = 2048,
+) -> Path:
+    """Write a map as a PNG.
+
+    Args:
+        made: The map.
+        out: The file.
+        imagery: Raster below it: one file, one per band, or bands as file and number. Defaults to
+            none: colours alone, transparent where there is no class.
+        bands: One or three bands of the raster that make the grey. Defaults to None, red, green
+            and blue where they can be found.
+        unpainted: Names of classes that show the image alone, such as what has not changed.
+        edge: Longest side in pixels. Defaults to 2048.
+
+    Returns:
+        The file.
+
+    Raises:
+        BandError: The raster has no such band.
+        ConfigError: The map has no such class.
+        RasterError: The raster cannot be read or lies elsewhere.
+    """
+    out = Path(out)
+    size = shrink_size(made, edge)
+    values = read_values(made, size)
+    colours = colour_map(made, values)
+    bare = np.isin(values, [one.value for one in choose_classes(made, unpainted)])
+    if imagery:
+        picture = stretch_together([read_imagery(made, imagery, size, bands)])[0]
+        grey = picture.mean(axis=2, keepdims=True).repeat(3, axis=2)
+        share = np.where(bare | (colours[..., 3] == 0), 0.0, _OPACITY)[..., None]
+        mixed = (1 - share) * grey + share * colours[..., :3]
+        image = Image.fromarray(mixed.round().astype(np.uint8))
+    else:
+        colours[bare, 3] = 0
+        image = Image.fromarray(colours)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(partial_name(out.name))
+    image.save(partial, format='PNG', optimize=True)
+    replace_file(partial, out)
+    return out

@@ -1,0 +1,195 @@
+r"""Measure maps of whole rasters: their rate beside the bare network's, and peak memory.
+
+Pairs of square rasters of four bands (uint16, tiled, compressed) are written into a folder, and a
+change model with random weights maps them. For each size, in a process of its own:
+
+- ``network``: windows per second of the network alone, on as many windows of the same sizes,
+  measured before and after the map;
+- ``map``: windows per second of the whole map, reading and writing included;
+- ``memory``: most memory of the process beyond what it had after one pass of the network.
+
+Examples:
+    python tools/benchmarks/maps.py /tmp/maps --sizes 1000
+    python tools/benchmarks/maps.py /tmp/maps --sizes 1000 5000 10980 --base-channels 8
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from mmengine.registry import init_default_scope
+
+from swimdiff.bands import get_stats, stats_to_mapping
+from swimdiff.datasets.geo.access import gdal_modules
+from swimdiff.inference import MapJob, MapPredictor, build_predictor, write_map
+from swimdiff.inference.windows import WindowPlan
+from swimdiff.launch.config_reading import read_config_file
+from swimdiff.registry import MODELS
+
+_CONFIG = 'swimdiff::change_detection/oscd/change-unet_r18_frozen-random_oscd.py'
+_BANDS = ('B02', 'B03', 'B04', 'B08')
+#: Side of the block of noise that rasters repeat.
+_BLOCK = 1024
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('folder', type=Path, help='for rasters and maps; 0.5 GB for 10,980 pixels')
+    parser.add_argument('--sizes', type=int, nargs='+', default=[1000], help='pixels of a side')
+    parser.add_argument(
+        '--base-channels', type=int, default=64, help='width of the ResNet-18 (default: 64)'
+    )
+    parser.add_argument('--window', type=int, default=512, help='(default: 512)')
+    parser.add_argument('--margin', type=int, default=64, help='(default: 64)')
+    parser.add_argument('--batch-size', type=int, default=4, help='(default: 4)')
+    parser.add_argument('--mode', default='blend', help='crop or blend (default: blend)')
+    parser.add_argument('--one', action='store_true', help=argparse.SUPPRESS)
+    return parser.parse_args(argv)
+
+
+def write_raster(path: Path, side: int, seed: int) -> None:
+    """Write smooth noise, reflectance x 10000, as products are stored."""
+    gdal, osr = gdal_modules()
+    rng = np.random.default_rng(seed)
+    steps = rng.integers(-8, 9, (len(_BANDS), _BLOCK, _BLOCK)).cumsum(axis=2)
+    block = (1500 + steps % 1500).astype(np.uint16)
+    options = ['TILED=YES', 'BLOCKXSIZE=512', 'BLOCKYSIZE=512', 'COMPRESS=DEFLATE', 'ZLEVEL=1']
+    options += ['PREDICTOR=2', 'INTERLEAVE=BAND', 'NUM_THREADS=ALL_CPUS']
+    made = gdal.GetDriverByName('GTiff').Create(
+        str(path), side, side, len(_BANDS), gdal.GDT_UInt16, options
+    )
+    system = osr.SpatialReference()
+    system.ImportFromEPSG(32633)
+    made.SetSpatialRef(system)
+    made.SetGeoTransform([600_000, 10, 0, 5_700_000, 0, -10])
+    row = np.tile(block, (1, 1, -(-side // _BLOCK)))[:, :, :side]
+    for number, name in enumerate(_BANDS, 1):
+        band = made.GetRasterBand(number)
+        band.SetDescription(name)
+        plane = np.ascontiguousarray(row[number - 1])
+        for top in range(0, side, _BLOCK):
+            height = min(_BLOCK, side - top)
+            band.WriteRaster(0, top, side, height, plane[:height].tobytes())
+    made.FlushCache()
+
+
+def write_model(folder: Path, width: int) -> tuple[Path, Path]:
+    """Write config and checkpoint of the OSCD protocol's network for four bands."""
+    config, checkpoint = folder / f'change-{width}.py', folder / f'change-{width}.pth'
+    channels = (width, width, 2 * width, 4 * width, 8 * width)
+    config.write_text(
+        f'_base_ = {_CONFIG!r}\nbands = {_BANDS!r}\n'
+        f'sizes = dict(in_channels=4, base_channels={width}, stem_channels={width})\n'
+        f'model = dict(backbone=dict(backbone=sizes), decode_head=dict(in_channels={channels}))\n'
+        "data_preprocessor = dict(bands=bands, stats='s2_l1c')\n"
+    )
+    cfg = read_config_file(config)
+    init_default_scope('swimdiff')
+    described = dict(cfg.model, data_preprocessor=cfg.data_preprocessor)
+    model = MODELS.build(Config(dict(model=described)).model)
+    meta = dict(input_statistics=stats_to_mapping(get_stats('s2_l1c'), _BANDS))
+    torch.save(dict(state_dict=model.state_dict(), meta=meta), checkpoint)
+    return config, checkpoint
+
+
+def list_batches(plan: WindowPlan, batch_size: int) -> list[tuple[int, int, int]]:
+    """Return number, height and width of the windows of every pass of a map."""
+    found = []
+    for row in plan.rows:
+        widths = [column.length for column in plan.columns]
+        for width in dict.fromkeys(widths):
+            count = widths.count(width)
+            for first in range(0, count, batch_size):
+                found.append((min(batch_size, count - first), row.length, width))
+    return found
+
+
+def time_network(predictor: MapPredictor, batches: list[tuple[int, int, int]]) -> float:
+    """Return the seconds that the network alone takes for some batches."""
+    rng = np.random.default_rng(0)
+    images = {
+        shape: rng.integers(0, 256, (shape[0], 2 * len(_BANDS), *shape[1:]), dtype=np.uint8)
+        for shape in set(batches)
+    }
+    begin = time.monotonic()
+    for shape in batches:
+        predictor.predict(images[shape])
+    return time.monotonic() - begin
+
+
+def _peak_megabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Map one size and return what was measured."""
+    (side,) = args.sizes
+    MMLogger.get_current_instance().setLevel('WARNING')
+    paths = [args.folder / f'{side}-{date}.tif' for date in (1, 2)]
+    predictor = build_predictor(*write_model(args.folder, args.base_channels), device='cpu')
+    plan = WindowPlan(side, side, args.window, args.margin)
+    batches = list_batches(plan, args.batch_size)
+    time_network(predictor, sorted(set(batches))[-1:])
+    before = _peak_megabytes()
+    # Long maps are compared with a part of their windows, or the network would run three times.
+    part = batches[: max(8, len(batches) // 16)] if len(batches) > 64 else batches
+    share = sum(count for count, _, _ in part)
+    bare = time_network(predictor, part)
+    inputs = tuple(str(path) for path in paths)
+    options = dict(size=args.window, margin=args.margin, mode=args.mode, batch_size=args.batch_size)
+    job = MapJob('change', inputs, args.folder / f'{side}-map.tif', overwrite=True, **options)
+    begin = time.monotonic()
+    write_map(job, predictor)
+    seconds = time.monotonic() - begin
+    peak = _peak_megabytes() - before
+    bare = (bare + time_network(predictor, part)) / 2
+    rates = share / bare, plan.count / seconds
+    return dict(
+        side=side, windows=plan.count, network=rates[0], map=rates[1], share=rates[1] / rates[0],
+        seconds=seconds, memory=peak,
+    )  # fmt: skip
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Measure every size and print a table."""
+    args = parse_args(argv)
+    args.folder.mkdir(parents=True, exist_ok=True)
+    if args.one:
+        print(json.dumps(measure(args)))
+        return
+    print(f'{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, '
+          f'load {os.getloadavg()[0]:.1f}, torch {torch.__version__}')  # fmt: skip
+    print(
+        '| pixels | windows | network, windows/s | map, windows/s | share | map, s | memory, MiB |'
+    )
+    print('|---|---|---|---|---|---|---|')
+    for side in args.sizes:
+        for date in (1, 2):
+            path = args.folder / f'{side}-{date}.tif'
+            if not path.exists():
+                write_raster(path, side, date)
+        options = [f'--{name.replace("_", "-")}={getattr(args, name)}' for name in
+                   ('base_channels', 'window', 'margin', 'batch_size', 'mode')]  # fmt: skip
+        command = [sys.executable, __file__, str(args.folder), '--one', *options]
+        done = subprocess.run([*command, '--sizes', str(side)], stdout=subprocess.PIPE, check=True)
+        found = json.loads(done.stdout.decode().splitlines()[-1])
+        print('| {side} | {windows} | {network:.2f} | {map:.2f} | {share:.0%} | {seconds:.0f} | '
+              '{memory:.0f} |'.format(**found), flush=True)  # fmt: skip
+
+
+if __name__ == '__main__':
+    main()
