@@ -243,6 +243,8 @@ plt.show()
 # ## Groups of like patches
 #
 # A pixel of the map is a patch. The groups have no names: they show what the network tells apart.
+# Do not take such a map for a proof of learning: cloud, water and forest differ so much in
+# brightness that they fall into groups of their own after four steps of training already.
 
 # %%
 clusters = gdal.Open(str(FOLDER / 'clusters.tif')).ReadAsArray()

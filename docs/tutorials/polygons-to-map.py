@@ -194,7 +194,9 @@ axes[2].imshow(
     interpolation='nearest',
 )
 for axis, title in zip(axes, ('the scene', 'the polygons', 'the map'), strict=True):
-    axis.set(xlim=extent[:2], ylim=extent[2:], title=title, xticks=[], yticks=[])
+    axis.set(
+        xlim=extent[:2], ylim=extent[2:], title=title, xticks=[], yticks=[], xlabel='', ylabel=''
+    )
     axis.set_aspect('equal')
 axes[2].legend(ncol=len(classes), loc='upper center', bbox_to_anchor=(0.5, 0), fontsize=8)
 plt.tight_layout()
