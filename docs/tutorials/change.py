@@ -16,7 +16,7 @@
 # simulation that this page states in full**. So the changes are known exactly, and the task is
 # far easier than a real one.
 #
-# Needed: `pip install 'swimdiff[maps]'`, GDAL and matplotlib. Three to five minutes on two CPU
+# Needed: `pip install 'swimdiff[maps]'`, GDAL and matplotlib. Some minutes on two quiet CPU
 # cores.
 
 # %%

