@@ -36,6 +36,7 @@ STUDY = ('study.py', 'PLAN')
 PUBLISH = ('model_converters/publish_backbone.py', 'FILE')
 EMBED = ('embed.py', 'FILE', 'SCENES')
 SEARCH = ('search.py', 'TABLE')
+LIKE = (*SEARCH, '--like', '12.9', '52.4')
 MAP = ('predict.py', 'landcover', 'CONFIG', 'CHECKPOINT', 'scene.tif', '--out', 'map.tif')
 MANY = ('predict.py', 'landcover', 'CONFIG', 'CHECKPOINT', '--list', 'scenes.csv')
 
@@ -100,14 +101,11 @@ FLAGS_IN = {
     ('swimdiff/inference/', '--shard'): (*MANY, '--shard', '0/4'),
     ('swimdiff/inference/', '--unit'): (*MAP, '--unit', 'reflectance x 255'),
     ('swimdiff/inference/embedding/', '--crs'): (*EMBED, '--crs', 'scene'),
-    ('swimdiff/inference/embedding/', '--like'): (*SEARCH, '--like', '12.9', '52.4'),
+    ('swimdiff/inference/embedding/', '--like'): LIKE,
     ('swimdiff/inference/embedding/', '--out'): (*EMBED, '--out', 'other.parquet'),
     ('swimdiff/inference/embedding/', '--overwrite'): (*EMBED, '--overwrite'),
     ('swimdiff/inference/embedding/', '--patch'): (*EMBED, '--patch', '32'),
-    ('swimdiff/inference/embedding/', '--root'): (
-        *(*SEARCH, '--like', '12.9', '52.4'),
-        *('--root', 'FOLDER'),
-    ),
+    ('swimdiff/inference/embedding/', '--root'): (*LIKE, '--root', 'FOLDER'),
     ('swimdiff/inference/embedding/', '--unit'): (*EMBED, '--unit', 'reflectance x 255'),
     ('tools/embed.py', '--clusters'): (*EMBED, '--clusters', '4'),
     ('tools/embed.py', '--components'): (*EMBED, '--raster', 'v.tif', '--components', '3'),
@@ -242,14 +240,11 @@ CALLS = {
 }
 #: The same, in these files or folders: the examples that their messages print are taken.
 CALLS_IN = {
-    **{
-        ('swimdiff/datasets/labels/', name): lambda: take_blocks()
-        for name in ('blocks', 'metres', 'seed', 'shares', 'test', 'train', 'val')
-    },
-    **{
-        ('swimdiff/datasets/labels/', name): lambda: take_classes()
-        for name in ('attribute', 'change', 'classes', 'names')
-    },
+    ('swimdiff/datasets/labels/', name): lambda: take_examples_of_labels()
+    for name in (
+        *('attribute', 'blocks', 'change', 'classes', 'metres', 'names'),
+        *('seed', 'shares', 'test', 'train', 'val'),
+    )
 }
 #: What only a longer run shows, and the test that takes the advice from the printed message.
 FOLLOWED_ELSEWHERE = {
@@ -280,6 +275,10 @@ FOLLOWED_ELSEWHERE = {
     'gdal_translate': (
         'tests/datasets/change/test_mask_coding.py',
         'test_whole_geotiffs_are_not_called_damaged_and_the_advice_is_taken',
+    ),
+    'stats and unit of pictures': (
+        'tests/datasets/labels/test_raster_labels.py',
+        'test_pictures_of_8_bits_are_refused_and_the_advice_is_taken',
     ),
     'file_bands': (
         'tests/datasets/rasters/test_raster_choice.py',
@@ -333,16 +332,12 @@ def take_example(call, given):
     call(eval(example, {'dict': dict}))
 
 
-def take_blocks():
+def take_examples_of_labels():
     from swimdiff.datasets.labels.blocks import BlockOptions
-
-    take_example(BlockOptions.from_config, dict(metres=0))
-    BlockOptions.from_config(2000)
-
-
-def take_classes():
     from swimdiff.datasets.labels.classes import ClassTable
 
+    BlockOptions.from_config(2000)
+    take_example(BlockOptions.from_config, dict(metres=0))
     take_example(ClassTable.for_change, dict(attribute='class'))
     take_example(ClassTable.for_cover, dict(attribute='class'))
 

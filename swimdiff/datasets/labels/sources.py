@@ -205,7 +205,8 @@ def check_unit(layer: Layer, unit: str, stats: ProductStats, owner: str) -> None
             raise ConfigError(
                 f'{owner}: unit={unit!r}, but the statistics {stats.name!r} are of {stats.unit!r}. '
                 f'Expected one of {", ".join(map(repr, UNITS))}, or the unit of the statistics; '
-                "with statistics of the files' own unit, say input_statistics='config'."
+                "with statistics of the files' own unit, set input_statistics='config' at the top "
+                'level of the config.'
             )
         return
     height, width = min(_LOOK, layer.grid.height), min(_LOOK, layer.grid.width)
@@ -222,6 +223,6 @@ def check_unit(layer: Layer, unit: str, stats: ProductStats, owner: str) -> None
     raise RasterError(
         f'{layer.path}: its pixels are declared as {unit!r}, but the 98 % quantile in its middle '
         f'is {high:g}, a reflectance of {high / UNITS[unit]:.3g}. Expected {_BRIGHT[0]:g} to '
-        f"{_BRIGHT[1]:g}. {advice}; 8-bit pictures: stats='pictures', unit='picture, 0 to 255', "
-        "input_statistics='config'."
+        f"{_BRIGHT[1]:g}. {advice}; 8-bit pictures: stats='pictures', unit='picture, 0 to 255' in "
+        "the data set, and input_statistics='config' at the top level of the config."
     )
