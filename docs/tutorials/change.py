@@ -92,8 +92,8 @@ def write_date(name: str, pixels: np.ndarray) -> Path:
 # 1. 150 rectangles of 100 to 400 m, turned at random. In each, the ground is replaced by ground of
 #    another place of the scene.
 # 2. The whole image is moved by one pixel, as dates that are not aligned well; multiplied by a gain
-#    that varies over kilometres and by band, from 0.7 to 1.4, as by haze; and gets noise. So pixels that
-#    did not change differ, too.
+#    that varies over kilometres and by band, from 0.7 to 1.4, as by haze; and gets noise. So pixels
+#    that did not change differ, too.
 #
 # What a real pair has and this one does not: seasons, other angles of the sun, shadows, clouds at
 # other places, changes with soft edges, and labels that miss some.
