@@ -1,4 +1,5 @@
 # The main config with the views made in batches on the device instead of on CPU workers.
+# Experimental: not measured on a GPU yet.
 _base_ = [
     './_base_/models/swimdiff_r50.py',
     './_base_/datasets/seco_rgb_device-views.py',
