@@ -7,16 +7,19 @@ import re
 import shutil
 import socket
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 __all__ = [
     'append_line',
     'clean_partials',
     'hold_lock',
+    'open_whole',
     'partial_name',
     'replace_file',
+    'replace_folder',
     'replace_text',
 ]
 
@@ -53,9 +56,40 @@ def replace_file(partial: Path, final: Path) -> None:
 
 def replace_text(path: Path, text: str) -> None:
     """Write a small text file."""
+    with open_whole(path) as file:
+        file.write(text.encode())
+
+
+@contextlib.contextmanager
+def open_whole(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to write that takes its place when the block ends, or never.
+
+    Args:
+        path: Where the file is to be; an older one there stays until then.
+    """
     partial = path.with_name(partial_name(path.name))
-    partial.write_text(text)
-    replace_file(partial, path)
+    try:
+        with open(partial, 'wb', 1 << 20) as file:
+            yield file
+        replace_file(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def replace_folder(partial: Path, final: Path) -> None:
+    """Put a finished folder in the place of another; a second writer of the same is no harm."""
+    for _ in range(8):
+        try:
+            os.rename(partial, final)
+            return
+        except OSError:
+            old = final.with_name(f'.{final.name}.{uuid.uuid4().hex}')
+            try:
+                os.rename(final, old)
+            except FileNotFoundError:
+                continue
+            shutil.rmtree(old, ignore_errors=True)
+    os.rename(partial, final)
 
 
 def _alive(pid: int) -> bool:
@@ -103,25 +137,37 @@ def clean_partials(folder: Path) -> list[Path]:
 
 
 @contextlib.contextmanager
-def hold_lock(path: Path, wait: bool = True) -> Iterator[IO[str] | None]:
+def hold_lock(path: Path, wait: bool | float = True) -> Iterator[IO[str] | None]:
     """Hold a file's lock; a process that dies gives it up.
 
     Args:
         path (Path): The file, made where it is missing.
-        wait (bool): Whether to wait for who holds it. Defaults to True.
+        wait (bool | float): Whether to wait for who holds it, or for how many seconds. Defaults to
+            True.
 
     Yields:
         The open file, which a child process may inherit to hold the lock, too; None where another
-        process has it and ``wait`` is False.
+        process still has it.
+
+    Raises:
+        OSError: The file system has no locks.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open('a+') as file:
+        yield file if _take_lock(file, wait) else None
+
+
+def _take_lock(file: IO[str], wait: bool | float) -> bool:
+    end = time.monotonic() + wait
+    while True:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait is True else fcntl.LOCK_NB))
         except BlockingIOError:
-            yield None
-            return
-        yield file
+            if time.monotonic() >= end:
+                return False
+            time.sleep(0.1)
+        else:
+            return True
 
 
 def append_line(path: Path, line: str) -> None:

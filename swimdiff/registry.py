@@ -22,6 +22,7 @@ __all__ = [
     'MODELS',
     'OPTIMIZERS',
     'OPTIM_WRAPPERS',
+    'SOURCES',
     'STRATEGIES',
     'TASK_UTILS',
     'TRANSFORMS',
@@ -38,6 +39,8 @@ def _child(parent: Registry, *locations: str) -> Registry:
 MODELS = _child(engine.MODELS, 'models')
 DATASETS = _child(engine.DATASETS, 'datasets')
 TRANSFORMS = _child(engine.TRANSFORMS, 'datasets.transforms')
+#: Archives of patches, see :mod:`swimdiff.datasets.index.source`.
+SOURCES = Registry('source of patches', scope='swimdiff', locations=['swimdiff.datasets'])
 #: What stands for a transform of the workers where views are made in batches on the device.
 DEVICE_TRANSFORMS = Registry(
     'device transform', scope='swimdiff', locations=['swimdiff.models.preprocessors.device_views']

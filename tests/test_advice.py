@@ -5,9 +5,11 @@ kind, how it is followed. What a longer run must show (a resumed training, a sca
 test of its own beside its part, named in FOLLOWED_ELSEWHERE.
 """
 
+import configparser
 import dataclasses
 import importlib
 import inspect
+import re
 import shutil
 from collections import defaultdict
 from functools import cache
@@ -19,6 +21,7 @@ from fixtures.advice_table import MESSAGES
 from fixtures.tools import load_tool
 from mmengine.registry import init_default_scope
 
+from swimdiff.errors import ConfigError
 from swimdiff.launch.config_reading import read_config_file
 from swimdiff.registry import DATA_SAMPLERS, DATASETS, HOOKS, LOOPS, MODELS, TASK_UTILS, TRANSFORMS
 
@@ -31,6 +34,11 @@ PACK = ('dataset_converters/pack.py', 'SOURCE', 'PACK')
 STATS = ('dataset_converters/compute_stats.py', 'SOURCE', 'x.json')
 STUDY = ('study.py', 'PLAN')
 PUBLISH = ('model_converters/publish_backbone.py', 'FILE')
+EMBED = ('embed.py', 'FILE', 'SCENES')
+SEARCH = ('search.py', 'TABLE')
+LIKE = (*SEARCH, '--like', '12.9', '52.4')
+MAP = ('predict.py', 'landcover', 'CONFIG', 'CHECKPOINT', 'scene.tif', '--out', 'map.tif')
+MANY = ('predict.py', 'landcover', 'CONFIG', 'CHECKPOINT', '--list', 'scenes.csv')
 
 #: Flags: the tool that takes them, what is written before the flag, and what behind it.
 FLAGS = {
@@ -40,6 +48,7 @@ FLAGS = {
     '--archives': (*GET, '--archives', 'DIR'),
     '--auto-scale-lr': (*TRAIN, '--auto-scale-lr'),
     '--cfg-options': (*TRAIN, '--cfg-options', 'a.b=1'),
+    '--checkpoint': (*SEARCH, '--picture', 'FILE', '--checkpoint', 'FILE'),
     '--codec': (*PACK, '--codec', 'raw'),
     '--data-root': ('probe.py', 'FILE', '--data-root', 'DIR'),
     '--dataset': ('probe.py', 'FILE', '--data-root', 'DIR', '--dataset', 'pictures'),
@@ -60,7 +69,6 @@ FLAGS = {
     '--shares': ('probe.py', 'FILE', '--data-root', 'DIR', '--shares', 'train=0.6', 'test=0.4'),
     '--show-dir': (*TEST, '--show-dir', 'DIR'),
     '--split-dir': ('probe.py', 'FILE', '--data-root', 'DIR', '--split-dir', 'DIR'),
-    '--stretch': (*PACK, '--stretch', 'seco'),
     '--threads': (*STUDY, '--threads', '2'),
     '--timeout': (*GET, '--timeout', '60'),
     '--to': (*GET, '--to', 'DIR'),
@@ -71,18 +79,45 @@ FLAGS = {
     '--work-dir': (*TRAIN, '--work-dir', 'DIR'),
     '--workers': (*PACK, '--workers', '1'),
 }
-#: A flag of two tools: in these files another one is meant.
+#: A flag of two tools: in these files or folders another one is meant.
 FLAGS_IN = {
     ('swimdiff/weights/converters/graphs.py', '--bands'): (*PUBLISH, '--bands', 'B04'),
     ('swimdiff/evaluation/band_statistics.py', '--bands'): (*STATS, '--bands', 'B04'),
-    ('swimdiff/datasets/packs/builder.py', '--bands'): (*PACK, '--bands', 'B04'),
-    ('swimdiff/datasets/packs/source.py', '--bands'): (*PACK, '--bands', 'B04'),
+    ('swimdiff/datasets/packs/', '--bands'): (*PACK, '--bands', 'B04'),
+    ('swimdiff/inference/', '--bands'): (*MAP, '--bands', 'B02', 'B03'),
+    ('swimdiff/inference/', '--bounds'): (*MAP, '--bounds', '0', '0', '10', '10'),
+    ('swimdiff/inference/', '--cloud-mask'): (*MAP, '--cloud-mask', 'scl.tif'),
+    ('swimdiff/inference/', '--cloud-values'): (*MAP, '--cloud-values', '3', '8'),
+    ('swimdiff/inference/', '--grid'): (*MAP, '--grid', 'scene.tif'),
+    ('swimdiff/inference/', '--list'): MANY,
+    ('swimdiff/inference/', '--minimum-area'): (*MAP, '--minimum-area', '400'),
+    ('swimdiff/inference/', '--out'): MAP,
+    ('swimdiff/inference/', '--overwrite'): (*MAP, '--overwrite'),
+    ('swimdiff/inference/', '--picture-bands'): (*MAP, '--picture-bands', 'B04', 'B03', 'B02'),
+    ('swimdiff/inference/', '--ray'): (*MANY, '--ray', 'auto'),
+    ('swimdiff/inference/', '--ray-cpus'): (*MANY, '--ray', '--ray-cpus', '1'),
+    ('swimdiff/inference/', '--ray-gpus'): (*MANY, '--ray', '--ray-gpus', '0'),
+    ('swimdiff/inference/', '--retry-failed'): (*MANY, '--retry-failed'),
+    ('swimdiff/inference/', '--shard'): (*MANY, '--shard', '0/4'),
+    ('swimdiff/inference/', '--unit'): (*MAP, '--unit', 'reflectance x 255'),
+    ('swimdiff/inference/embedding/', '--crs'): (*EMBED, '--crs', 'scene'),
+    ('swimdiff/inference/embedding/', '--like'): LIKE,
+    ('swimdiff/inference/embedding/', '--out'): (*EMBED, '--out', 'other.parquet'),
+    ('swimdiff/inference/embedding/', '--overwrite'): (*EMBED, '--overwrite'),
+    ('swimdiff/inference/embedding/', '--patch'): (*EMBED, '--patch', '32'),
+    ('swimdiff/inference/embedding/', '--root'): (*LIKE, '--root', 'FOLDER'),
+    ('swimdiff/inference/embedding/', '--unit'): (*EMBED, '--unit', 'reflectance x 255'),
+    ('tools/embed.py', '--clusters'): (*EMBED, '--clusters', '4'),
+    ('tools/embed.py', '--components'): (*EMBED, '--raster', 'v.tif', '--components', '3'),
+    ('tools/embed.py', '--map'): (*EMBED, '--clusters', '4', '--map', 'm.tif'),
+    ('tools/embed.py', '--raster'): (*EMBED, '--raster', 'v.tif'),
 }
 #: Flags of programs that are not ours.
-FOREIGN = {'--no-build-isolation', '--no-deps', '--version'}
+FOREIGN = {'--head', '--no-build-isolation', '--no-deps', '--version'}
 
 SCENES = 'datasets.archives.scene_patches:ScenePatches'
 RASTERS = 'datasets.rasters.options:RasterOptions'
+LABELS = 'datasets.labels.raster_windows:RasterWindows'
 BRANCH = 'models.diffusion.diffusion_branch:DiffusionBranch'
 #: Options: the component that takes them (module:name), or the config that has such a place.
 OPTIONS = {
@@ -94,7 +129,7 @@ OPTIONS = {
     'batch_size': CHANGE + ' train_dataloader',
     'cities': 'datasets.change.oscd:OSCD',
     'clouds': RASTERS,
-    'codec': 'datasets.packs.plan:PackOptions',
+    'codec': 'datasets.packs.builder:PackOptions',
     'covered': 'datasets.classification.bigearthnet:BigEarthNet',
     'data_preprocessor': SECO,
     'data_root': 'datasets.change.pairs:ChangePairs',
@@ -135,6 +170,28 @@ OPTIONS = {
     'views_from': SCENES,
     'windows': RASTERS,
     'zeros_are_nodata': RASTERS,
+}
+#: An option of two components: in these files or folders another one is meant.
+OPTIONS_IN = {
+    ('swimdiff/apis/backbones.py', 'bands'): 'apis.backbones:embed',
+    ('swimdiff/datasets/labels/', 'file_bands'): LABELS,
+    ('swimdiff/datasets/labels/', 'input_statistics'): '_base_/datasets/raster_labels.py',
+    ('swimdiff/datasets/labels/', 'layer'): LABELS,
+    ('swimdiff/datasets/labels/', 'mask_values'): 'datasets.labels.raster_pairs:RasterPairs',
+    ('swimdiff/datasets/labels/', 'split'): LABELS,
+    ('swimdiff/datasets/labels/', 'stats'): LABELS,
+    ('swimdiff/datasets/labels/', 'tile'): LABELS,
+    ('swimdiff/datasets/labels/', 'unit'): LABELS,
+    ('swimdiff/engine/evaluation/change_threshold_hook.py', 'preset'): (
+        'evaluation.change_metric:ChangeMetric'
+    ),
+    ('swimdiff/inference/arrays.py', 'bands'): 'inference.arrays:open_array',
+    ('swimdiff/inference/arrays.py', 'unit'): 'inference.arrays:open_array',
+    ('swimdiff/inference/mapping.py', 'overwrite'): 'inference.map_job:MapJob',
+    ('swimdiff/inference/opening.py', 'bands'): 'inference.map_job:MapJob',
+    ('swimdiff/inference/predictor.py', 'bands'): CHANGE + ' data_preprocessor',
+    ('swimdiff/inference/predictor.py', 'data_preprocessor'): CHANGE,
+    ('swimdiff/inference/predictor.py', 'stats'): CHANGE + ' data_preprocessor',
 }
 
 
@@ -181,6 +238,14 @@ CALLS = {
     ),
     'optim_wrapper.clip_grad': lambda: merge_option(SECO, 'optim_wrapper.clip_grad', None),
 }
+#: The same, in these files or folders: the examples that their messages print are taken.
+CALLS_IN = {
+    ('swimdiff/datasets/labels/', name): lambda: take_examples_of_labels()
+    for name in (
+        *('attribute', 'blocks', 'change', 'classes', 'metres', 'names'),
+        *('seed', 'shares', 'test', 'train', 'val'),
+    )
+}
 #: What only a longer run shows, and the test that takes the advice from the printed message.
 FOLLOWED_ELSEWHERE = {
     '--resume after Ctrl-C': (
@@ -210,6 +275,10 @@ FOLLOWED_ELSEWHERE = {
     'gdal_translate': (
         'tests/datasets/change/test_mask_coding.py',
         'test_whole_geotiffs_are_not_called_damaged_and_the_advice_is_taken',
+    ),
+    'stats and unit of pictures': (
+        'tests/datasets/labels/test_raster_labels.py',
+        'test_pictures_of_8_bits_are_refused_and_the_advice_is_taken',
     ),
     'file_bands': (
         'tests/datasets/rasters/test_raster_choice.py',
@@ -255,6 +324,24 @@ def describe_clouds():
     assert options.clouds.file == '{stem}_clouds.tif'
 
 
+def take_example(call, given):
+    """Give what a message refuses, and then the example that it prints."""
+    with pytest.raises(ConfigError) as refused:
+        call(given)
+    example = re.search(r'=(dict\(.*\))\.$', str(refused.value))[1]
+    call(eval(example, {'dict': dict}))
+
+
+def take_examples_of_labels():
+    from swimdiff.datasets.labels.blocks import BlockOptions
+    from swimdiff.datasets.labels.classes import ClassTable
+
+    BlockOptions.from_config(2000)
+    take_example(BlockOptions.from_config, dict(metres=0))
+    take_example(ClassTable.for_change, dict(attribute='class'))
+    take_example(ClassTable.for_cover, dict(attribute='class'))
+
+
 def merge_option(config, key, value):
     cfg = read_config_file(config)
     cfg.merge_from_dict({key: value})
@@ -262,6 +349,13 @@ def merge_option(config, key, value):
     for part in key.split('.'):
         place = place[part]
     assert place == value
+
+
+@cache
+def read_extras():
+    described = configparser.ConfigParser()
+    described.read(ROOT / 'setup.cfg')
+    return set(described['options.extras_require'])
 
 
 @cache
@@ -290,11 +384,17 @@ def follow_option(name, place):
         found = found[part]
 
 
+def choose(table, file, advice):
+    """Return the entry of a file, or of the innermost folder that it lies in; None without one."""
+    places = [place for place, name in table if name == advice and file.startswith(place)]
+    return table[max(places, key=len), advice] if places else None
+
+
 def follow(file, advice):
     """Follow one advice; KeyError where nobody has said how."""
     if advice.startswith('--'):
         if advice not in FOREIGN:
-            follow_flag(FLAGS_IN.get((file, advice)) or FLAGS[advice])
+            follow_flag(choose(FLAGS_IN, file, advice) or FLAGS[advice])
     elif advice.startswith('type='):
         name = advice.split('=')[1].strip('\'"')
         registries = (DATASETS, MODELS, HOOKS, DATA_SAMPLERS, LOOPS, TASK_UTILS, TRANSFORMS)
@@ -305,10 +405,22 @@ def follow(file, advice):
         assert find_spec(advice.split()[-1]) is not None
     elif advice.startswith(('pip install', 'gdal')):
         assert shutil.which(advice.split()[0]) or advice.startswith('gdal')
-    elif advice.removesuffix('=') in CALLS:
-        CALLS[advice.removesuffix('=')]()
-    elif advice.removesuffix('=') not in OF_OTHERS:
-        follow_option(advice.removesuffix('='), OPTIONS[advice.removesuffix('=')])
+        if '[' in advice:  # quoted, as a shell may take the brackets for a pattern
+            extra = re.fullmatch(r"pip install 'swimdiff\[(\w+)\]'", advice)
+            assert extra, f'{file}: {advice}'
+            assert extra[1] in read_extras()
+    else:
+        follow_named(file, advice.removesuffix('='))
+
+
+def follow_named(file, name):
+    """Follow the advice of an option: what is meant in the file comes first."""
+    if place := choose(OPTIONS_IN, file, name):
+        follow_option(name, place)
+    elif call := choose(CALLS_IN, file, name) or CALLS.get(name):
+        call()
+    elif name not in OF_OTHERS:
+        follow_option(name, OPTIONS[name])
 
 
 @pytest.mark.usefixtures('_registered')

@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 
 from swimdiff.bands import declare_bands
-from swimdiff.datasets.rasters.options import RasterOptions
+from swimdiff.datasets.rasters import RasterOptions
 from swimdiff.errors import SwiMDiffError
 from swimdiff.inference.embedding import (
     Clusters,

@@ -3,6 +3,9 @@ r"""Write a map of whole rasters as a Cloud-Optimised GeoTIFF: of change, or of 
 An input is a raster with all bands, or a folder with one file per band (a Sentinel-2 product too);
 or an address of a raster (https://..., s3://...), or a STAC item (NAME.json).
 
+Exit codes: 0 all is done; 1 an error, or a scene of a list has failed; 2 a wrong command line; 75 a
+list was stopped by a signal, the same command goes on; 130 one map was stopped.
+
 Examples:
     python tools/predict.py change CONFIG CHECKPOINT before.tif after.tif --out change.tif
     python tools/predict.py landcover CONFIG CHECKPOINT scene.tif --out cover.tif
@@ -14,9 +17,6 @@ Examples:
         --polygons gpkg --minimum-area 400 --quicklook --page
     python tools/predict.py change CONFIG CHECKPOINT --list scenes.csv --out maps --shard 0/4
     python tools/predict.py landcover CONFIG CHECKPOINT --list scenes.csv --out maps --ray auto
-
-Exit codes: 0 all is done; 1 an error, or a scene of a list has failed; 2 a wrong command line; 75 a
-list was stopped by a signal, the same command goes on; 130 one map was stopped.
 """
 
 import argparse

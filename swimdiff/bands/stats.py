@@ -1,7 +1,6 @@
 """Stretch and standardisation of a product: in code, in a config or in a file."""
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from swimdiff.bands.names import Band, canonical, canonical_bands, declare_bands
 from swimdiff.errors import BandError
+from swimdiff.files import replace_text
 
 __all__ = [
     'ProductStats',
@@ -157,6 +157,4 @@ def stats_to_mapping(stats: ProductStats, bands: Iterable[str]) -> dict[str, Any
 def stats_to_json(path: str | Path, content: Mapping[str, Any]) -> None:
     """Write statistics atomically, after a look whether they can be read back."""
     stats_from_mapping(content, str(path))
-    partial = Path(path).with_name(f'.{Path(path).name}.{os.getpid()}')
-    partial.write_text(json.dumps(content, indent=1))
-    os.replace(partial, path)
+    replace_text(Path(path), json.dumps(content, indent=1))

@@ -1,17 +1,18 @@
-"""Data sets, scene definitions and transforms; only :mod:`.gdal_access` imports osgeo."""
+"""Data sets, scene definitions and transforms; only the folder ``geo`` imports osgeo."""
 
-from swimdiff.datasets.archives.picture_scenes import PictureScenes
-from swimdiff.datasets.archives.raster_scenes import RasterScenes
-from swimdiff.datasets.archives.scenes import (
+from swimdiff.datasets.archives import (
+    SEN12MS,
+    SSL4EO,
     BlockScene,
     DistanceScene,
     FileScene,
     LocationScene,
+    PictureScenes,
+    RasterScenes,
+    SeCo,
+    SEN12MSScene,
     TileScene,
 )
-from swimdiff.datasets.archives.seco import SeCo
-from swimdiff.datasets.archives.sen12ms import SEN12MS, SEN12MSScene
-from swimdiff.datasets.archives.ssl4eo import SSL4EO
 from swimdiff.datasets.change import LEVIRCD, OSCD, ChangePairs
 from swimdiff.datasets.classification import (
     BigEarthNet,

@@ -5,7 +5,6 @@ that wait to be moved, and a note of the checksums of each archive that is in pl
 made again after a stop of any kind, goes on from there.
 """
 
-import fcntl
 import json
 import math
 import os
@@ -22,7 +21,7 @@ from swimdiff.downloads.fetching import FetchOptions, check_space, check_sum, fe
 from swimdiff.downloads.table import RemoteArchive, RemoteDataset, get_dataset
 from swimdiff.downloads.unpacking import find_conflicts, move_entries, unpack_archive
 from swimdiff.errors import ConfigError, DownloadError
-from swimdiff.files import replace_text
+from swimdiff.files import hold_lock, replace_text
 
 __all__ = ['Plan', 'describe_size', 'download_dataset', 'plan_download']
 
@@ -148,14 +147,12 @@ def download_dataset(
 
 @contextmanager
 def _locked(work: Path) -> Iterator[None]:
-    with (work / 'lock').open('w') as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with hold_lock(work / 'lock', wait=False) as file:
+        if file is None:
             raise DownloadError(
                 f'{work.parent}: another process is downloading into this folder. Wait for it, '
                 'or name another folder (--to).'
-            ) from None
+            )
         yield
 
 

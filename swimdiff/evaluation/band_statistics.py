@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from swimdiff.datasets.index.planes import stack_planes, stretch_table
+from swimdiff.datasets.index import stack_planes, stretch_table
 from swimdiff.errors import ConfigError, DataError
 
 __all__ = ['BandHistogram']

@@ -1,9 +1,7 @@
 """Features of whole data sets, extracted once: from a network, or from the image alone."""
 
 import hashlib
-import os
 import sys
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.dataset import BaseDataset
-from mmengine.utils import ProgressBar
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from swimdiff.files import open_whole
 from swimdiff.models.preprocessors.multi_band_preprocessor import MultiBandPreprocessor
 from swimdiff.models.selfsup.utils import run_unmasked
+from swimdiff.progress import track
 
 __all__ = ['FeatureBank', 'NetworkFeatures', 'image_statistics', 'targets_of']
 
@@ -143,24 +142,17 @@ class FeatureBank:
         if not self.quiet:
             part = dataset.metainfo.get('split', '').rsplit('/', 1)[-1]
             print(f'{self.title}: {len(new)} images of {part}', file=sys.stderr)
-        bar = None if self.quiet else ProgressBar(len(new), bar_width=30, file=sys.stderr)
+        batches = loader if self.quiet else track(loader, len(loader), self.title)
         done = 0
-        for images in loader:
-            rows = self.extract(images).cpu().numpy()
-            for row in rows:
+        for images in batches:
+            for row in self.extract(images).cpu().numpy():
                 self._rows[paths[new[done]]] = row
                 done += 1
-            if bar is not None:
-                bar.update(len(rows))
-        if bar is not None:
-            print(file=sys.stderr)
 
     def _save(self) -> None:
         if self.cache is None:
             return
         self.cache.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.cache.with_name(f'.{uuid.uuid4().hex}.npz')
-        np.savez(
-            partial, paths=np.array(list(self._rows)), features=np.stack(list(self._rows.values()))
-        )
-        os.replace(partial, self.cache)
+        paths, features = np.array(list(self._rows)), np.stack(list(self._rows.values()))
+        with open_whole(self.cache) as file:
+            np.savez(file, paths=paths, features=features)

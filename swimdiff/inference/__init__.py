@@ -2,8 +2,9 @@
 
 Layers of the maps, from the bottom: ``windows`` and ``blending`` (pixels only), ``grid``,
 ``opening`` and ``inputs`` (rasters in), ``writer`` (rasters out), ``predictor`` (the model),
-``pipeline`` and ``mapping`` (all together). Beside them are
-``products`` (what is made of a written map), ``jobs`` (many maps) and ``embedding``.
+``pipeline`` and ``mapping`` (all together). Embeddings are in ``embedding``; what is
+made of maps in ``products``, lists of scenes in ``jobs``, inputs on servers in ``remote``;
+``making`` puts these together.
 """
 
 from swimdiff.inference.map_job import MapJob, MapResult, Seams

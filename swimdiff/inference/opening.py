@@ -13,7 +13,7 @@ from swimdiff.bands.units import UNITS, convert_pixels
 from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules, open_raster, raster_failure
 from swimdiff.datasets.geo.network import call_again
 from swimdiff.datasets.index.planes import stretch_table
-from swimdiff.datasets.rasters.files import BandNames, FoundScene, find_scenes
+from swimdiff.datasets.rasters.files import BandNames, FoundScene, RasterTree, find_scenes
 from swimdiff.datasets.rasters.opening import SceneRasters, open_scene
 from swimdiff.datasets.rasters.options import RasterOptions
 from swimdiff.errors import BandError, LayoutError, RasterError
@@ -88,12 +88,12 @@ def open_date(
     root, found = _find_files(Path(path).expanduser(), names, options)
     if not found.bands and given is None:
         _check_descriptions(root / found.path, bands)
-    scene = open_scene(root, found, bands, names, options)
+    scene = open_scene(RasterTree(root, names, options), found, bands)
     date = OpenedDate(path, root, scene, tuple(bands), _settle_unit(path, scene, stats, unit))
     # The 1000 that newer Sentinel-2 products add to their numbers are taken off only here.
     if date.unit == 'reflectance x 10000' and not scene.offset:
         options = RasterOptions(file_bands=given, unit=date.unit)
-        scene = open_scene(root, found, bands, names, options, whole=False)
+        scene = open_scene(RasterTree(root, names, options), found, bands, whole=False)
         date = OpenedDate(path, root, scene, tuple(bands), date.unit)
     if date.unit is not None and scene.dtype != 'uint8':
         _check_values(date, is_declared=unit is not None)
@@ -104,7 +104,7 @@ def _find_files(path: Path, names: BandNames, options: RasterOptions) -> tuple[P
     """Return the folder that files are relative to, and the scene in it."""
     if not path.is_dir():
         return path.parent, FoundScene(path.name, '', path.stem)
-    scenes = [scene for scene in find_scenes(path, names, options) if not scene.beside]
+    scenes = [scene for scene in find_scenes(RasterTree(path, names, options)) if not scene.beside]
     if len(scenes) == 1:
         return path, scenes[0]
     listed = ', '.join(scene.path for scene in scenes[:4]) or 'no raster'

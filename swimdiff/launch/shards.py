@@ -1,4 +1,4 @@
-"""Shares of a list of work: which of N processes does what, told by whoever started them."""
+"""Shares of a list of work: which of N processes does what, by the variables of schedulers."""
 
 import os
 import re

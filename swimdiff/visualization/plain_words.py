@@ -39,11 +39,16 @@ def explain_losses(losses: dict[str, np.ndarray], filling: int) -> list[Remark]:
         loss_contrast='The contrastive loss (can a view be told from other places?)',
         loss_diffusion='The diffusion loss (how wrong is the restored image?)',
     )
+    steps = losses['step']
+    # A logged value is a mean over the steps since the one before.
+    interval = int(steps[-1] - steps[-2]) if len(steps) > 1 else 1
     remarks = []
     for name, what in names.items():
         if name not in losses:
             continue
-        values = losses[name][losses['step'] > filling] if name == 'loss_contrast' else losses[name]
+        values = losses[name]
+        if name == 'loss_contrast':
+            values = values[steps - interval >= filling]
         if len(values) < 2:
             continue
         part = max(1, len(values) // 5)

@@ -26,7 +26,7 @@ def pixels(root, band):
     """Every pixel of a band, read by the data set one by one, before resampling."""
     dataset = SSL4EO(str(root), bands=[band])
     rows = range(len(dataset.index))
-    return np.stack([dataset.source.read(dataset.index, [row], [band])[0][0] for row in rows])
+    return np.stack([dataset.source.read([row], [band])[0][0] for row in rows])
 
 
 def run(root, out, *more):

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from matplotlib.text import Text
 
 from swimdiff.errors import DataError
 from swimdiff.registry import MODELS
@@ -99,8 +100,14 @@ def test_little_noise_is_little_change_and_the_same_seed_the_same_noise(model):
 def test_the_picture_is_drawn(model, tmp_path):
     losses = {'step': np.arange(3), 'loss_contrast': np.ones(3), 'loss_diffusion': np.ones(3)}
     images = [torch.randint(256, (4, 130, 130), dtype=torch.uint8) for _ in range(3)]
-    figure = pretraining_figure(losses, model, images, BANDS, filling=1, rows=2, neighbours=3)
+    figure, remarks = pretraining_figure(
+        losses, model, images, BANDS, filling=1, rows=2, neighbours=3
+    )
     titles = [axis.get_title() for axis in figure.axes]
     assert sum(title.startswith('query') for title in titles) == 2
     assert sum(title.startswith('t = ') for title in titles) == 5
     figure.savefig(tmp_path / 'picture.png')
+    # Of the diffusion loss (the other has one value after the filling), the strip, the neighbours.
+    assert len(remarks) == 3
+    written = {text.get_text() for text in figure.findobj(Text)}
+    assert written >= {str(remark) for remark in remarks}

@@ -9,10 +9,8 @@ import numpy as np
 
 from swimdiff.bands import SECO_BANDS
 from swimdiff.datasets import SeCo
-from swimdiff.datasets.index.patch_index import PatchIndex, Strings
-from swimdiff.datasets.packs.builder import make_pack
-from swimdiff.datasets.packs.plan import PackOptions
-from swimdiff.datasets.packs.source import PackSource
+from swimdiff.datasets.index import PatchIndex, Strings
+from swimdiff.datasets.packs import PackOptions, PackSource, make_pack
 
 __all__ = ['ALL', 'FORMATS', 'RGB', 'Reader', 'Records']
 
@@ -37,7 +35,7 @@ class Records:
         dataset.full_init()
         self.dataset, self.count = dataset, count
         real = range(len(dataset))
-        self.real = [dataset.source.read(dataset.index, [row], SECO_BANDS)[0] for row in real]
+        self.real = [dataset.source.read([row], SECO_BANDS)[0] for row in real]
         self.shapes = [plane.shape for plane in self.real[0]]
         for band, (side, _) in enumerate(self.shapes):
             GROUPS[side].append(band)
@@ -65,24 +63,23 @@ class Records:
 
 def _write_pack(records: Records, folder: Path) -> None:
     """Our own pack of the rolled patches: the archive's reader is replaced."""
-    dataset = records.dataset
-    source, index = dataset.source, dataset.index
+    source = records.dataset.source
+    index = source.index
     wanted = records.count
     copies = -(-wanted // len(index))
     names = [f'{i:06d}' for i in range(copies * len(index))][:wanted]
-    dataset.index = PatchIndex(
+    source.index = PatchIndex(
         locations=Strings.of(names),
         paths=Strings.of(f'{name}/20200101T000000' for name in names),
         first=np.arange(wanted + 1),
     )
-    source.read = lambda _, rows, bands: [records[row] for row in rows]
-    make_pack(dataset, folder / 'pack', PackOptions())
+    source.read = lambda rows, bands: [records[row] for row in rows]
+    make_pack(source, 'SeCo', folder / 'pack', PackOptions())
 
 
 def _open_pack(records: Records, folder: Path) -> Reader:
     source = PackSource(folder / 'pack')
-    index = source.build()
-    return lambda i, bands: source.read(index, [i], [SECO_BANDS[b] for b in bands])[0]
+    return lambda i, bands: source.read([i], [SECO_BANDS[b] for b in bands])[0]
 
 
 def _write_npy(records: Records, folder: Path) -> None:

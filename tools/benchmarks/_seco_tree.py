@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from swimdiff.bands import SECO_BANDS, SENTINEL2, seco_stem
-from swimdiff.datasets.archives.sample_scene import find_sample_scene
-from swimdiff.datasets.geo.access import gdal_modules
+from swimdiff.datasets.archives import find_sample_scene
+from swimdiff.datasets.geo import gdal_modules
 
 __all__ = ['write_sample_tree']
 

@@ -32,7 +32,7 @@ from mmengine.registry import init_default_scope
 
 from swimdiff.bands import RGB, SECO_BANDS, SENTINEL2, seco_stem
 from swimdiff.datasets import SeCo
-from swimdiff.datasets.packs.codecs import decode_jpeg, own_strips
+from swimdiff.datasets.packs import decode_jpeg, own_strips
 from swimdiff.launch.paths import config_root, find_tool
 
 Reader = Callable[[int], Any]

@@ -17,9 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from swimdiff.datasets.geo.raster import read_channels
-from swimdiff.datasets.packs.codecs import decode_jpeg, encode_jpeg
-from swimdiff.datasets.packs.format import checksum
+from swimdiff.datasets.geo import read_channels
+from swimdiff.datasets.packs import checksum, decode_jpeg, encode_jpeg
 
 Codec = tuple[Callable[[bytes], bytes], Callable[[bytes], Any]]
 

@@ -25,11 +25,14 @@ import time
 from mmengine.config import DictAction
 
 from swimdiff.apis.archives import open_archive
-from swimdiff.datasets.packs.builder import make_pack
-from swimdiff.datasets.packs.format import CODECS, read_manifest
-from swimdiff.datasets.packs.plan import PackOptions
-from swimdiff.datasets.packs.source import PackSource, is_pack
-from swimdiff.datasets.packs.verify import verify_pack
+from swimdiff.datasets.packs import (
+    CODECS,
+    PackOptions,
+    PackSource,
+    is_pack,
+    make_pack,
+    verify_pack,
+)
 from swimdiff.errors import DatasetNotFoundError, SwiMDiffError
 from swimdiff.launch.command_line import CommandParser
 
@@ -68,9 +71,6 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument('--bands', nargs='+', help='bands to pack (all)')
     parser.add_argument(
-        '--stretch', metavar='STATS', help='stretch to uint8 by statistics: a name or .json file'
-    )
-    parser.add_argument(
         '--codec',
         choices=CODECS,
         default='raw',
@@ -90,23 +90,19 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 def pack(args: argparse.Namespace) -> int:
     """Make a pack, and say what was made."""
     start = time.monotonic()
-    kind = args.type
-    if kind is None and is_pack(args.source):
-        kind = read_manifest(args.source).kind
     described = dict(args.dataset_options or {})
     if args.max_unreadable:
         described.setdefault('max_unreadable', args.max_unreadable)
     # The bands matter here as well: scenes are cut and judged by those that are wanted.
-    dataset = open_archive(args.source, kind, args.bands, described)
+    dataset = open_archive(args.source, args.type, args.bands, described)
     options = PackOptions(
         bands=args.bands,
-        stretch=args.stretch,
         codec=args.codec,
         shard_bytes=args.shard_size,
         workers=args.workers,
         max_unreadable=args.max_unreadable,
     )
-    made = make_pack(dataset, args.target, options)
+    made = make_pack(dataset.source, type(dataset).__name__, args.target, options)
     for message in made.unreadable:
         print(f'left out: {message}', file=sys.stderr)
     left = f', {len(made.unreadable)} left out' if made.unreadable else ''

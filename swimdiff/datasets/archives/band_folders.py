@@ -1,4 +1,4 @@
-"""Archives of a folder a location, a folder a date and a file a band: SeCo and SSL4EO-S12."""
+"""Archives of one folder per location, one per date and one file per band: SeCo, SSL4EO-S12."""
 
 import os
 from collections.abc import Sequence
@@ -10,10 +10,8 @@ import numpy as np
 
 from swimdiff.bands import SENTINEL2, seco_stem
 from swimdiff.datasets.archives.location_layout import LocationLayout
-from swimdiff.datasets.geo.access import require_gdal
-from swimdiff.datasets.geo.raster import read_planes
-from swimdiff.datasets.index.patch_index import PatchIndex, Strings
-from swimdiff.datasets.index.source import PatchSource
+from swimdiff.datasets.geo import read_planes, require_gdal
+from swimdiff.datasets.index import PatchIndex, PatchSource, Strings
 from swimdiff.errors import LayoutError
 from swimdiff.progress import track
 
@@ -21,6 +19,9 @@ __all__ = ['BandFolders', 'Pixels']
 
 #: Listing folders waits for the disk, most of all for one behind a network.
 _THREADS = 16
+
+#: Side of the 10 m bands in pixels, as released.
+SIDE = 264
 
 _OTHER_SIZE = (
     'Use the files as released, or set the side of the 10 m bands in pixels: patch_size=...'
@@ -43,13 +44,14 @@ class Pixels:
 
 
 class BandFolders(PatchSource):
-    """A tree of locations, dates and one file a band, at the band's own size.
+    """A tree of locations, dates and one file per band, at the band's own size.
 
     Args:
         data_root: Folder with the location folders, or the folder above it.
         layout: How its folders are named.
         pixels: What its files hold.
-        patch_size: Side of the 10 m bands in pixels; 20 m and 60 m bands have a half and a sixth.
+        patch_size: Side of the 10 m bands in pixels, 264 by default; 20 m and 60 m bands have a
+            half and a sixth.
 
     Raises:
         DatasetNotFoundError: ``data_root`` is not there.
@@ -58,16 +60,22 @@ class BandFolders(PatchSource):
     """
 
     def __init__(
-        self, data_root: str, layout: LocationLayout, pixels: Pixels, patch_size: int = 264
+        self, data_root: str, layout: LocationLayout, pixels: Pixels, patch_size: int | None = None
     ) -> None:
         self.layout = layout
         self.bands, self.dtype, self.unit = pixels.bands, pixels.dtype, pixels.unit
         self.root = layout.find_root(data_root)
-        self.patch_size = patch_size
+        self.patch_size = SIDE if patch_size is None else patch_size
         require_gdal()
 
+    @classmethod
+    def list_packed_options(cls, **options: Any) -> dict[str, Any]:
+        """Return the size of the patches, where one is given."""
+        size = options.get('patch_size')
+        return {} if size is None else dict(patch_size=size)
+
     def key(self) -> dict[str, Any]:
-        """The layout alone: nothing else decides what the tree holds."""
+        """Return the layout alone: nothing else decides what the tree holds."""
         return dict(layout=self.layout.name)
 
     def build(self) -> PatchIndex:
@@ -101,11 +109,10 @@ class BandFolders(PatchSource):
         except LayoutError as error:
             return stamp, (), str(error)
 
-    def read(
-        self, index: PatchIndex, rows: Sequence[int], bands: Sequence[str]
-    ) -> list[list[np.ndarray]]:
-        """Planes of some rows, each at the size of its band."""
-        return [self._read(os.path.join(self.root, index.paths[row]), bands) for row in rows]
+    def read(self, rows: Sequence[int], bands: Sequence[str]) -> list[list[np.ndarray]]:
+        """Read planes of some rows, each at the size of its band."""
+        paths = self.index.paths
+        return [self._read(os.path.join(self.root, paths[row]), bands) for row in rows]
 
     def _read(self, folder: str, bands: Sequence[str]) -> list[np.ndarray]:
         sides = [self.patch_size * 10 // SENTINEL2[band].resolution_m for band in bands]
@@ -117,7 +124,7 @@ class BandFolders(PatchSource):
             present = sorted(os.listdir(folder)) if os.path.isdir(folder) else 'no such folder'
             raise LayoutError(f'{error} The product folder {folder} holds: {present}.') from error
 
-    def rasters(self, index: PatchIndex, row: int, bands: Sequence[str]) -> list[str]:
-        """One file a band."""
-        folder = self.path(index, row)
+    def rasters(self, row: int, bands: Sequence[str]) -> list[str]:
+        """Return one file per band."""
+        folder = self.path(row)
         return [os.path.join(folder, f'{seco_stem(band)}.tif') for band in bands]

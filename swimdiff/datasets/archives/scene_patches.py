@@ -2,8 +2,7 @@
 
 import copy
 import logging
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +10,15 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from swimdiff.bands import get_stats
-from swimdiff.bands.units import UNITS
-from swimdiff.datasets.index.cache import cache_folder, cached_array, cached_index, digest
-from swimdiff.datasets.index.planes import stretch_table
-from swimdiff.datasets.index.skipping import SkipCounter
-from swimdiff.datasets.index.source import LocationSamples, PatchSource
-from swimdiff.datasets.index.unit_check import check_archive
-from swimdiff.datasets.packs.source import PackSource, is_pack
+from swimdiff.datasets.index import (
+    LocationSamples,
+    Patch,
+    PatchIndex,
+    SkipCounter,
+    check_unit,
+    digest,
+)
+from swimdiff.datasets.packs import open_source
 from swimdiff.errors import ConfigError, LayoutError, RasterError, readable
 from swimdiff.randomness import sample_randomness
 from swimdiff.registry import TASK_UTILS, TRANSFORMS
@@ -34,14 +35,14 @@ _CHOICES = {
 class ScenePatches(BaseDataset):
     """Patches of one archive, raw or packed.
 
-    An item carries ``img_path`` (or two for two dates), ``band_names``, ``location``, ``date`` and
-    ``scene_id``, and for the loading transform ``source``, ``index``, ``rows`` and ``tables``.
-    Nothing is kept a sample: the index is mapped from a file, so a million samples open at once
+    An item carries ``img_path`` (or two for two dates), ``band_names``, ``location``, ``date``,
+    ``scene_id`` and ``sample_idx``, and ``patch``, which the loading transform reads and removes.
+    Nothing is kept per sample: the index is mapped from a file, so a million samples open at once
     and workers share the memory.
 
     Args:
         data_root: The archive, or a pack made of it by ``tools/dataset_converters/pack.py``.
-        source: Opens the archive; not called for a pack.
+        source: Config of the archive's source, a component in ``SOURCES``, without ``data_root``.
         bands: Bands by name, in the order of the channels; all by default.
         samples: ``dates``: every date is a sample. ``locations``: every location is one, its
             dates drawn anew at each access.
@@ -56,8 +57,6 @@ class ScenePatches(BaseDataset):
             scenes that cannot be used, and of locations without dates or, where the scene needs
             it, a place; 0 raises at the first.
         index_cache: Where the index is kept: ``auto``, a folder, or None for nowhere.
-        local_copy: Folder on a fast local disk that shards of a pack are copied to when first
-            used; None reads them where they are.
         pipeline: Transforms.
         **kwargs: Further options of ``mmengine.dataset.BaseDataset``.
 
@@ -73,7 +72,7 @@ class ScenePatches(BaseDataset):
     def __init__(
         self,
         data_root: str,
-        source: Callable[[], PatchSource],
+        source: Mapping[str, Any],
         bands: Sequence[str] | None = None,
         samples: str = 'dates',
         views_from: str = 'same_date',
@@ -83,7 +82,6 @@ class ScenePatches(BaseDataset):
         stats: Any = 'seco',
         max_unreadable: float = 0.0,
         index_cache: str | None = 'auto',
-        local_copy: str | None = None,
         pipeline: Sequence[Any] = (),
         **kwargs: Any,
     ) -> None:
@@ -96,58 +94,32 @@ class ScenePatches(BaseDataset):
         self._scene_key = scene if isinstance(scene, dict) else None
         self.scene = TASK_UTILS.build(scene) if isinstance(scene, dict) else scene
         self.skips = SkipCounter(max_unreadable)
-        data_root = str(Path(data_root).expanduser())
-        packed = is_pack(data_root)
-        if local_copy and not packed:
-            print_log(
-                f'local_copy={local_copy!r} copies shards of packs; {data_root} is no pack and is '
-                'read where it is (tools/dataset_converters/pack.py makes one).',
-                logger='current',
-                level=logging.WARNING,
+        if kwargs.pop('local_copy', None):
+            raise ConfigError(
+                'local_copy is no longer an option. Copy the pack to the local disk before the '
+                'run (cp -r) and name that copy with data_root.'
             )
-        kind = type(self).__name__
-        self.source = PackSource(data_root, kind, local_copy) if packed else source()
+        self.source = open_source(data_root, source, type(self).__name__, index_cache)
         self.root = self.source.root
         self.bands = self.source.names(bands)
         self.stretch = stretch
-        if isinstance(self.source, PackSource):
-            self.source.check_stretch(stretch, stats)
-        #: What pixels are stretched with; None where they are taken as they are.
+        self._tables = self.source.make_tables(stats if stretch else None, self.bands)
+        #: Statistics of the stretch; None where pixels are taken as they are.
         self.stats = get_stats(stats) if stretch else None
-        self._tables = self._stretch_tables(stats) if stretch else None
-        self.index_cache = index_cache
         steps = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
         super().__init__(data_root=data_root, pipeline=steps, **kwargs)
 
-    def _stretch_tables(self, stats: Any) -> np.ndarray | None:
-        if getattr(self.source, 'stretched', False):
-            return None  # done when packed, by the statistics that the pack names
-        table = get_stats(stats)
-        if self.source.unit is not None and table.unit != self.source.unit:
-            option = f' --dataset-options unit="{self.source.unit}"'
-            known = table.unit in UNITS
-            raise ConfigError(
-                f'The statistics {table.name!r} are of {table.unit!r}, '
-                + ('' if known else 'the numbers as they are in the files; ')
-                + f'the pixels of {self.root} are {self.source.unit!r}. Name statistics of that '
-                'unit (stats=...), or compute them with tools/dataset_converters/compute_stats.py'
-                + (option if self.source.unit_is_declared else '')
-                + '.'
-            )
-        low, high = table.select('low', self.bands), table.select('high', self.bands)
-        return stretch_table(low, high, self.source.dtype)
-
     # The index
+
+    @property
+    def index(self) -> PatchIndex:
+        """What the archive holds."""
+        return self.source.index
 
     def full_init(self) -> None:
         """Open the index, assign scenes, and choose the samples."""
         if getattr(self, '_fully_initialized', False):
             return
-        folder = None
-        if not isinstance(self.source, PackSource):
-            folder = cache_folder(self.root, self.index_cache)
-        build = self.source.build
-        self.index, entry = cached_index(self.root, self.source.key(), build, folder)
         about = self.index.about
         for note in about.get('notes', ()):
             print_log(readable(note), logger='current', level=logging.WARNING)
@@ -155,18 +127,17 @@ class ScenePatches(BaseDataset):
         # Of what they are a share: locations, or where one file holds many of these, files.
         asked = about.get('asked', len(self.index.locations) + len(left_out))
         self.skips.left_out(left_out, asked, about.get('asked_for', 'locations'))
-        skip = self.skips.max_share > 0
-        check_archive(self.source, self.index, self.bands, entry, skip)
-        self._scene_of = self._assign_scenes(entry)
+        check_unit(self.source, self.bands, skip_unreadable=self.skips.max_share > 0)
+        self._scene_of = self._assign_scenes()
         self._location_of = self.index.location_of_rows()
         self._chosen = self._choose()
         if self._indices is not None:
             self._chosen = self._subset(self._indices)
         self._fully_initialized = True
 
-    def _assign_scenes(self, entry: Any) -> np.ndarray:
+    def _assign_scenes(self) -> np.ndarray:
         def assign() -> np.ndarray:
-            samples = LocationSamples(self.source, self.index, self.bands)
+            samples = LocationSamples(self.source, self.bands)
             scenes = self.scene.assign(samples)
             errors = list(getattr(self.scene, 'unreadable', {}).values())
             self.skips.left_out(errors, len(samples), 'locations')
@@ -175,7 +146,7 @@ class ScenePatches(BaseDataset):
         if self._scene_key is None or self.skips.max_share:
             return assign()  # who is left out has to be counted each time
         name = f'scenes-{digest([self._scene_key, self.bands])}'
-        return cached_array(entry, name, assign)
+        return self.source.keep_array(name, assign)
 
     def _choose(self) -> np.ndarray:
         """The rows or locations that are samples, in the order of the index."""
@@ -272,19 +243,16 @@ class ScenePatches(BaseDataset):
         return None
 
     def _results(self, idx: int) -> dict:
-        """What the pipeline starts from."""
+        """Return what the pipeline starts from."""
         info = self.get_data_info(idx)
-        rows = self._draw_rows(info)
-        paths = [self.source.path(self.index, row) for row in rows]
+        patch = Patch(self.source, tuple(self._draw_rows(info)), self._tables)
+        paths = patch.paths
         return dict(
             img_path=paths[0] if len(paths) == 1 else paths,
             band_names=self.bands,
             location=info['location'],
-            date=[self.source.row_date(self.index, row) for row in rows],
+            date=patch.dates,
             scene_id=info['scene_id'],
             sample_idx=info['sample_idx'],
-            source=self.source,
-            index=self.index,
-            rows=rows,
-            tables=self._tables,
+            patch=patch,
         )

@@ -18,8 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from mmengine.logging import print_log
 
-from swimdiff.datasets.geo.georeference import centre_lonlat
-from swimdiff.datasets.geo.ground import AXIS, E2, earth_centred, meridian_metres
+from swimdiff.datasets.geo import AXIS, E2, centre_lonlat, earth_centred, meridian_metres
 from swimdiff.errors import ConfigError, DataError, LayoutError, RasterError
 from swimdiff.registry import TASK_UTILS
 

@@ -1,17 +1,15 @@
 """SeCo (Manas et al., ICCV 2021): Sentinel-2 patches of places worldwide at several dates."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from swimdiff.bands import RGB, SECO_BANDS
 from swimdiff.datasets.archives.band_folders import BandFolders, Pixels
 from swimdiff.datasets.archives.location_layout import LocationLayout
 from swimdiff.datasets.archives.scene_patches import ScenePatches
-from swimdiff.datasets.packs.source import PackSource
-from swimdiff.registry import DATASETS
+from swimdiff.registry import DATASETS, SOURCES
 
-__all__ = ['SECO_LAYOUT', 'SeCo']
+__all__ = ['SECO_LAYOUT', 'SeCo', 'SeCoSource']
 
 SECO_LAYOUT = LocationLayout(
     name='SeCo',
@@ -34,6 +32,23 @@ To try without it: bash tools/quickstart.sh, which trains on a scene that comes 
 )
 
 
+@SOURCES.register_module()
+class SeCoSource(BandFolders):
+    """SeCo's tree, read through GDAL.
+
+    Args:
+        data_root: Folder with the six-digit location folders, or the folder above it.
+        patch_size: Side of the 10 m bands in pixels, 264 by default.
+
+    Examples:
+        >>> source = dict(type='SeCoSource', patch_size=264)
+    """
+
+    def __init__(self, data_root: str, patch_size: int | None = None) -> None:
+        pixels = Pixels(SECO_BANDS, 'uint8', 'reflectance x 255')
+        super().__init__(data_root, SECO_LAYOUT, pixels, patch_size)
+
+
 @DATASETS.register_module()
 class SeCo(ScenePatches):
     """The SeCo data set in its released layout, 100k and 1M alike.
@@ -49,6 +64,9 @@ class SeCo(ScenePatches):
         LayoutError: The tree is not as released.
         BandError: A band that SeCo does not have.
         ConfigError: An unknown choice, or a pack of patches of another size.
+
+    Examples:
+        >>> train_dataloader = dict(dataset=dict(type='SeCo', data_root='data/seco_100k'))
     """
 
     METAINFO = dict(dataset_type='SeCo', task_name='pre-training')
@@ -60,9 +78,5 @@ class SeCo(ScenePatches):
         patch_size: int | None = None,
         **kwargs: Any,
     ) -> None:
-        pixels = Pixels(SECO_BANDS, 'uint8', 'reflectance x 255')
-        side = 264 if patch_size is None else patch_size
-        source = partial(BandFolders, data_root, SECO_LAYOUT, pixels, side)
+        source = dict(type='SeCoSource', patch_size=patch_size)
         super().__init__(data_root, source, bands=bands, **kwargs)
-        if isinstance(self.source, PackSource) and patch_size is not None:
-            self.source.check_options(dict(patch_size=patch_size))

@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,11 @@ import numpy as np
 
 from swimdiff.bands import RGB, SENTINEL2
 from swimdiff.datasets.archives.scene_patches import ScenePatches
-from swimdiff.datasets.geo.access import require_gdal
-from swimdiff.datasets.geo.raster import read_channels
-from swimdiff.datasets.index.patch_index import PatchIndex, Strings
-from swimdiff.datasets.index.source import PatchSource
+from swimdiff.datasets.geo import read_channels, require_gdal
+from swimdiff.datasets.index import PatchIndex, PatchSource, Strings
 from swimdiff.errors import DatasetNotFoundError, LayoutError
 from swimdiff.progress import track
-from swimdiff.registry import DATASETS, TASK_UTILS
+from swimdiff.registry import DATASETS, SOURCES, TASK_UTILS
 
 __all__ = ['SEN12MS', 'SEN12MSScene', 'SEN12MSSource']
 
@@ -40,8 +37,9 @@ _PATCH = re.compile(r'(ROIs\d{4}_\w+_s2_\d+)_p(\d+)\.tif')
 _SIDE = 256
 
 
+@SOURCES.register_module()
 class SEN12MSSource(PatchSource):
-    """The Sentinel-2 part of SEN12MS as released: one file of 13 bands a patch.
+    """The Sentinel-2 part of SEN12MS as released: one file of 13 bands per patch.
 
     Args:
         data_root: Folder with the season folders.
@@ -50,6 +48,9 @@ class SEN12MSSource(PatchSource):
         DatasetNotFoundError: ``data_root`` is not there.
         LayoutError: No scene of Sentinel-2 in it.
         GdalMissingError: Rasters cannot be read.
+
+    Examples:
+        >>> source = dict(type='SEN12MSSource')
     """
 
     bands = tuple(SENTINEL2)
@@ -67,7 +68,7 @@ class SEN12MSSource(PatchSource):
         require_gdal()
 
     def key(self) -> dict[str, Any]:
-        """The layout alone: nothing else decides what the tree holds."""
+        """Return the layout alone: nothing else decides what the tree holds."""
         return dict(layout='SEN12MS')
 
     def _scenes(self) -> tuple[list[str], list[str]]:
@@ -121,19 +122,16 @@ class SEN12MSSource(PatchSource):
         matches.sort(key=lambda match: int(match.group(2)))
         return time, [f'{scene}/{match.group(0)}' for match in matches], ''
 
-    def read(
-        self, index: PatchIndex, rows: Sequence[int], bands: Sequence[str]
-    ) -> list[list[np.ndarray]]:
-        """Planes of some rows, uint16, 256 x 256."""
+    def read(self, rows: Sequence[int], bands: Sequence[str]) -> list[list[np.ndarray]]:
+        """Read planes of some rows, uint16, 256 x 256."""
         channels = [self.bands.index(band) for band in bands]
         side, count = (_SIDE, _SIDE), len(self.bands)
         return [
-            list(read_channels(self.path(index, row), channels, count, side, self.dtype))
-            for row in rows
+            list(read_channels(self.path(row), channels, count, side, self.dtype)) for row in rows
         ]
 
     def date(self, path: str) -> str:
-        """The season: the release names no dates."""
+        """Return the season: the release names no dates."""
         return path.rsplit('/', 1)[-1].split('_s2_')[0]
 
 
@@ -177,10 +175,13 @@ class SEN12MS(ScenePatches):
         BandError: A band that it does not have.
         ConfigError: An unknown choice.
         RasterError: The values are not reflectance x 10000.
+
+    Examples:
+        >>> train_dataloader = dict(dataset=dict(type='SEN12MS', data_root='data/sen12ms'))
     """
 
     METAINFO = dict(dataset_type='SEN12MS', task_name='pre-training')
 
     def __init__(self, data_root: str, bands: Sequence[str] = RGB, **kwargs: Any) -> None:
         options = {'stats': 's2_l1c', 'scene': dict(type='SEN12MSScene'), **kwargs}
-        super().__init__(data_root, partial(SEN12MSSource, data_root), bands=bands, **options)
+        super().__init__(data_root, dict(type='SEN12MSSource'), bands=bands, **options)

@@ -1,7 +1,6 @@
 """SSL4EO-S12 (Wang et al., IEEE GRSM 2023): Sentinel-2 patches around cities, four seasons."""
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +8,10 @@ from swimdiff.bands import RGB, SECO_BANDS, SENTINEL2
 from swimdiff.datasets.archives.band_folders import BandFolders, Pixels
 from swimdiff.datasets.archives.location_layout import LocationLayout
 from swimdiff.datasets.archives.scene_patches import ScenePatches
-from swimdiff.datasets.packs.source import PackSource
 from swimdiff.errors import ConfigError, LayoutError
-from swimdiff.registry import DATASETS
+from swimdiff.registry import DATASETS, SOURCES
 
-__all__ = ['SSL4EO']
+__all__ = ['SSL4EO', 'SSL4EOSource']
 
 #: Folder, bands and table of statistics of each product level, as released.
 _LEVELS: dict[str, tuple[str, tuple[str, ...], str]] = {
@@ -59,6 +57,37 @@ def _refuse_other_level(root: Path, level: str) -> None:
             )
 
 
+@SOURCES.register_module()
+class SSL4EOSource(BandFolders):
+    """The tree of one product level of SSL4EO-S12, read through GDAL.
+
+    Args:
+        data_root: Folder with ``s2c`` and ``s2a``, or one of these.
+        level: ``L1C`` or ``L2A``.
+        patch_size: Side of the 10 m bands in pixels, 264 by default.
+
+    Raises:
+        LayoutError: The folder is that of the other level.
+
+    Examples:
+        >>> source = dict(type='SSL4EOSource', level='L1C')
+    """
+
+    def __init__(self, data_root: str, level: str, patch_size: int | None = None) -> None:
+        folder, known, _ = _LEVELS[level]
+        # Both levels may lie side by side: the folder of the level is meant, not the other one.
+        below = Path(data_root) / folder
+        root = str(below) if below.is_dir() else data_root
+        _refuse_other_level(Path(root), level)
+        pixels = Pixels(known, 'uint16', 'reflectance x 10000')
+        super().__init__(root, _layout(level), pixels, patch_size)
+
+    @classmethod
+    def list_packed_options(cls, **options: Any) -> dict[str, Any]:
+        """Return the layout of the level, and the size of the patches where one is given."""
+        return dict(super().list_packed_options(**options), layout=_layout(options['level']).name)
+
+
 @DATASETS.register_module()
 class SSL4EO(ScenePatches):
     """SSL4EO-S12 in its released layout, level 1C or 2A; the scene is the location by default.
@@ -76,6 +105,11 @@ class SSL4EO(ScenePatches):
         BandError: A band that the level does not have.
         ConfigError: An unknown choice.
         RasterError: The values are not reflectance x 10000.
+
+    Examples:
+        >>> train_dataloader = dict(
+        ...     dataset=dict(type='SSL4EO', data_root='data/ssl4eo', level='L1C'),
+        ... )
     """
 
     METAINFO = dict(dataset_type='SSL4EO', task_name='pre-training')
@@ -90,23 +124,6 @@ class SSL4EO(ScenePatches):
     ) -> None:
         if level not in _LEVELS:
             raise ConfigError(f'level={level!r}: expected one of {tuple(_LEVELS)}.')
-        folder, known, stats = _LEVELS[level]
-        # Both levels may lie side by side: the folder of the level is meant, not the other one.
-        data_root = str(Path(data_root).expanduser())
-        below = Path(data_root) / folder
-        root = str(below) if below.is_dir() else data_root
-        _refuse_other_level(Path(root), level)
-        pixels = Pixels(known, 'uint16', 'reflectance x 10000')
-        layout = _layout(level)
-        source = partial(BandFolders, root, layout, pixels, patch_size or 264)
-        super().__init__(data_root, source, bands=bands, **{'stats': stats, **kwargs})
-        if not isinstance(self.source, PackSource):
-            return
-        packed = self.source.manifest.source.get('layout')
-        if packed != layout.name:
-            raise ConfigError(
-                f'{data_root} is a pack of {packed}, and level={level!r} was asked for. Set the '
-                'level of the pack, or name a pack of that level (data_root).'
-            )
-        if patch_size is not None:
-            self.source.check_options(dict(patch_size=patch_size))
+        source = dict(type='SSL4EOSource', level=level, patch_size=patch_size)
+        options = {'stats': _LEVELS[level][2], **kwargs}
+        super().__init__(data_root, source, bands=bands, **options)

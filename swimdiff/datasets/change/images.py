@@ -13,8 +13,7 @@ import numpy as np
 from PIL import Image
 
 from swimdiff.datasets.change.mask_coding import MaskCoding, MaskLook
-from swimdiff.datasets.pictures.checksums import check_sums
-from swimdiff.datasets.pictures.depth import PictureHeader, explain_depth, has_depth
+from swimdiff.datasets.pictures import PictureHeader, check_sums, explain_depth, has_depth
 from swimdiff.errors import LayoutError, RasterError
 
 __all__ = ['image_size', 'look_at_mask', 'read_mask', 'read_rgb']

@@ -26,7 +26,7 @@ from swimdiff.datasets.change.oscd_layout import (
 )
 from swimdiff.datasets.change.tiles import IGNORE, check_tiling, cut, tile_windows
 from swimdiff.datasets.cuts import CutAwareDataset
-from swimdiff.datasets.geo.raster import raster_size, read_bands
+from swimdiff.datasets.geo import raster_size, read_bands
 from swimdiff.errors import ConfigError, LayoutError, RasterError
 from swimdiff.registry import DATASETS
 

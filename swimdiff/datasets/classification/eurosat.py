@@ -10,7 +10,7 @@ from swimdiff.bands import RGB, canonical_bands
 from swimdiff.datasets.classification.layout import find_below, folders
 from swimdiff.datasets.classification.splits import OnDisk, Split, get_split, stratified_subset
 from swimdiff.datasets.cuts import CutAwareDataset, name_cut
-from swimdiff.datasets.pictures.depth import read_header
+from swimdiff.datasets.pictures import read_header
 from swimdiff.errors import BandError, ConfigError, LayoutError
 from swimdiff.registry import DATASETS
 

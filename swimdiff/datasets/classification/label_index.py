@@ -1,10 +1,10 @@
 """Labels of BigEarthNet's 590,326 patches, read from their JSON files once."""
 
+import contextlib
 import json
 import logging
 import os
 import re
-import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 
 from swimdiff.datasets.classification.corine import CLASSES_43
 from swimdiff.errors import LayoutError
+from swimdiff.files import replace_text
 from swimdiff.progress import track
 
 __all__ = ['label_index', 'read_labels']
@@ -101,14 +102,10 @@ def _save(cache: Path, index: dict[str, _Entry]) -> None:
         f'{patch}\t{",".join(map(str, entry.labels))}\t{entry.state}\n'
         for patch, entry in sorted(index.items())
     ]
-    partial = cache.with_name(f'.{cache.name}.{uuid.uuid4().hex}')
-    try:
+    # A read-only data set: the next run reads the JSON files again.
+    with contextlib.suppress(OSError):
         cache.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(''.join(lines))
-        os.replace(partial, cache)
-    except OSError:
-        # A read-only data set: the next run reads the JSON files again.
-        partial.unlink(missing_ok=True)
+        replace_text(cache, ''.join(lines))
 
 
 def label_index(root: Path, patches: Iterable[str], cache: Path) -> dict[str, list[int]]:

@@ -9,8 +9,7 @@ from swimdiff.bands import RGB, canonical_bands
 from swimdiff.datasets.classification.layout import find_below, folders
 from swimdiff.datasets.classification.splits import Split, get_split, stratified_subset
 from swimdiff.datasets.cuts import CutAwareDataset, name_cut
-from swimdiff.datasets.pictures.parts import check_part, divide_pictures
-from swimdiff.datasets.pictures.reading import find_pictures
+from swimdiff.datasets.pictures import check_part, divide_pictures, find_pictures
 from swimdiff.errors import BandError, ConfigError, LayoutError
 from swimdiff.registry import DATASETS
 

@@ -19,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from swimdiff.bands import RGB, SENTINEL2, get_stats
 from swimdiff.bands.units import convert_pixels
 from swimdiff.datasets.classification.eurosat import EUROSAT_BANDS, SIDE
-from swimdiff.datasets.geo.raster import read_bands, read_channels
+from swimdiff.datasets.geo import read_bands, read_channels
 from swimdiff.errors import ConfigError, RasterError
 from swimdiff.registry import TRANSFORMS
 

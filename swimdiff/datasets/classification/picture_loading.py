@@ -4,7 +4,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from swimdiff.bands import RGB
-from swimdiff.datasets.pictures.reading import read_picture
+from swimdiff.datasets.pictures import read_picture
 from swimdiff.registry import TRANSFORMS
 
 __all__ = ['LoadPicture']

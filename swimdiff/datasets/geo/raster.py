@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from swimdiff.datasets.geo.access import gdal_modules, open_raster, raster_failure
-from swimdiff.datasets.index.planes import stack_planes
+from swimdiff.datasets.index import stack_planes
 from swimdiff.errors import RasterError
 
 __all__ = ['raster_size', 'read_bands', 'read_channels', 'read_planes']

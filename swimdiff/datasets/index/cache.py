@@ -4,15 +4,14 @@ The check is by time of modification: of the root always, of the folders below i
 for half a second at most. Adding or deleting anything changes the time of its folder.
 """
 
-import fcntl
 import hashlib
 import json
 import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from mmengine.logging import print_log
 
 from swimdiff.datasets.index.patch_index import PatchIndex
 from swimdiff.errors import LayoutError
-from swimdiff.files import partial_name, replace_file, replace_text
+from swimdiff.files import hold_lock, open_whole, replace_text
 
 __all__ = ['cache_folder', 'cached_array', 'cached_index', 'digest']
 
@@ -63,16 +62,6 @@ def cache_folder(root: Path, where: str | Path | None = 'auto') -> Path | None:
     return None
 
 
-@contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Ranks that start together build the index once; the lock dies with its process."""
-    with open(folder / '.lock', 'w') as file:
-        # A file system without locks: all build, and the last one stays.
-        with suppress(OSError):
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def _changed(index: PatchIndex, root: Path) -> str | None:
     """The first watched path whose time differs, or None."""
     count = len(index.watched)
@@ -111,7 +100,10 @@ def cached_index(
     if folder is None:
         return build(), None
     name = f'index-{digest(key)}'
-    with _one_at_a_time(folder):
+    with ExitStack() as held:
+        # Ranks that start together build once. Without locks all build, and the last one stays.
+        with suppress(OSError):
+            held.enter_context(hold_lock(folder / '.lock'))
         chosen = _chosen_by_launch(folder, name) or _look(folder, name, root)
         if chosen is None:
             chosen = f'{name}-{time.time_ns():020d}'
@@ -187,12 +179,9 @@ def cached_array(entry: Path | None, name: str, make: Callable[[], np.ndarray]) 
             pass
     array = make()
     if path is not None and entry is not None and entry.is_dir():
-        partial = path.with_name(partial_name(path.name))
         try:
-            with open(partial, 'wb') as file:
+            with open_whole(path) as file:
                 np.save(file, array, allow_pickle=False)
-            replace_file(partial, path)
         except OSError as error:  # no room: made again the next time
-            partial.unlink(missing_ok=True)
             print_log(f'{path} was not kept: {error}', logger='current', level=logging.WARNING)
     return array

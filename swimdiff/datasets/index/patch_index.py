@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from swimdiff.errors import LayoutError
+from swimdiff.files import replace_folder
 
-__all__ = ['PatchIndex', 'Strings', 'replace_folder']
+__all__ = ['PatchIndex', 'Strings']
 
 #: Raised when the meaning of a column changes; older files are then written anew.
 FORMAT = 1
@@ -180,19 +181,3 @@ def _mapped(path: Path) -> np.ndarray:
     """A file as a plain array over mapped memory; NumPy's own class for it is slow to index."""
     array = np.load(path, mmap_mode='r', allow_pickle=False)
     return np.asarray(array)
-
-
-def replace_folder(partial: Path, target: Path) -> None:
-    """Put a finished folder in the place of another; a second writer of the same is no harm."""
-    for _ in range(8):
-        try:
-            os.rename(partial, target)
-            return
-        except OSError:
-            old = target.with_name(f'.{target.name}.{uuid.uuid4().hex}')
-            try:
-                os.rename(target, old)
-            except FileNotFoundError:
-                continue
-            shutil.rmtree(old, ignore_errors=True)
-    os.rename(partial, target)

@@ -1,16 +1,13 @@
 """Refusing an archive whose pixels are not in the unit that it is said to have."""
 
-from pathlib import Path
-
 import numpy as np
 
 from swimdiff.bands.units import UNITS
-from swimdiff.datasets.index.cache import cached_array, digest
-from swimdiff.datasets.index.patch_index import PatchIndex
+from swimdiff.datasets.index.cache import digest
 from swimdiff.datasets.index.source import PatchSource
 from swimdiff.errors import LayoutError, RasterError
 
-__all__ = ['check_archive', 'check_values']
+__all__ = ['check_unit', 'check_values']
 
 #: What the 98 % quantile of reflectance can be. 255 / 10,000 is below it; snow and cloud within.
 _BRIGHT = (0.026, 2.0)
@@ -19,35 +16,28 @@ _BRIGHT = (0.026, 2.0)
 _READ = 16
 
 
-def check_archive(
-    source: PatchSource,
-    index: PatchIndex,
-    bands: tuple[str, ...],
-    entry: Path | None,
-    skip_unreadable: bool = False,
-) -> None:
+def check_unit(source: PatchSource, bands: tuple[str, ...], skip_unreadable: bool = False) -> None:
     """Refuse an archive whose pixels do not fit the unit it is declared to have.
 
     Args:
         source: The archive. Without a unit nothing is checked. Of uint8 pixels 98 % may well be
             dark; there the type of every file is checked when it is read.
-        index: Its index.
         bands: Bands that are used.
-        entry: Folder of the index in the cache, where the quantiles are kept.
         skip_unreadable: Judge by the patches that can be read, instead of raising.
 
     Raises:
         RasterError: The values fit another unit; names the numbers seen.
     """
-    if source.unit is None or source.dtype == 'uint8' or not len(index):
+    if source.unit is None or source.dtype == 'uint8' or not len(source.index):
         return
 
     def measure() -> np.ndarray:
-        rows = np.unique(np.linspace(0, len(index) - 1, _READ).round().astype(int)).tolist()
+        last = len(source.index) - 1
+        rows = np.unique(np.linspace(0, last, _READ).round().astype(int)).tolist()
         planes: list[np.ndarray] = []
         for row in rows:
             try:
-                planes += source.read(index, [row], bands)[0]
+                planes += source.read([row], bands)[0]
             except (LayoutError, RasterError):
                 if not skip_unreadable:
                     raise
@@ -57,7 +47,7 @@ def check_archive(
         seen = np.concatenate([plane[plane != 0].ravel() for plane in planes])
         return np.quantile(seen, [0.02, 0.98]) if seen.size else np.zeros(2)
 
-    low, high = cached_array(entry, f'values-{digest(bands)}', measure).tolist()
+    low, high = source.keep_array(f'values-{digest(bands)}', measure).tolist()
     check_values(low, high, source.unit, str(source.root))
 
 

@@ -12,7 +12,7 @@ from swimdiff.bands import ProductStats
 from swimdiff.bands.units import UNITS, convert_pixels
 from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules
 from swimdiff.datasets.labels.layers import Layer, explain_failure, read_grid
-from swimdiff.datasets.rasters.files import BandNames, find_scenes
+from swimdiff.datasets.rasters.files import BandNames, RasterTree, find_scenes
 from swimdiff.datasets.rasters.opening import find_offset
 from swimdiff.datasets.rasters.options import RasterOptions
 from swimdiff.datasets.rasters.reading import opened
@@ -92,11 +92,8 @@ def _find_channels(
 
 def _stack_files(folder: str, bands: Sequence[str]) -> Layer:
     """Lay the files of a folder, one per band, onto the pixels of the finest."""
-    scenes = [
-        scene
-        for scene in find_scenes(Path(folder), BandNames(bands), RasterOptions(patch=1))
-        if scene.bands
-    ]
+    tree = RasterTree(Path(folder), BandNames(bands), RasterOptions(patch=1))
+    scenes = [scene for scene in find_scenes(tree) if scene.bands]
     if len(scenes) != 1:
         raise LayoutError(
             f'{folder} holds {len(scenes)} scenes of one file per band ({_name(scenes)}). Expected '
@@ -208,7 +205,8 @@ def check_unit(layer: Layer, unit: str, stats: ProductStats, owner: str) -> None
             raise ConfigError(
                 f'{owner}: unit={unit!r}, but the statistics {stats.name!r} are of {stats.unit!r}. '
                 f'Expected one of {", ".join(map(repr, UNITS))}, or the unit of the statistics; '
-                "with statistics of the files' own unit, say input_statistics='config'."
+                "with statistics of the files' own unit, set input_statistics='config' at the top "
+                'level of the config.'
             )
         return
     height, width = min(_LOOK, layer.grid.height), min(_LOOK, layer.grid.width)
@@ -225,6 +223,6 @@ def check_unit(layer: Layer, unit: str, stats: ProductStats, owner: str) -> None
     raise RasterError(
         f'{layer.path}: its pixels are declared as {unit!r}, but the 98 % quantile in its middle '
         f'is {high:g}, a reflectance of {high / UNITS[unit]:.3g}. Expected {_BRIGHT[0]:g} to '
-        f"{_BRIGHT[1]:g}. {advice}; 8-bit pictures: stats='pictures', unit='picture, 0 to 255', "
-        "input_statistics='config'."
+        f"{_BRIGHT[1]:g}. {advice}; 8-bit pictures: stats='pictures', unit='picture, 0 to 255' in "
+        "the data set, and input_statistics='config' at the top level of the config."
     )

@@ -1,45 +1,87 @@
 """Making a pack of an archive: what goes into it, going on after a stop, finishing."""
 
+import dataclasses
 import errno
-import fcntl
 import os
 import re
 import shutil
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from swimdiff.datasets.archives.scene_patches import ScenePatches
-from swimdiff.datasets.index.patch_index import PatchIndex
-from swimdiff.datasets.index.source import PatchSource
+import numpy as np
+import xxhash
+
+from swimdiff.datasets.index import PatchIndex, PatchSource
 from swimdiff.datasets.packs.finish import finish
 from swimdiff.datasets.packs.format import (
+    CODECS,
+    HEADER,
     MANIFEST,
     Manifest,
     file_checksum,
     read_manifest,
     shard_name,
 )
-from swimdiff.datasets.packs.parts import read_part
-from swimdiff.datasets.packs.plan import PackOptions, make_plan
+from swimdiff.datasets.packs.parts import Part, read_part
 from swimdiff.datasets.packs.pool import run_parallel
-from swimdiff.datasets.packs.source import PackSource, is_pack
+from swimdiff.datasets.packs.source import is_pack
 from swimdiff.datasets.packs.writer import DiskFull, Packer
-from swimdiff.errors import ConfigError, DataError, LayoutError
+from swimdiff.errors import (
+    ConfigError,
+    DataError,
+    LayoutError,
+    RasterError,
+    UnreadableSamplesError,
+)
+from swimdiff.files import hold_lock
 
-__all__ = ['make_pack']
+__all__ = ['PackOptions', 'make_pack']
 
 #: Seconds that a lock is waited for: workers of a run that was killed end within one.
 _PATIENCE = 3.0
+#: Patches encoded to learn how long records are, where that differs.
+_SAMPLE = 16
 
 
-def make_pack(dataset: ScenePatches, target: str | Path, options: PackOptions) -> Manifest:
+@dataclass(frozen=True)
+class PackOptions:
+    """How a pack is made.
+
+    Args:
+        bands: Bands by name; all of the archive by default. They are kept in its order.
+        codec: ``raw``, or ``jpeg`` for archives of 8-bit JPEG GeoTIFFs, one file per band.
+        shard_bytes: Length of a shard, about.
+        workers: Processes.
+        max_unreadable: Share of the rows that may be left out as they cannot be read.
+
+    Raises:
+        ConfigError: Options that do not fit together.
+    """
+
+    bands: Sequence[str] | None = None
+    codec: str = 'raw'
+    shard_bytes: int = 1 << 30
+    workers: int = 1
+    max_unreadable: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.codec not in CODECS:
+            raise ConfigError(f'codec={self.codec!r}: expected one of {CODECS}.')
+        if self.shard_bytes < 1:
+            raise ConfigError(f'shard size {self.shard_bytes}: expected a number of bytes above 0.')
+        if not 0 <= self.max_unreadable < 1:
+            raise ConfigError(f'max_unreadable={self.max_unreadable}: expected a share below 1.')
+
+
+def make_pack(source: PatchSource, kind: str, target: str | Path, options: PackOptions) -> Manifest:
     """Pack an archive, or go on with a pack that is not finished.
 
     Args:
-        dataset: The archive as a data set.
+        source: The archive.
+        kind: Name of the data set that will read the pack.
         target: Folder of the pack.
         options: How it is made.
 
@@ -52,9 +94,8 @@ def make_pack(dataset: ScenePatches, target: str | Path, options: PackOptions) -
         RasterError: A file of the archive is damaged.
         DataError: The disk is full, or another process writes to the folder.
     """
-    dataset.full_init()
-    source, index, root = dataset.source, dataset.index, Path(target)
-    _check_source(source, index, root, options)
+    root = Path(target)
+    _check_source(source, root, options)
     root.mkdir(parents=True, exist_ok=True)
     with _only_writer(root) as alone:
         old = read_manifest(root) if is_pack(root) else None
@@ -62,28 +103,17 @@ def make_pack(dataset: ScenePatches, target: str | Path, options: PackOptions) -
             _check_empty(root)
         if alone:
             _remove_leftovers(root)
-        plan, record = make_plan(dataset, options)
+        plan, record = _make_plan(source, kind, options)
         if old is not None:
             _check_same(root, old, plan)
-        skip = options.max_unreadable > 0
-        packer = Packer(root, plan, source, index, skip)
+        packer = Packer(root, plan, source, options.max_unreadable > 0)
         if old is not None and old.complete and _whole(root, old):
             what = f'Comparing with {source.root}'
-            run_parallel(packer.check, range(plan.shards), options.workers, plan.rows, what)
+            run_parallel(packer.check, range(plan.shards), options.workers, what)
             return old
         _check_room(root, plan, record)
         try:
-            (root / 'parts').mkdir(exist_ok=True)
-            plan.write(root)
-            parts = run_parallel(
-                packer.write,
-                range(plan.shards),
-                options.workers,
-                plan.rows,
-                f'Packing {source.root}',
-                options.max_unreadable * plan.rows,
-            )
-            return finish(root, plan, index, parts)
+            return _write(packer, options)
         except (DiskFull, OSError) as error:
             full = isinstance(error, DiskFull) or getattr(error, 'errno', 0) == errno.ENOSPC
             if not full:
@@ -95,19 +125,103 @@ def make_pack(dataset: ScenePatches, target: str | Path, options: PackOptions) -
             ) from error
 
 
-def _check_source(source: PatchSource, index: PatchIndex, root: Path, options: PackOptions) -> None:
-    windows = getattr(getattr(source, 'options', source), 'windows', 'grid')
-    if windows == 'random':
+def _write(packer: Packer, options: PackOptions) -> Manifest:
+    """Write the shards that are missing, then the index and the manifest."""
+    root, plan, unreadable = packer.root, packer.manifest, 0
+    most = options.max_unreadable * plan.rows
+
+    def count(part: Part) -> None:
+        nonlocal unreadable
+        unreadable += len(part.unreadable)
+        if unreadable > most:
+            raise UnreadableSamplesError(
+                f'{unreadable} rows cannot be read, and {most:g} may be left out '
+                f'(--max-unreadable). The last one: {part.unreadable[-1]}'
+            )
+
+    (root / 'parts').mkdir(exist_ok=True)
+    plan.write(root)
+    what = f'Packing {packer.source.root}'
+    parts = run_parallel(packer.write, range(plan.shards), options.workers, what, count)
+    return finish(root, plan, packer.source.index, parts)
+
+
+def _make_plan(source: PatchSource, kind: str, options: PackOptions) -> tuple[Manifest, float]:
+    """Return the manifest of the pack to be made, and the bytes of a record (about)."""
+    chosen = source.names(options.bands)
+    bands = tuple(band for band in source.bands if band in chosen)
+    rows = len(source.index)
+    made = Manifest(
+        kind=kind,
+        source=source.key(),
+        fingerprint=_fingerprint(source.index),
+        bands=bands,
+        shapes=_shapes(source, bands, options.max_unreadable > 0),
+        dtype=source.dtype,
+        unit=source.unit,
+        codec=options.codec,
+        stretch=None,
+        rows=rows,
+        shard_rows=1,
+    )
+    record = float(sum(made.plane_bytes))
+    if options.codec != 'raw':
+        record = _encoded_bytes(Packer(Path(), made, source), rows, record)
+    shard_rows = max(1, int((options.shard_bytes - HEADER) // record))
+    return dataclasses.replace(made, shard_rows=min(shard_rows, rows)), record
+
+
+def _fingerprint(index: PatchIndex) -> str:
+    hasher = xxhash.xxh3_64()
+    for column in (index.locations, index.paths):
+        hasher.update(np.ascontiguousarray(column.data).data)
+        hasher.update(np.ascontiguousarray(column.offsets).data)
+    hasher.update(np.ascontiguousarray(index.first).data)
+    return hasher.hexdigest()
+
+
+def _shapes(source: PatchSource, bands: Sequence[str], skip: bool) -> list[tuple[int, int]]:
+    """Return the sizes of the planes of the first row that can be read."""
+    last = len(source.index) - 1
+    for row in range(last + 1):
+        try:
+            planes = source.read([row], bands)[0]
+        except (LayoutError, RasterError):
+            if not skip or row == last:
+                raise
+        else:
+            return [(plane.shape[0], plane.shape[1]) for plane in planes]
+    raise AssertionError('unreachable: an index without rows was refused')
+
+
+def _encoded_bytes(packer: Packer, rows: int, otherwise: float) -> float:
+    """Return the mean length of the encoded records of some rows spread over the archive."""
+    lengths = []
+    for row in np.unique(np.linspace(0, rows - 1, _SAMPLE).round().astype(int)).tolist():
+        try:
+            lengths.append(sum(packer.lengths(row)))
+        except (LayoutError, RasterError):
+            continue  # met again when it is packed
+    return sum(lengths) / len(lengths) if lengths else otherwise
+
+
+def _check_source(source: PatchSource, root: Path, options: PackOptions) -> None:
+    if is_pack(source.root):
+        raise ConfigError(
+            f'{source.root} is a pack already. Name the archive that it was made of, or copy the '
+            'pack: it gives any of its bands.'
+        )
+    if source.draws_windows:
         raise ConfigError(
             f"{source.root}: windows='random' cuts other patches at each access, which cannot be "
             "packed. Choose windows='grid'."
         )
-    if options.codec == 'jpeg' and (isinstance(source, PackSource) or source.dtype != 'uint8'):
+    if options.codec == 'jpeg' and source.dtype != 'uint8':
         raise ConfigError(
             f"codec='jpeg' is for archives of uint8 JPEG files; {source.root} holds {source.dtype} "
-            "pixels or is a pack. Choose codec='raw'."
+            "pixels. Choose codec='raw'."
         )
-    if not len(index):
+    if not len(source.index):
         raise LayoutError(f'{source.root} has no patches to pack.')
     inside, outside = root.resolve(), source.root.resolve()
     if inside == outside or outside in inside.parents:
@@ -178,30 +292,25 @@ def _whole(root: Path, made: Manifest) -> bool:
 
 _LOCK = '.lock'
 #: Names that files and folders have until they are whole.
-_BEGUN = re.compile(r'\.(pack\.json|index|shard-\d+\.npz)\.[0-9a-f]{32}|\.shard-\d+\.npy\.partial')
+_BEGUN = re.compile(
+    r'\.(pack\.json|index|shard-\d+\.np[yz])\.(?:[0-9a-f]{32}|partial|[^.]+-\d+\.partial)'
+)
 
 
 @contextmanager
 def _only_writer(root: Path) -> Iterator[bool]:
-    """Yields whether the file system could tell that there is no other writer."""
-    with open(root / _LOCK, 'w') as file:
-        end = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                locked = True
-                break
-            except BlockingIOError as error:
-                if time.monotonic() > end:
-                    raise DataError(
-                        f'Another process is packing into {root}. Wait for it, or name another '
-                        'folder.'
-                    ) from error
-                time.sleep(0.1)
-            except OSError:
-                locked = False  # a file system without locks
-                break
-        yield locked
+    """Yield whether the file system could tell that there is no other writer."""
+    with ExitStack() as held:
+        try:
+            lock = held.enter_context(hold_lock(root / _LOCK, _PATIENCE))
+        except OSError:  # a file system without locks
+            yield False
+            return
+        if lock is None:
+            raise DataError(
+                f'Another process is packing into {root}. Wait for it, or name another folder.'
+            )
+        yield True
 
 
 def _bytes_to_come(root: Path, plan: Manifest, record: float) -> float:

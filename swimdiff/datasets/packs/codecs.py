@@ -12,7 +12,7 @@ import struct
 import cv2
 import numpy as np
 
-from swimdiff.datasets.geo.access import open_raster
+from swimdiff.datasets.geo import open_raster
 
 __all__ = ['decode_jpeg', 'encode_jpeg', 'own_strips']
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from swimdiff.datasets.geo.ground import to_lonlat
-from swimdiff.datasets.index.patch_index import PatchIndex
+from swimdiff.datasets.geo import to_lonlat
+from swimdiff.datasets.index import PatchIndex
 from swimdiff.datasets.packs.format import COLUMNS, Manifest, file_checksum
 from swimdiff.datasets.packs.parts import Part
 

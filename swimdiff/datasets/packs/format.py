@@ -12,8 +12,6 @@ a shorter one is encoded, see :mod:`swimdiff.datasets.packs.codecs`.
 
 import io
 import json
-import os
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,6 +21,7 @@ import numpy as np
 import xxhash
 
 from swimdiff.errors import LayoutError
+from swimdiff.files import replace_text
 
 __all__ = [
     'CODECS',
@@ -35,7 +34,6 @@ __all__ = [
     'npy_header',
     'read_manifest',
     'shard_name',
-    'write_atomically',
 ]
 
 #: Raised when older readers would read the pack wrongly.
@@ -67,8 +65,8 @@ class Manifest:
         dtype: Type of the pixels in the pack.
         unit: What a pixel of the archive says.
         codec: One of :data:`CODECS`.
-        stretch: None, or ``stats`` (a name), ``low`` and ``high`` (by band) of the stretch to
-            uint8 that was applied.
+        stretch: None; in packs of earlier versions perhaps ``stats`` (a name), ``low`` and ``high``
+            (by band) of a stretch to uint8 that was applied.
         rows: Rows of the archive.
         shard_rows: Rows of the archive that go into one shard.
         complete: Whether the pack is finished. What follows is known only then.
@@ -121,7 +119,7 @@ class Manifest:
         """Write the manifest, whole or not at all."""
         text = dict(format=FORMAT, **asdict(self))
         text['checksum'] = _text_checksum(text)
-        write_atomically(root / MANIFEST, json.dumps(text, indent=1).encode())
+        replace_text(root / MANIFEST, json.dumps(text, indent=1))
 
     def digest(self) -> str:
         """Short name of the content of a finished pack."""
@@ -192,16 +190,3 @@ def file_checksum(path: str | Path) -> str:
 
 def _text_checksum(text: Mapping[str, Any]) -> str:
     return xxhash.xxh3_64_hexdigest(json.dumps(text, sort_keys=True).encode())
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a small file so that it is there whole, on the disk, or not at all."""
-    partial = path.with_name(f'.{path.name}.{uuid.uuid4().hex}')
-    try:
-        with open(partial, 'wb') as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

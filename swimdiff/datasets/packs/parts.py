@@ -1,6 +1,5 @@
 """What a shard holds, kept beside it: lets a run go on, and makes the index at the end."""
 
-import io
 import os
 import zipfile
 from collections.abc import Mapping
@@ -9,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from swimdiff.datasets.packs.format import shard_name, write_atomically
+from swimdiff.datasets.packs.format import shard_name
+from swimdiff.files import open_whole
 
 __all__ = ['Part', 'part_path', 'read_part']
 
@@ -35,15 +35,13 @@ class Part:
 
     def save(self, path: Path) -> None:
         """Write the part, whole or not at all."""
-        buffer = io.BytesIO()
         arrays = dict(self.arrays, size=np.array(self.size), files=np.array(self.files))
         for name, texts in (('of_systems', self.systems), ('unreadable', self.unreadable)):
             arrays[name] = np.array([os.fsencode(text) for text in texts], 'S')
-        with zipfile.ZipFile(buffer, 'w') as file:
+        with open_whole(path) as file, zipfile.ZipFile(file, 'w') as archive:
             for name, array in arrays.items():
-                with file.open(zipfile.ZipInfo(f'{name}.npy'), 'w') as entry:
+                with archive.open(zipfile.ZipInfo(f'{name}.npy'), 'w') as entry:
                     np.lib.format.write_array(entry, array, allow_pickle=False)
-        write_atomically(path, buffer.getvalue())
 
 
 def part_path(root: Path, number: int) -> Path:

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from swimdiff.bands import SENTINEL2, declare_bands, get_stats
-from swimdiff.datasets.index.patch_index import PatchIndex
-from swimdiff.datasets.index.source import PatchSource
+from swimdiff.datasets.index import Georeference, PatchIndex, PatchSource, Tables
 from swimdiff.datasets.packs.codecs import decode_jpeg
 from swimdiff.datasets.packs.format import (
     MANIFEST,
@@ -23,15 +22,49 @@ from swimdiff.datasets.packs.format import (
     file_checksum,
     read_manifest,
 )
-from swimdiff.datasets.packs.shards import LocalCopies, Shards
+from swimdiff.datasets.packs.shards import Shards
 from swimdiff.errors import BandError, ConfigError, LayoutError, RasterError
+from swimdiff.registry import SOURCES
 
-__all__ = ['PackSource', 'is_pack']
+__all__ = ['PackSource', 'is_pack', 'open_source']
 
 
 def is_pack(root: str | Path) -> bool:
-    """Whether a folder is a pack, finished or not."""
+    """Return whether a folder is a pack, finished or not."""
     return (Path(root) / MANIFEST).is_file()
+
+
+def open_source(
+    data_root: str | Path,
+    described: Mapping[str, Any],
+    kind: str,
+    index_cache: str | Path | None = 'auto',
+) -> PatchSource:
+    """Open an archive, or a pack of it where the folder is one.
+
+    Args:
+        data_root: Folder of the archive or of the pack.
+        described: Config of the archive's source, a component in ``SOURCES``, without
+            ``data_root``.
+        kind: Name of the data set that reads it; a pack of another one is refused.
+        index_cache: Where the index of an archive is kept: ``auto``, a folder, or None for
+            nowhere. A pack brings its own.
+
+    Raises:
+        DatasetNotFoundError: The folder is not there.
+        LayoutError: The archive or the pack is not as it should be.
+        ConfigError: A pack that was made with other options or of another data set.
+    """
+    root = str(Path(data_root).expanduser())
+    if not is_pack(root):
+        source: PatchSource = SOURCES.build(dict(described, data_root=root))
+        source.index_cache = index_cache
+        return source
+    options = dict(described)
+    layout = SOURCES.get(options.pop('type'))
+    pack = PackSource(root, kind)
+    pack.check_options(layout.list_packed_options(**options))
+    return pack
 
 
 class PackSource(PatchSource):
@@ -40,19 +73,13 @@ class PackSource(PatchSource):
     Args:
         root: The pack.
         kind: Data set that reads it; None: any.
-        local_copy: Folder on a local disk that shards are copied to when first used.
-
-    Attributes:
-        stretched: Whether the pixels were stretched to uint8 when packed.
 
     Raises:
         LayoutError: The pack is not finished, damaged, or of another version.
         ConfigError: It was made of another data set.
     """
 
-    def __init__(
-        self, root: str | Path, kind: str | None = None, local_copy: str | None = None
-    ) -> None:
+    def __init__(self, root: str | Path, kind: str | None = None) -> None:
         self.root = Path(root)
         self.manifest = made = read_manifest(self.root)
         if not made.complete:
@@ -67,22 +94,23 @@ class PackSource(PatchSource):
             )
         self.bands, self.dtype, self.unit = tuple(made.bands), made.dtype, made.unit
         declare_bands(self.bands)
-        self.stretched = made.stretch is not None
-        # After the stretch a dark pixel is 0 as well, and nobody can say which had no data.
+        # After a stretch a dark pixel is 0 as well, and nobody can say which had no data.
         options = made.source.get('options') or {}
-        self.zeros_are_nodata = not self.stretched and bool(options.get('zeros_are_nodata'))
-        copies = LocalCopies(local_copy, made.digest()) if local_copy else None
-        self.shards = Shards(self.root, made.shard_bytes, copies)
+        self.zeros_are_nodata = made.stretch is None and bool(options.get('zeros_are_nodata'))
+        self.shards = Shards(self.root, made.shard_bytes)
         self._shapes = [(height, width) for height, width in made.shapes]
         self._bytes, self._type = made.plane_bytes, np.dtype(made.dtype)
         self._runs: dict[tuple[str, ...], list[tuple[int, int]]] = {}
 
     def key(self) -> dict[str, Any]:
-        """The content of the pack."""
+        """Return the content of the pack."""
         return dict(pack=self.manifest.digest())
 
+    def _open_index(self) -> PatchIndex:
+        return self.build()
+
     def build(self) -> PatchIndex:
-        """The index of the pack, mapped; each of its files is compared with its checksum.
+        """Map the index of the pack; each of its files is compared with its checksum.
 
         Raises:
             LayoutError: It is damaged.
@@ -101,7 +129,7 @@ class PackSource(PatchSource):
         return PatchIndex.load(folder)
 
     def names(self, bands: Any) -> tuple[str, ...]:
-        """Names of the bands wanted; those that were not packed are an error of their own."""
+        """Return the names of the bands wanted; one that was not packed is an error of its own."""
         try:
             return super().names(bands)
         except BandError as error:
@@ -110,7 +138,7 @@ class PackSource(PatchSource):
             ) from error
 
     def _runs_of(self, bands: Sequence[str]) -> list[tuple[int, int]]:
-        """First and last position of planes that lie side by side."""
+        """Return first and last position of planes that lie side by side."""
         places = sorted({self.bands.index(band) for band in bands})
         runs: list[tuple[int, int]] = []
         for place in places:
@@ -120,10 +148,8 @@ class PackSource(PatchSource):
                 runs.append((place, place))
         return runs
 
-    def read(
-        self, index: PatchIndex, rows: Sequence[int], bands: Sequence[str]
-    ) -> list[list[np.ndarray]]:
-        """Planes of some rows, each at the size of its band.
+    def read(self, rows: Sequence[int], bands: Sequence[str]) -> list[list[np.ndarray]]:
+        """Read planes of some rows, each at the size of its band.
 
         Raises:
             LayoutError: A shard is missing.
@@ -137,24 +163,12 @@ class PackSource(PatchSource):
         for row in rows:
             planes: dict[str, np.ndarray] = {}
             for first, last in runs:
-                planes.update(self._read_run(index, row, first, last))
+                planes.update(self._read_planes(row, first, last))
             found.append([planes[band] for band in wanted])
         return found
 
-    def _read_run(
-        self, index: PatchIndex, row: int, first: int, last: int
-    ) -> dict[str, np.ndarray]:
-        try:
-            return self._read_planes(index, row, first, last)
-        except RasterError as error:
-            if not self.shards.drop_copy(int(index.columns['shard'][row]), str(error)):
-                raise
-            return self._read_planes(index, row, first, last)
-
-    def _read_planes(
-        self, index: PatchIndex, row: int, first: int, last: int
-    ) -> dict[str, np.ndarray]:
-        columns = index.columns
+    def _read_planes(self, row: int, first: int, last: int) -> dict[str, np.ndarray]:
+        columns = self.index.columns
         shard, start = int(columns['shard'][row]), int(columns['start'][row])
         lengths = columns['lengths'][row].tolist()
         sums = columns['checksums'][row].tolist()
@@ -172,54 +186,50 @@ class PackSource(PatchSource):
             if plane is None or checksum(plane) != sums[i]:
                 raise RasterError(
                     f'{self.shards.path(shard)} is damaged at bytes {start + ends[i]} to '
-                    f'{start + ends[i + 1]}: band {self.bands[i]} of {index.paths[row]} does not '
-                    f'have the checksum of what was packed. Copy the pack anew, or delete this '
+                    f'{start + ends[i + 1]}: band {self.bands[i]} of {self.index.paths[row]} does '
+                    f'not have the checksum of what was packed. Copy the pack anew, or delete this '
                     'file and run pack.py again to write it anew.'
                 )
             planes[self.bands[i]] = plane
         return planes
 
-    def georeference(
-        self, index: PatchIndex, row: int, band: str | None = None
-    ) -> tuple[tuple[float, ...], str] | None:
-        """Affine transform as GDAL has it and coordinate system (WKT) of a row, None without.
+    def georeference(self, row: int, band: str | None = None) -> Georeference | None:
+        """Return affine transform and coordinate system of a row, None without.
 
         Args:
-            index: Index of the pack.
             row: Number of the row.
             band: The band whose pixels are counted; by default the finest.
         """
-        system = int(index.columns['systems'][row])
+        columns = self.index.columns
+        system = int(columns['systems'][row])
         if system < 0:
             return None
-        x, dx, rx, y, ry, dy = index.columns['transforms'][row].tolist()
+        x, dx, rx, y, ry, dy = columns['transforms'][row].tolist()
         finest = max(self._shapes)
         height, width = finest if band is None else self._shapes[self.bands.index(band)]
         across, down = finest[1] / width, finest[0] / height
         transform = (x, dx * across, rx * down, y, ry * across, dy * down)
         return transform, self.manifest.systems[system]
 
-    def row_date(self, index: PatchIndex, row: int) -> str:
-        """Date of a row, as the archive that was packed told it."""
-        return bytes(index.columns['dates'][row]).decode()
+    def row_date(self, row: int) -> str:
+        """Return the date of a row, as the archive that was packed told it."""
+        return bytes(self.index.columns['dates'][row]).decode()
 
-    def check_stretch(self, stretch: bool, stats: Any) -> None:
-        """Refuse another stretch than the one that was applied when packing.
+    def make_tables(self, stats: Any, bands: Sequence[str]) -> Tables | None:
+        """Return the tables of the stretch; None for pixels that were stretched when packed.
 
-        Args:
-            stretch: Whether pixels stretched to uint8 are wanted.
-            stats: Statistics that hold the stretch.
+        Packs of earlier versions may hold such pixels.
 
         Raises:
-            ConfigError: The pack holds pixels of another stretch.
+            ConfigError: They were stretched otherwise.
         """
         made = self.manifest.stretch
         if made is None:
-            return
-        if not stretch:
+            return super().make_tables(stats, bands)
+        if stats is None:
             raise ConfigError(
                 f'{self.root} was stretched to uint8 when packed (statistics {made["stats"]!r}), '
-                'and the config asks for stretch=False. Pack the archive without --stretch.'
+                'and the config asks for stretch=False. Pack the archive again.'
             )
         table = get_stats(stats)
         for name in ('low', 'high'):
@@ -228,45 +238,53 @@ class PackSource(PatchSource):
                 raise ConfigError(
                     f'{self.root} was stretched by the statistics {made["stats"]!r} when packed, '
                     f'and the config names {table.name!r}, which differ. Set stats to those of the '
-                    'pack, or pack the archive without --stretch.'
+                    'pack, or pack the archive again.'
                 )
+        return None
 
-    def check_options(self, given: Mapping[str, Any]) -> None:
+    def check_options(self, asked: Mapping[str, Any]) -> None:
         """Refuse options of the archive that differ from those that the pack was made with.
 
         Args:
-            given: Options that the user gave, by name; what the pack does not know is not judged.
+            asked: Options by name; what the pack does not know is not judged.
 
         Raises:
             ConfigError: One differs.
         """
         source = self.manifest.source
-        told = {**source.get('options', {})}
+        packed = {**source.get('options', {})}
         sizes = source.get('sizes', {})
-        told.update({name: sizes[name] for name in ('patch', 'stride') if name in sizes})
-        if 'patch_size' in given:
-            told['patch_size'] = self._patch_size(given['patch_size'])
-        for name, value in given.items():
+        packed.update({name: sizes[name] for name in ('patch', 'stride') if name in sizes})
+        if 'patch_size' in asked:
+            packed['patch_size'] = self._patch_size(asked['patch_size'])
+        layout = source.get('layout')
+        if asked.get('layout', layout) != layout:
+            raise ConfigError(
+                f'{self.root} is a pack of {layout}, and the config asks for {asked["layout"]}. '
+                'Set the options of the data set (level) to those of the pack, or name a pack of '
+                f'{asked["layout"]} (data_root).'
+            )
+        for name, value in asked.items():
             wanted = json.loads(json.dumps(value))
-            if name in told and told[name] != wanted:
+            if name in packed and packed[name] != wanted:
                 raise ConfigError(
                     f'{name}={value!r} in the config, and {self.root} was packed with '
-                    f'{name}={told[name]!r}: a pack holds the patches as they were cut. Set '
+                    f'{name}={packed[name]!r}: a pack holds the patches as they were cut. Set '
                     f'{name} to that of the pack or leave it out, or pack the archive again.'
                 )
 
     def _patch_size(self, wanted: int) -> int:
-        """Side of the 10 m bands: the one wanted, if the finest band is as it would then be."""
+        """Return the side of the 10 m bands: the one wanted, if it fits the finest band."""
         side = max(self._shapes)[0]
         metres = SENTINEL2[self.bands[self._shapes.index(max(self._shapes))]].resolution_m
         return wanted if wanted * 10 // metres == side else side * metres // 10
 
     def about(self) -> dict[str, Any]:
-        """What the pack holds, for people."""
+        """Return what the pack holds, for people."""
         made = self.manifest
         return dict(
             kind=made.kind,
-            rows=len(self.build()),
+            rows=len(self.index),
             bands=list(made.bands),
             pixels=made.dtype,
             stretch=made.stretch['stats'] if made.stretch else None,

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from swimdiff.datasets.index.patch_index import PatchIndex
 from swimdiff.datasets.packs.format import HEADER, npy_header
-from swimdiff.datasets.packs.pool import Tick, run_parallel
+from swimdiff.datasets.packs.pool import run_parallel
 from swimdiff.datasets.packs.source import PackSource
 from swimdiff.errors import DataError
 
@@ -16,18 +15,17 @@ __all__ = ['verify_pack']
 class _Verifier:
     """Reads all records of a shard."""
 
-    def __init__(self, source: PackSource, index: PatchIndex) -> None:
-        self.source, self.index = source, index
+    def __init__(self, source: PackSource) -> None:
+        self.source = source
 
-    def check(self, shard: int, each_row: Tick) -> list[str]:
-        """What is wrong with a shard, one message a plane."""
+    def check(self, shard: int) -> list[str]:
+        """Return what is wrong with a shard, one message per plane."""
         found: dict[str, None] = dict.fromkeys(self._header(shard))
-        for row in np.flatnonzero(self.index.columns['shard'] == shard).tolist():
+        for row in np.flatnonzero(self.source.index.columns['shard'] == shard).tolist():
             try:
-                self.source.read(self.index, [row], self.source.bands)
+                self.source.read([row], self.source.bands)
             except DataError:
                 found.update(dict.fromkeys(self._planes(row)))
-            each_row(None)
         return list(found)
 
     def _header(self, shard: int) -> list[str]:
@@ -48,7 +46,7 @@ class _Verifier:
         messages = []
         for band in self.source.bands:
             try:
-                self.source.read(self.index, [row], [band])
+                self.source.read([row], [band])
             except DataError as error:
                 messages.append(str(error))
         return messages
@@ -66,10 +64,9 @@ def verify_pack(root: str | Path, workers: int = 1) -> list[str]:
     """
     try:
         source = PackSource(root)
-        index = source.build()
+        _ = source.index  # compared with its checksums as it is opened
     except DataError as error:
         return [str(error)]
     shards = range(source.manifest.shards)
-    check = _Verifier(source, index).check
-    found = run_parallel(check, shards, workers, len(index), f'Verifying {root}')
+    found = run_parallel(_Verifier(source).check, shards, workers, f'Verifying {root}')
     return [message for messages in found for message in messages]

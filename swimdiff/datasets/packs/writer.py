@@ -8,15 +8,13 @@ from typing import Any, BinaryIO
 import numpy as np
 import xxhash
 
-from swimdiff.datasets.geo.access import open_raster
-from swimdiff.datasets.index.patch_index import PatchIndex
-from swimdiff.datasets.index.planes import stack_planes, stretch_table
-from swimdiff.datasets.index.source import PatchSource
+from swimdiff.datasets.geo import open_raster
+from swimdiff.datasets.index import Georeference, PatchSource
 from swimdiff.datasets.packs.codecs import encode_jpeg
 from swimdiff.datasets.packs.format import HEADER, Manifest, checksum, npy_header, shard_name
 from swimdiff.datasets.packs.parts import Part, part_path, read_part
-from swimdiff.datasets.packs.pool import Tick
 from swimdiff.errors import DataError, LayoutError, RasterError
+from swimdiff.files import open_whole
 
 __all__ = ['DiskFull', 'Packer']
 
@@ -27,19 +25,25 @@ class DiskFull(DataError):
     """No room for a shard."""
 
 
-def georeference(
-    source: PatchSource, index: PatchIndex, row: int, band: str, shape: tuple[int, int]
-) -> tuple[tuple[float, ...], str] | None:
-    """Affine transform and coordinate system (WKT) of the plane of a band, None without.
+def find_georeference(
+    source: PatchSource, row: int, band: str, shape: tuple[int, int]
+) -> Georeference | None:
+    """Return where the plane of a band lies, None where nothing tells.
 
-    Asked of the source where it knows; else read from the file of the band, if that file is the
-    patch and not something larger.
+    Asked of the source; where it does not know, read from the file of the band, if that file is
+    the patch and not something larger.
+
+    Args:
+        source: The archive.
+        row: Row of its index.
+        band: The band.
+        shape: Height and width of its plane in pixels.
     """
-    own = getattr(source, 'georeference', None)
-    if own is not None:
-        return own(index, row, band)
+    known = source.georeference(row, band)
+    if known is not None:
+        return known
     try:
-        dataset = open_raster(source.rasters(index, row, [band])[0])
+        dataset = open_raster(source.rasters(row, [band])[0])
     except (OSError, RuntimeError):
         return None
     transform, system = dataset.GetGeoTransform(can_return_null=True), dataset.GetSpatialRef()
@@ -55,39 +59,22 @@ class Packer:
         root: The pack.
         manifest: What goes into it.
         source: The archive.
-        index: Its index.
         skip_unreadable: Leave out rows that cannot be read, instead of stopping.
     """
 
     def __init__(
-        self,
-        root: Path,
-        manifest: Manifest,
-        source: PatchSource,
-        index: PatchIndex,
-        skip_unreadable: bool = False,
+        self, root: Path, manifest: Manifest, source: PatchSource, skip_unreadable: bool = False
     ) -> None:
-        self.root, self.manifest = root, manifest
-        self.source, self.index = source, index
+        self.root, self.manifest, self.source = root, manifest, source
         self.skip_unreadable = skip_unreadable
-        shapes = [(height, width) for height, width in manifest.shapes]
-        self._shapes = shapes
-        self._finest = shapes.index(max(shapes))
-        self._tables = None
-        # A pack of a stretched pack says how it was stretched, and is not stretched again.
-        if manifest.stretch is not None and not getattr(source, 'stretched', False):
-            low, high = (
-                [manifest.stretch[name][band] for band in manifest.bands]
-                for name in ('low', 'high')
-            )
-            self._tables = stretch_table(low, high, source.dtype)
+        self._shapes = [(height, width) for height, width in manifest.shapes]
+        self._finest = self._shapes.index(max(self._shapes))
 
-    def write(self, number: int, each_row: Tick) -> Part:
+    def write(self, number: int) -> Part:
         """Write a shard, unless it is there already.
 
         Args:
             number: Number of the shard.
-            each_row: Called after each row, with the message of one that was left out.
 
         Raises:
             LayoutError: A file is missing, or changed since the shard was written.
@@ -98,48 +85,35 @@ class Packer:
         files = self._files_checksum(rows)
         done = self._finished(number, files)
         if done is not None:
-            for message in done.unreadable:
-                each_row(message)
-            for _ in range(len(rows) - len(done.unreadable)):
-                each_row(None)
             return done
         path = self.root / shard_name(number)
-        partial = self.root / f'.{path.name}.partial'
         try:
-            with open(partial, 'wb', 1 << 22) as file:
-                part = self._write_rows(file, rows, files, each_row)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)
+            with open_whole(path) as file:
+                part = self._write_rows(file, rows, files)
             part.save(part_path(self.root, number))
         except OSError as error:
             if error.errno in _FULL:
                 raise DiskFull(f'{path} does not fit on the disk: {error}.') from error
             raise
-        finally:
-            partial.unlink(missing_ok=True)
         return part
 
-    def check(self, number: int, each_row: Tick) -> None:
+    def check(self, number: int) -> None:
         """Compare the archive with what a shard was made of; one without its part is not judged.
 
         Raises:
             LayoutError: Files changed since the shard was written.
         """
-        rows = self.manifest.rows_of(number)
-        self._finished(number, self._files_checksum(rows))
-        for _ in rows:
-            each_row(None)
+        self._finished(number, self._files_checksum(self.manifest.rows_of(number)))
 
     def _finished(self, number: int, files: str) -> Part | None:
-        """What a finished shard holds, if it is there and of the files that are there now."""
+        """Return what a finished shard holds, if it is made of the files that are there now."""
         done = read_part(self.root, number)
         if done is not None and done.files != files:
-            rows = self.manifest.rows_of(number)
+            rows, paths = self.manifest.rows_of(number), self.source.index.paths
             raise LayoutError(
                 f'{self.source.root} changed since {self.root / shard_name(number)} was '
-                f'packed from it: files of {self.index.paths[rows[0]]} to '
-                f'{self.index.paths[rows[-1]]} have other sizes or times. Delete that shard '
+                f'packed from it: files of {paths[rows[0]]} to '
+                f'{paths[rows[-1]]} have other sizes or times. Delete that shard '
                 'to pack these again, or begin anew in another folder.'
             )
         return done
@@ -147,7 +121,7 @@ class Packer:
     def _files_checksum(self, rows: range) -> str:
         hasher = xxhash.xxh3_64()
         for row in rows:
-            for name in dict.fromkeys(self.source.rasters(self.index, row, self.manifest.bands)):
+            for name in dict.fromkeys(self.source.rasters(row, self.manifest.bands)):
                 try:
                     found = os.stat(name)
                     told = f'{found.st_size} {found.st_mtime_ns}'
@@ -156,7 +130,7 @@ class Packer:
                 hasher.update(os.fsencode(f'{os.path.relpath(name, self.source.root)} {told}\n'))
         return hasher.hexdigest()
 
-    def _write_rows(self, file: BinaryIO, rows: range, files: str, each_row: Tick) -> Part:
+    def _write_rows(self, file: BinaryIO, rows: range, files: str) -> Part:
         file.write(bytes(HEADER))
         start, kept = HEADER, []
         systems: dict[str, int] = {}
@@ -169,18 +143,12 @@ class Packer:
                 if not self.skip_unreadable:
                     raise
                 unreadable.append(str(error))
-                each_row(unreadable[-1])
                 continue
             blobs = self._encode(row, planes)
             for blob in blobs:
                 file.write(blob)
-            place = georeference(
-                self.source,
-                self.index,
-                row,
-                self.manifest.bands[self._finest],
-                self._shapes[self._finest],
-            )
+            finest = self.manifest.bands[self._finest]
+            place = find_georeference(self.source, row, finest, self._shapes[self._finest])
             transform, system = place or ((np.nan,) * 6, None)
             kept.append(row)
             lengths = [_length(blob) for blob in blobs]
@@ -191,9 +159,8 @@ class Packer:
             columns['systems'].append(
                 -1 if system is None else systems.setdefault(system, len(systems))
             )
-            columns['dates'].append(self.source.row_date(self.index, row).encode())
+            columns['dates'].append(self.source.row_date(row).encode())
             start += sum(lengths)
-            each_row(None)
         file.seek(0)
         file.write(npy_header(start - HEADER))
         arrays = {'rows': np.array(kept, np.int64)}
@@ -205,28 +172,25 @@ class Packer:
 
     def _planes(self, row: int) -> list[np.ndarray]:
         made = self.manifest
-        planes = self.source.read(self.index, [row], made.bands)[0]
+        planes = self.source.read([row], made.bands)[0]
         for band, plane, shape in zip(made.bands, planes, self._shapes, strict=True):
             if plane.shape != shape or plane.dtype.name != self.source.dtype:
                 raise RasterError(
-                    f'{self.source.path(self.index, row)}: band {band} has {plane.shape[1]} x '
+                    f'{self.source.path(row)}: band {band} has {plane.shape[1]} x '
                     f'{plane.shape[0]} pixels of {plane.dtype.name}. Expected {shape[1]} x '
                     f'{shape[0]} of {self.source.dtype}, as in the first patch: a pack holds '
                     'patches of one size.'
                 )
-        if self._tables is not None:
-            pairs = zip(planes, self._tables, strict=True)
-            planes = [stack_planes([plane], tables=[table])[..., 0] for plane, table in pairs]
         return [np.ascontiguousarray(plane) for plane in planes]
 
     def lengths(self, row: int) -> list[int]:
-        """Bytes of each plane of a row as it would be written."""
+        """Return the bytes of each plane of a row as it would be written."""
         return [_length(blob) for blob in self._encode(row, self._planes(row))]
 
     def _encode(self, row: int, planes: list[np.ndarray]) -> list[Any]:
         if self.manifest.codec == 'raw':
             return list(planes)
-        files = self.source.rasters(self.index, row, self.manifest.bands)
+        files = self.source.rasters(row, self.manifest.bands)
         if len(files) != len(planes):
             return list(planes)
         pairs = zip(files, planes, strict=True)

@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 from mmengine.logging import print_log
 
-from swimdiff.datasets.geo.ground import same_system
-from swimdiff.datasets.index.patch_index import PatchIndex, Strings
+from swimdiff.datasets.geo import same_system
+from swimdiff.datasets.index import PatchIndex, Strings
 from swimdiff.datasets.rasters.choice import Opener, drop_links, drop_unused
-from swimdiff.datasets.rasters.files import BandNames, find_scenes
+from swimdiff.datasets.rasters.files import RasterTree, find_scenes
 from swimdiff.datasets.rasters.opening import SceneRasters
-from swimdiff.datasets.rasters.options import RasterOptions
 from swimdiff.datasets.rasters.places import Place, group_scenes, lay_grid
 from swimdiff.datasets.rasters.reading import close_files, opened
 from swimdiff.datasets.rasters.windows import Sizes, Windows, arranged, fit_windows
@@ -31,32 +30,29 @@ _NAMED = 5
 
 
 def build_index(
-    root: Path,
+    tree: RasterTree,
     bands: Sequence[str],
     pixels: tuple[str, str],
-    names: BandNames,
-    options: RasterOptions,
     sizes: Sizes,
     date: Callable[[str], str],
 ) -> PatchIndex:
     """Index a folder of scenes.
 
     Args:
-        root: The folder.
+        tree: The folder.
         bands: Bands that a scene must have.
         pixels: Type of the pixels that it must have, and the path of a scene of that type.
-        names: Recognises bands.
-        options: How scenes are found and judged.
         sizes: Sizes of windows.
         date: Date of a scene by its path.
 
     Raises:
         LayoutError: No window can be cut.
     """
+    root, options = tree.root, tree.options
     visited: list[str] = []
     stamp, begun = os.stat(root).st_mtime_ns, time.time_ns()
-    found, notes = drop_links(root, list(find_scenes(root, names, options, visited)))
-    opener = Opener(root, bands, *pixels, names, options)
+    found, notes = drop_links(root, list(find_scenes(tree, visited)))
+    opener = Opener(tree, bands, *pixels)
     with ThreadPoolExecutor(_THREADS) as pool:
         jobs = pool.map(opener.open, found)
         results = list(track(jobs, len(found), f'Opening the scenes of {root}'))
@@ -73,14 +69,14 @@ def build_index(
             f'cloud mask as {options.clouds} describes it. Describe where it is, or leave out '
             'min_clear.'
         )
-    places, members = _places(root, scenes, options, sizes)
-    windows, broken = _windows(root, scenes, places, members, options, sizes)
+    places, members = _places(tree, scenes, sizes)
+    windows, broken = _windows(tree, scenes, places, members, sizes)
     left_out += broken
     cell = sizes.patch if options.windows == 'grid' else sizes.stride
     made = arranged(windows, places, sizes, cell)
-    _report(root, scenes, places, windows, options, len(made.names))
+    _report(tree, scenes, places, windows, len(made.names))
     notes += _uneven(root, scenes, windows)
-    notes += _fruitless(root, scenes, windows, options, cell)
+    notes += _fruitless(tree, scenes, windows, cell)
     if not len(made.names):
         if broken:
             raise RasterError(broken[0])
@@ -130,13 +126,13 @@ def _number(system: str, systems: list[str]) -> int:
 
 
 def _places(
-    root: Path, scenes: list[SceneRasters], options: RasterOptions, sizes: Sizes
+    tree: RasterTree, scenes: list[SceneRasters], sizes: Sizes
 ) -> tuple[list[Place], list[list[int]]]:
-    """The places by name, and the scenes of each."""
+    """Return the places by name, and the scenes of each."""
     groups = []
-    for members in group_scenes(scenes, options.same_place):
+    for members in group_scenes(scenes, tree.options.same_place):
         path = scenes[members[0]].path
-        groups.append((root.absolute().name if path == '.' else path, members))
+        groups.append((tree.root.absolute().name if path == '.' else path, members))
     groups.sort()
     places = [
         lay_grid(name, [scenes[i] for i in members], sizes.pixel_metres, sizes.step, sizes.patch)
@@ -146,11 +142,10 @@ def _places(
 
 
 def _windows(
-    root: Path,
+    tree: RasterTree,
     scenes: Sequence[SceneRasters],
     places: Sequence[Place],
     members: Sequence[Sequence[int]],
-    options: RasterOptions,
     sizes: Sizes,
 ) -> tuple[list[tuple[int, int, Windows]], list[str]]:
     """Windows of each place and scene, and messages on scenes that cannot be read."""
@@ -159,14 +154,14 @@ def _windows(
     def fit(job: tuple[int, int]) -> Windows | str:
         place, scene = job
         try:
-            return fit_windows(root, scenes[scene], places[place], sizes, options)
+            return fit_windows(tree, scenes[scene], places[place], sizes)
         except DataError as error:
             return str(error)
         finally:
             close_files()
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = list(track(pool.map(fit, work), len(work), f'Judging the windows of {root}'))
+        results = list(track(pool.map(fit, work), len(work), f'Judging the windows of {tree.root}'))
     broken = [result for result in results if isinstance(result, str)]
     windows = [
         (*job, result)
@@ -177,13 +172,13 @@ def _windows(
 
 
 def _report(
-    root: Path,
+    tree: RasterTree,
     scenes: Sequence[SceneRasters],
     places: Sequence[Place],
     windows: Sequence[tuple[int, int, Windows]],
-    options: RasterOptions,
     locations: int,
 ) -> None:
+    root, options = tree.root, tree.options
     found = [result for _, _, result in windows]
     seen, empty = sum(w.seen for w in found), sum(w.empty for w in found)
     cloudy, fit = sum(w.cloudy for w in found), sum(len(w.rows) for w in found)
@@ -228,13 +223,13 @@ def _uneven(
 
 
 def _fruitless(
-    root: Path,
+    tree: RasterTree,
     scenes: Sequence[SceneRasters],
     windows: Sequence[tuple[int, int, Windows]],
-    options: RasterOptions,
     cell: int,
 ) -> list[str]:
     """Return a note on the scenes that give no patch."""
+    root, options = tree.root, tree.options
     named = []
     for _, number, found in windows:
         if len(found.rows):

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from swimdiff.datasets.rasters.files import BandNames, FoundScene
+from swimdiff.datasets.rasters.files import FoundScene, RasterTree
 from swimdiff.datasets.rasters.opening import SceneRasters, open_scene
-from swimdiff.datasets.rasters.options import RasterOptions
 from swimdiff.datasets.rasters.reading import read_block
 from swimdiff.errors import BandError, DataError, LayoutError, RasterError
 
@@ -27,32 +26,29 @@ class Opener:
     """Opens scenes and checks that they are like the others.
 
     Args:
-        root: The folder of scenes.
+        tree: The folder of scenes.
         bands: Bands that a scene must have.
         dtype: Type of the pixels that it must have.
         typical: A scene of that type.
-        names: Recognises bands.
-        options: How scenes are found and judged.
     """
 
-    root: Path
+    tree: RasterTree
     bands: Sequence[str]
     dtype: str
     typical: str
-    names: BandNames
-    options: RasterOptions
 
     def open(self, scene: FoundScene) -> SceneRasters | str:
         """Return a scene, or the message of why it cannot be used."""
         try:
-            made = open_scene(self.root, scene, self.bands, self.names, self.options)
+            made = open_scene(self.tree, scene, self.bands)
             if made.dtype == self.dtype:
                 return made
+            root = self.tree.root
             # What a folder of band files begins with, or the file itself.
             pattern = glob.escape(scene.path) + ('[-_. /]*' if scene.bands else '')
             raise RasterError(
-                f'{self.root / scene.path} holds {made.dtype} pixels. Expected {self.dtype}, as '
-                f'most of the first scenes hold, {self.root / self.typical} among them. Convert it '
+                f'{root / scene.path} holds {made.dtype} pixels. Expected {self.dtype}, as '
+                f'most of the first scenes hold, {root / self.typical} among them. Convert it '
                 f'(gdal_translate -ot {_GDAL_TYPES[self.dtype]}), or leave it out: '
                 f'exclude=[{pattern!r}].'
             )
@@ -138,7 +134,7 @@ def drop_unused(
             scenes.append(made)
         else:
             unused.reasons.append((scene.path, f'it holds the same pixels as {twin.path}'))
-    return scenes, broken, unused.tell(opener.root)
+    return scenes, broken, unused.tell(opener.tree.root)
 
 
 def _same_pixels(opener: Opener, one: SceneRasters, other: SceneRasters) -> bool:
@@ -152,7 +148,7 @@ def _same_pixels(opener: Opener, one: SceneRasters, other: SceneRasters) -> bool
         width, height = min(_PIECE, band.width), min(_PIECE, band.height)
         window = (band.width - width) // 2, (band.height - height) // 2, width, height
         try:
-            path = os.path.join(opener.root, band.file)
+            path = os.path.join(opener.tree.root, band.file)
             pieces.append(read_block(path, [band], window, (height, width), scene.dtype))
         except DataError:  # left out when its windows are judged, and said so
             return False

@@ -10,8 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from swimdiff.datasets.geo.access import gdal_modules
-from swimdiff.datasets.geo.ground import same_system
+from swimdiff.datasets.geo import gdal_modules, same_system
 from swimdiff.datasets.rasters.opening import BandFile, Extent, SceneRasters
 from swimdiff.datasets.rasters.reading import into_scene, nodata_as, read_block, read_mask
 

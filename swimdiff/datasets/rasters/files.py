@@ -20,6 +20,7 @@ __all__ = [
     'SUFFIXES',
     'BandNames',
     'FoundScene',
+    'RasterTree',
     'find_scenes',
     'group_files',
     'layouts',
@@ -102,6 +103,21 @@ class BandNames:
         return (match['stem'], name, int(match['metres'] or 0)) if name else None
 
 
+@dataclass(frozen=True)
+class RasterTree:
+    """A folder of rasters and how it is read.
+
+    Args:
+        root: The folder.
+        names: Recognises bands.
+        options: How scenes are found, cut and judged.
+    """
+
+    root: Path
+    names: BandNames
+    options: RasterOptions
+
+
 def raster_root(data_root: str | Path) -> Path:
     """The folder of scenes, checked to be one.
 
@@ -137,17 +153,15 @@ def _walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
         yield '' if here == '.' else here, folders, sorted(files)
 
 
-def find_scenes(
-    root: Path, names: BandNames, options: RasterOptions, visited: list[str] | None = None
-) -> Iterator[FoundScene]:
-    """Scenes in the order of their folders, found while they are asked for.
+def find_scenes(tree: RasterTree, visited: list[str] | None = None) -> Iterator[FoundScene]:
+    """Yield scenes in the order of their folders, found while they are asked for.
 
     Args:
-        root: The folder.
-        names: Recognises bands.
-        options: ``file_bands``, ``include``, ``exclude`` and ``clouds`` are used.
+        tree: The folder; ``file_bands``, ``include``, ``exclude`` and ``clouds`` of its options are
+            used.
         visited: Gets the folders that were looked into, relative to the root.
     """
+    root, options = tree.root, tree.options
     for folder, folders, files in _walk(root):
         if visited is not None:
             visited.append(folder)
@@ -159,11 +173,11 @@ def find_scenes(
                 for file in sorted(os.listdir(root / folder / name))
             ]
             folders.clear()
-            granules, _ = _grouped(root, folder, _rasters(folder, files, options), names, options)
+            granules, _ = _grouped(tree, folder, _rasters(folder, files, options))
             yield from [_product(root, folder, granules[0])] if len(granules) == 1 else granules
         else:
             folders[:] = [name for name in folders if name not in _BESIDE_SCENES]
-            yield from _in_folder(root, folder, _rasters(folder, files, options), names, options)
+            yield from _in_folder(tree, folder, _rasters(folder, files, options))
 
 
 def _rasters(folder: str, files: Sequence[str], options: RasterOptions) -> list[str]:
@@ -185,43 +199,36 @@ def _rasters(folder: str, files: Sequence[str], options: RasterOptions) -> list[
     ]
 
 
-def _in_folder(
-    root: Path, folder: str, paths: list[str], names: BandNames, options: RasterOptions
-) -> list[FoundScene]:
-    """Scenes of an ordinary folder; where files name bands, the others lie ``beside`` them."""
+def _in_folder(tree: RasterTree, folder: str, paths: list[str]) -> list[FoundScene]:
+    """Return the scenes of an ordinary folder; beside files that name bands lie the others."""
     grouped: list[FoundScene] = []
     others = paths
-    if not options.file_bands:
-        grouped, others = _grouped(root, folder, paths, names, options)
+    if not tree.options.file_bands:
+        grouped, others = _grouped(tree, folder, paths)
     stems = [os.path.splitext(os.path.basename(path))[0] for path in others]
     files = zip(others, stems, strict=True)
     beside = bool(grouped)
     return grouped + [FoundScene(path, folder, stem, beside=beside) for path, stem in files]
 
 
-def group_files(
-    root: Path, files: Sequence[str], names: BandNames, options: RasterOptions
-) -> list[FoundScene]:
+def group_files(tree: RasterTree, files: Sequence[str]) -> list[FoundScene]:
     """Group files of one folder into scenes, as :func:`find_scenes` does with all of a folder.
 
     Args:
-        root: The folder.
+        tree: The folder; ``file_bands``, ``include``, ``exclude`` and ``clouds`` of its options are
+            used.
         files: Names of the files.
-        names: Recognises bands.
-        options: ``file_bands``, ``include``, ``exclude`` and ``clouds`` are used.
     """
-    return _in_folder(root, '', _rasters('', sorted(files), options), names, options)
+    return _in_folder(tree, '', _rasters('', sorted(files), tree.options))
 
 
-def _grouped(
-    root: Path, folder: str, paths: list[str], names: BandNames, options: RasterOptions
-) -> tuple[list[FoundScene], list[str]]:
-    """Scenes of files that each hold one band, and the other files."""
+def _grouped(tree: RasterTree, folder: str, paths: list[str]) -> tuple[list[FoundScene], list[str]]:
+    """Return the scenes of files that each hold one band, and the other files."""
     scenes: dict[str, dict[str, list[tuple[int, str]]]] = {}
     others = []
     for path in paths:
-        sensor = find_sensor(str(root.absolute() / path), options.sensor)
-        found = names.of_file(os.path.splitext(os.path.basename(path))[0], sensor)
+        sensor = find_sensor(str(tree.root.absolute() / path), tree.options.sensor)
+        found = tree.names.of_file(os.path.splitext(os.path.basename(path))[0], sensor)
         if found is None:
             others.append(path)
         else:

@@ -11,10 +11,15 @@ import numpy as np
 
 from swimdiff.bands import SENTINEL2
 from swimdiff.bands.sensors import Sensor, find_sensor
-from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules, open_raster, raster_failure
-from swimdiff.datasets.geo.ground import same_system, to_lonlat
-from swimdiff.datasets.rasters.files import BandNames, FoundScene
-from swimdiff.datasets.rasters.options import RasterOptions
+from swimdiff.datasets.geo import (
+    GDAL_ERRORS,
+    gdal_modules,
+    open_raster,
+    raster_failure,
+    same_system,
+    to_lonlat,
+)
+from swimdiff.datasets.rasters.files import FoundScene, RasterTree
 from swimdiff.errors import BandError, LayoutError, RasterError
 
 __all__ = ['BandFile', 'Extent', 'SceneRasters', 'find_offset', 'open_scene']
@@ -115,21 +120,17 @@ class SceneRasters:
 
 
 def open_scene(
-    root: Path,
+    tree: RasterTree,
     scene: FoundScene,
     bands: Sequence[str] | None,
-    names: BandNames,
-    options: RasterOptions,
     whole: bool = True,
 ) -> SceneRasters:
     """Look into the files of a scene.
 
     Args:
-        root: The folder of scenes.
+        tree: The folder of scenes; names in the files and the cloud mask of its options are used.
         scene: The scene by its files.
         bands: Bands wanted; None: all it has, without the cloud mask.
-        names: Recognises bands.
-        options: Names in the files, and the cloud mask.
         whole: Whether to look for files that end early, at the price of a block each.
 
     Raises:
@@ -137,6 +138,7 @@ def open_scene(
         RasterError: A file is damaged or has no usable georeference, or the bands do not fit.
         BandError: The bands inside a file are not known.
     """
+    root, options = tree.root, tree.options
     if scene.doubled:
         raise LayoutError(
             f'{root / scene.path}: two files each claim {", ".join(scene.doubled)}, one is '
@@ -145,7 +147,7 @@ def open_scene(
     sensor = find_sensor(str(root.absolute() / scene.path), options.sensor)
     places = {name: (file, 1) for name, file in scene.bands.items()}
     if not places:
-        numbers = _inside(root / scene.path, names, options, sensor)
+        numbers = _inside(root / scene.path, tree, sensor)
         _refuse_doubled(root / scene.path, numbers, [*(bands or numbers), *options.mask_names])
         places = {name: (scene.path, found[0]) for name, found in numbers.items()}
     if bands is None:
@@ -169,7 +171,7 @@ def open_scene(
     found = {name: _band(root, *places[name], opened, named) for name in bands}
     for band in {band.file: band for band in found.values()}.values() if whole else ():
         _try_last_pixel(root / band.file, opened[band.file][0], band)
-    mask = _mask(root, scene, places, options, opened)
+    mask = _mask(tree, scene, places, opened)
     systems = [wkt for _, wkt in opened.values()]
     types = {_type(root, opened[band.file][0], band) for band in found.values()}
     if len(types) > 1 or not all(same_system(systems[0], system) for system in systems):
@@ -212,11 +214,9 @@ def _refuse_doubled(
             )
 
 
-def _inside(
-    path: Path, names: BandNames, options: RasterOptions, sensor: Sensor | None
-) -> dict[str, list[int]]:
-    """Numbers of the bands by name of a file that holds several, from 1."""
-    given = options.file_bands
+def _inside(path: Path, tree: RasterTree, sensor: Sensor | None) -> dict[str, list[int]]:
+    """Return the numbers of the bands by name of a file that holds several, from 1."""
+    names, given = tree.names, tree.options.file_bands
     found: dict[str, list[int]] = {}
     if isinstance(given, Mapping):
         for name, number in given.items():
@@ -325,13 +325,13 @@ def _type(root: Path, dataset: Any, band: BandFile) -> str:
 
 
 def _mask(
-    root: Path,
+    tree: RasterTree,
     scene: FoundScene,
     places: Mapping[str, tuple[str, int]],
-    options: RasterOptions,
     opened: dict[str, tuple[Any, str]],
 ) -> BandFile | None:
-    """The cloud mask of a scene, None where it has none."""
+    """Return the cloud mask of a scene, None where it has none."""
+    root, options = tree.root, tree.options
     if options.clouds is None:
         return None
     if options.clouds.band is not None:

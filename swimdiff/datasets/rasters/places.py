@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import shapely
 
-from swimdiff.datasets.geo.ground import (
+from swimdiff.datasets.geo import (
     AXIS,
     carry,
     earth_centred,

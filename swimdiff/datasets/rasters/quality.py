@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules
+from swimdiff.datasets.geo import GDAL_ERRORS, gdal_modules
+from swimdiff.datasets.rasters.files import RasterTree
 from swimdiff.datasets.rasters.opening import BandFile, Extent, SceneRasters
 from swimdiff.datasets.rasters.options import CloudMask, RasterOptions
 from swimdiff.datasets.rasters.reading import opened, raster_failure
@@ -76,18 +77,16 @@ def is_judged(scene: SceneRasters, options: RasterOptions) -> bool:
 
 
 def look(
-    root: Path,
+    tree: RasterTree,
     scene: SceneRasters,
-    options: RasterOptions,
     extent: Extent,
     window: tuple[float, float],
 ) -> QualityMap:
     """Look at a part of a scene.
 
     Args:
-        root: The folder of scenes.
+        tree: The folder of scenes; its options say what counts as no data and as cloud.
         scene: The scene.
-        options: What counts as no data and as cloud.
         extent: The part, in the scene's system.
         window: Width and height of a patch in units of the system.
 
@@ -95,13 +94,14 @@ def look(
         LayoutError: A file is missing.
         RasterError: A file is damaged.
     """
+    root, options = tree.root, tree.options
     west, south, east, north = extent
     finest = min(scene.bands.values(), key=lambda band: band.dx)
     shape = (
         _points(north - south, window[1], finest.dy),
         _points(east - west, window[0], finest.dx),
     )
-    valid = _valid(root, scene, options, extent, shape)
+    valid = _valid(tree, scene, extent, shape)
     clear = np.ones(shape, bool)
     if scene.mask is not None and options.clouds is not None and options.min_clear:
         clear = ~_cloudy(_decimated(root, scene.mask, extent, shape), options.clouds)
@@ -113,8 +113,9 @@ def _points(length: float, window: float, pixel: float) -> int:
 
 
 def _valid(
-    root: Path, scene: SceneRasters, options: RasterOptions, extent: Extent, shape: tuple[int, int]
+    tree: RasterTree, scene: SceneRasters, extent: Extent, shape: tuple[int, int]
 ) -> np.ndarray:
+    root, options = tree.root, tree.options
     valid, zero = np.ones(shape, bool), np.ones(shape, bool)
     # Coarse bands are read fastest. The cirrus band is 0 in clear sky.
     names = sorted(scene.bands, key=lambda name: (name == 'B10', -scene.bands[name].dx))

@@ -12,8 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules, open_raster, raster_failure
-from swimdiff.datasets.geo.ground import carry, is_geographic, join_longitudes, same_system
+from swimdiff.datasets.geo import (
+    GDAL_ERRORS,
+    carry,
+    gdal_modules,
+    is_geographic,
+    join_longitudes,
+    open_raster,
+    raster_failure,
+    same_system,
+)
 from swimdiff.datasets.rasters.opening import BandFile, SceneRasters
 from swimdiff.errors import RasterError
 

@@ -3,13 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from swimdiff.datasets.geo.ground import is_geographic, metres_per_unit, same_system, to_lonlat
-from swimdiff.datasets.index.patch_index import Strings
+from swimdiff.datasets.geo import is_geographic, metres_per_unit, same_system, to_lonlat
+from swimdiff.datasets.index import Strings
+from swimdiff.datasets.rasters.files import RasterTree
 from swimdiff.datasets.rasters.opening import BandFile, Extent, SceneRasters
 from swimdiff.datasets.rasters.options import RasterOptions
 from swimdiff.datasets.rasters.places import Place, outline, outline_in
@@ -174,15 +174,14 @@ def _lie_in(bounds: Extent, extents: np.ndarray, scene: SceneRasters) -> np.ndar
     return np.logical_and(starts_within, (extents[:, 2:] <= east_north).all(axis=1))
 
 
-def fit_windows(
-    root: Path, scene: SceneRasters, place: Place, sizes: Sizes, options: RasterOptions
-) -> Windows:
-    """Windows of a place that a scene covers and that have data and clear sky enough.
+def fit_windows(tree: RasterTree, scene: SceneRasters, place: Place, sizes: Sizes) -> Windows:
+    """Return the windows of a place that a scene covers, with data and clear sky enough.
 
     Raises:
         LayoutError: A file is missing.
         RasterError: A file is damaged.
     """
+    options = tree.options
     cell = sizes.patch if options.windows == 'grid' else sizes.stride
     rows, columns = _grid(scene, place, sizes)
     on_ground = cells(rows, columns, place, sizes, cell)
@@ -198,7 +197,7 @@ def fit_windows(
     if not len(rows) or not is_judged(scene, options):
         return Windows(rows, columns, corner, len(rows), 0, 0, short)
     window = tuple((extents[:, 2:] - extents[:, :2]).mean(axis=0) * sizes.patch / cell)
-    valid, clear = look(root, scene, options, scene.extent, window).shares(extents)
+    valid, clear = look(tree, scene, scene.extent, window).shares(extents)
     has_data = valid >= options.min_valid - 1e-9
     fit = has_data & (clear >= options.min_clear - 1e-9)
     empty, cloudy = int((~has_data).sum()), int((has_data & ~fit).sum())

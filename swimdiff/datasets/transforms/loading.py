@@ -2,7 +2,6 @@
 
 from mmcv.transforms import BaseTransform
 
-from swimdiff.datasets.index.planes import stack_planes
 from swimdiff.registry import TRANSFORMS
 
 __all__ = ['LoadPatch']
@@ -12,22 +11,23 @@ __all__ = ['LoadPatch']
 class LoadPatch(BaseTransform):
     """Read the bands of a patch at one date or two, from the archive or from a pack of it.
 
-    Required keys: ``source``, ``index``, ``rows``, ``tables`` and ``band_names``, as the data sets
-    that are :class:`ScenePatches` give them.
-    Added: ``img`` (H x W x C, uint8 where stretched; or a list of them), ``img_shape``.
+    Required keys: ``patch`` and ``band_names``, as the data sets that are :class:`ScenePatches`
+    give them. Added: ``img`` (H x W x C, uint8 where stretched; or a list of them) and
+    ``img_shape``. Removed: ``patch``, so that what goes on holds arrays and names alone.
 
     Args:
         size: Side of the grid that all bands are resampled to; by default that of the finest band.
+
+    Examples:
+        >>> pipeline = [dict(type='LoadPatch'), dict(type='PackViews')]
     """
 
     def __init__(self, size: int | None = None) -> None:
         self.size = size
 
     def transform(self, results: dict) -> dict:
-        """Read the rows of ``results``."""
-        planes = results['source'].read(results['index'], results['rows'], results['band_names'])
-        gaps = getattr(results['source'], 'zeros_are_nodata', False)
-        images = [stack_planes(date, self.size, results['tables'], gaps) for date in planes]
+        """Read the patch of ``results``, all its dates together."""
+        images = results.pop('patch').read_images(results['band_names'], self.size)
         results['img'] = images[0] if len(images) == 1 else images
         results['img_shape'] = images[0].shape[:2]
         return results

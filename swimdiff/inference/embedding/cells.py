@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from swimdiff.datasets.geo.ground import carry, join_longitudes, same_system
-from swimdiff.datasets.rasters.opening import SceneRasters
+from swimdiff.datasets.geo import carry, join_longitudes, same_system
+from swimdiff.datasets.rasters import SceneRasters
 from swimdiff.errors import ConfigError
 
 __all__ = ['CellGrid']

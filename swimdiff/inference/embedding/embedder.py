@@ -13,7 +13,7 @@ from torch import Tensor
 
 from swimdiff.bands import ProductStats, canonical, stats_to_mapping
 from swimdiff.bands.units import UNITS
-from swimdiff.datasets.index.planes import stretch_table
+from swimdiff.datasets.index import stretch_table
 from swimdiff.errors import BandError, ConfigError
 from swimdiff.evaluation.features import NetworkFeatures
 from swimdiff.interop.inputs import STRETCHED, CheckpointInputs

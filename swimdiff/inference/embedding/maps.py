@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules
+from swimdiff.datasets.geo import GDAL_ERRORS, gdal_modules
 from swimdiff.errors import LayoutError, RasterError
 from swimdiff.files import partial_name, replace_file
 from swimdiff.inference.embedding.clusters import Clusters

@@ -11,11 +11,9 @@ import shapely
 from PIL import Image, ImageDraw, ImageFont
 
 from swimdiff.bands import RGB
-from swimdiff.datasets.geo.ground import carry, same_system
-from swimdiff.datasets.index.planes import stack_planes
-from swimdiff.datasets.rasters.cutting import cut
-from swimdiff.datasets.rasters.opening import SceneRasters
-from swimdiff.datasets.rasters.options import CloudMask, RasterOptions
+from swimdiff.datasets.geo import carry, same_system
+from swimdiff.datasets.index import stack_planes
+from swimdiff.datasets.rasters import CloudMask, RasterOptions, SceneRasters, cut
 from swimdiff.errors import DataError, LayoutError
 from swimdiff.files import partial_name, replace_file, replace_text
 from swimdiff.inference.embedding.cells import LONLAT

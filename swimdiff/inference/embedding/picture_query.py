@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from swimdiff.bands import RGB
-from swimdiff.datasets.pictures.reading import PICTURE_SUFFIXES, read_picture
-from swimdiff.datasets.rasters.files import SUFFIXES
-from swimdiff.datasets.rasters.options import RasterOptions
+from swimdiff.datasets.pictures import PICTURE_SUFFIXES, read_picture
+from swimdiff.datasets.rasters import SUFFIXES, RasterOptions
 from swimdiff.errors import BandError, ConfigError, DatasetNotFoundError, RasterError
 from swimdiff.inference.embedding.cells import CellGrid
 from swimdiff.inference.embedding.embedder import Embedder

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from swimdiff.datasets.geo.ground import carry, same_system
+from swimdiff.datasets.geo import carry, same_system
 from swimdiff.errors import ConfigError
 from swimdiff.inference.embedding.cells import LONLAT
 from swimdiff.inference.embedding.table import EmbeddingTable

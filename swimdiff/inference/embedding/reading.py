@@ -10,13 +10,17 @@ from typing import NamedTuple
 import numpy as np
 
 from swimdiff.bands.units import UNITS, convert_pixels
-from swimdiff.datasets.index.planes import stack_planes
-from swimdiff.datasets.index.unit_check import check_values
-from swimdiff.datasets.rasters.cutting import cut
-from swimdiff.datasets.rasters.opening import SceneRasters
-from swimdiff.datasets.rasters.options import RasterOptions
-from swimdiff.datasets.rasters.quality import is_judged, look
-from swimdiff.datasets.rasters.windows import measure
+from swimdiff.datasets.index import check_values, stack_planes
+from swimdiff.datasets.rasters import (
+    BandNames,
+    RasterOptions,
+    RasterTree,
+    SceneRasters,
+    cut,
+    is_judged,
+    look,
+    measure,
+)
 from swimdiff.environment.cores import count_cores
 from swimdiff.errors import RasterError
 from swimdiff.inference.embedding.cells import CellGrid
@@ -143,7 +147,8 @@ class PatchReader:
         west, south = extents[:, :2].min(axis=0).tolist()
         east, north = extents[:, 2:].max(axis=0).tolist()
         size = self.grid.patch * self.grid.dx, self.grid.patch * self.grid.dy
-        quality = look(Path(self.root), self.scene, self.options, (west, south, east, north), size)
+        tree = RasterTree(Path(self.root), BandNames(), self.options)
+        quality = look(tree, self.scene, (west, south, east, north), size)
         valid, clear = quality.shares(extents)
         return (valid >= self.options.min_valid) & (clear >= self.options.min_clear)
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from swimdiff.datasets.geo.ground import same_system
-from swimdiff.datasets.rasters.options import RasterOptions
+from swimdiff.datasets.geo import same_system
+from swimdiff.datasets.rasters import RasterOptions
 from swimdiff.errors import ConfigError, DataError, SwiMDiffError
 from swimdiff.files import clean_partials, hold_lock, replace_text
 from swimdiff.inference.embedding.cells import LONLAT

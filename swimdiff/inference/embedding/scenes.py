@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from swimdiff.bands import canonical_bands
-from swimdiff.datasets.geo.access import require_gdal
-from swimdiff.datasets.rasters.dates import find_date
-from swimdiff.datasets.rasters.files import (
+from swimdiff.datasets.geo import require_gdal
+from swimdiff.datasets.rasters import (
     SUFFIXES,
     BandNames,
     FoundScene,
+    RasterOptions,
+    RasterTree,
+    SceneRasters,
+    find_date,
     find_scenes,
     group_files,
     layouts,
+    open_scene,
 )
-from swimdiff.datasets.rasters.opening import SceneRasters, open_scene
-from swimdiff.datasets.rasters.options import RasterOptions
 from swimdiff.errors import DatasetNotFoundError, LayoutError
 
 __all__ = ['SceneFiles', 'find_scene', 'list_scenes', 'name_bands', 'open_files']
@@ -153,7 +155,7 @@ def open_files(
         BandError: The bands inside a file are not known.
     """
     names = name_bands(bands, options)
-    return open_scene(scene.root, scene.found, bands, names, options, whole)
+    return open_scene(RasterTree(scene.root, names, options), scene.found, bands, whole)
 
 
 def _expand(text: str) -> list[str]:
@@ -175,7 +177,7 @@ def _among(
 ) -> Iterator[SceneFiles]:
     """Scenes of some files of a folder."""
     root = Path(folder or '.')
-    scenes = [s for s in group_files(root, files, names, options) if not s.beside]
+    scenes = [s for s in group_files(RasterTree(root, names, options), files) if not s.beside]
     if files and not scenes:
         raise LayoutError(
             f'{os.path.join(folder, files[0])} is no raster that is read here. Expected files that '
@@ -190,7 +192,8 @@ def _in_folder(folder: str, names: BandNames, options: RasterOptions) -> Iterato
     root = Path(folder)
     if root.absolute().name == 'IMG_DATA':  # which only its place above R10m, R20m tells
         root = root.absolute().parent
-    scenes = [scene for scene in find_scenes(root, names, options) if not scene.beside]
+    tree = RasterTree(root, names, options)
+    scenes = [scene for scene in find_scenes(tree) if not scene.beside]
     if not scenes:
         raise LayoutError(f'{folder} holds no scene.\n{layouts()}')
     for scene in scenes:

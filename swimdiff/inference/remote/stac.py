@@ -105,7 +105,7 @@ def read_item(name: str) -> Any:
         import pystac
     except ImportError as error:
         raise ConfigError(
-            f'{name} is read by pystac, which is not installed: pip install swimdiff[maps]'
+            f"{name} is read by pystac, which is not installed: pip install 'swimdiff[maps]'"
         ) from error
     text = _read_text(name)
     try:

@@ -10,9 +10,9 @@ from PIL import Image
 
 from swimdiff.bands import get_stats
 from swimdiff.datasets import PictureScenes
-from swimdiff.datasets.archives import picture_scenes
-from swimdiff.datasets.archives.picture_scenes import place_patches
+from swimdiff.datasets.pictures import source as picture_source
 from swimdiff.datasets.pictures.reading import read_picture
+from swimdiff.datasets.pictures.source import place_patches
 from swimdiff.errors import (
     BandError,
     ConfigError,
@@ -121,7 +121,7 @@ def test_small_and_damaged_pictures_stop_or_are_counted(tmp_path):
     assert len(again) == 48
     assert 'Field/a000' not in again[0]['img_path'] and again.skips.failures > 0
     with pytest.raises(RasterError, match=r'a000.jpg .*cannot be read'):
-        again.source.read(again.index, [0], again.bands)
+        again.source.read([0], again.bands)
 
 
 def test_a_link_to_nothing_stops_or_is_counted_and_is_found_again(tmp_path):
@@ -144,7 +144,7 @@ def test_a_picture_replaced_in_place_is_seen(tmp_path):
     assert len(dataset) == 4
     write_picture(path, noise(48, 16, 2))
     with pytest.raises(RasterError, match=r'has 16 x 48 pixels, and had 32 x 32 when'):
-        dataset.source.read(dataset.index, [0], dataset.bands)
+        dataset.source.read([0], dataset.bands)
     assert len(PictureScenes(str(tmp_path), patch=16)) == 3
 
 
@@ -162,7 +162,7 @@ def test_nothing_there(tmp_path):
 def test_kept_pictures_are_the_same_and_stay_within_their_room(root, monkeypatch):
     decoded = []
     monkeypatch.setattr(
-        picture_scenes, 'read_picture', lambda path: decoded.append(path) or read_picture(path)
+        picture_source, 'read_picture', lambda path: decoded.append(path) or read_picture(path)
     )
     room = 3 * (40 * 52 + 16 * 16)  # two of the three pictures
     plain = PictureScenes(str(root), patch=16, keep=0, pipeline=LOAD)
@@ -178,15 +178,15 @@ def test_kept_pictures_are_the_same_and_stay_within_their_room(root, monkeypatch
 
     decoded.clear()
     rows = [0, 1, 2, 0]  # all of one picture
-    kept.source.read(kept.index, rows, kept.bands)
+    kept.source.read(rows, kept.bands)
     assert len(decoded) <= 1
-    plain.source.read(plain.index, rows, plain.bands)
+    plain.source.read(rows, plain.bands)
     assert len(decoded) in (4, 5)
     assert pickle.loads(pickle.dumps(kept.source))._kept.used == 0
 
 
 def test_the_longest_unused_is_dropped_first(monkeypatch):
-    kept = picture_scenes._KeptPictures(250)
+    kept = picture_source._KeptPictures(250)
     for name in 'ab':
         kept.put(name, np.zeros(100, np.uint8))
     kept.get('a')

@@ -6,7 +6,7 @@ from fixtures.rasters import noise, scene_bands, write, write_bands
 from osgeo import gdal
 
 from swimdiff.datasets import RasterScenes
-from swimdiff.datasets.archives.raster_scenes import RasterScenesSource
+from swimdiff.datasets.rasters import RasterScenesSource
 from swimdiff.datasets.rasters import choice as raster_scenes_choice
 from swimdiff.errors import (
     BandError,
@@ -28,7 +28,7 @@ def cut(source):
     for location in range(len(index.locations)):
         for row in index.rows(location):
             place = tuple(map(int, index.locations[location].rpartition('/')[2].split('_')))
-            planes = source.read(index, [row], source.bands)[0]
+            planes = source.read([row], source.bands)[0]
             found[(*place, index.paths[row])] = dict(zip(source.bands, planes, strict=True))
     return found
 
@@ -56,7 +56,7 @@ def test_multi_band_files_described_named_or_numbered(tmp_path):
     for given in (['B02', None, 'B04'], dict(B04=3, B02=1)):
         source = RasterScenesSource(plain, file_bands=given, patch=24)
         check(source, 'a_20200101.tif', bands)
-        assert source.date(source.path(source.build(), 0)) == '20200101'
+        assert source.date(source.path(0)) == '20200101'
     check(RasterScenesSource(said, ['B02', 'B04'], patch=24), 'a.tif', bands)
     assert RasterScenesSource(said).bands == ('B02', 'near-infrared', 'B04')
     with pytest.raises(BandError, match=r'a_20200101\.tif does not say which bands its 3 are'):
@@ -119,7 +119,7 @@ def test_offset_of_later_products(tmp_path, baseline):
     later = np.where(array > 1000, array - 1000, 0) if baseline >= 'N0400' else array
     for root in (tmp_path, tmp_path / product):
         source = RasterScenesSource(str(root), patch=24, unit='reflectance x 10000')
-        plane = source.read(source.build(), [0], ['B04'])[0][0]
+        plane = source.read([0], ['B04'])[0][0]
         assert plane.dtype == np.uint16
         np.testing.assert_array_equal(plane, later)
 
@@ -297,18 +297,18 @@ def test_damage_met_when_reading(tmp_path):
     """A file cut after it was indexed never gives grey."""
     path = write(tmp_path / 'x_B04.tif', noise(512, 512), options=('COMPRESS=DEFLATE', 'TILED=YES'))
     source = RasterScenesSource(str(tmp_path), patch=256, zeros_are_nodata=False)
-    index = source.build()
+    index = source.index
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) * 6 // 10])
     with pytest.raises(RasterError, match=r'x_B04\.tif'):
         for row in range(len(index)):
-            source.read(index, [row], ['B04'])
+            source.read([row], ['B04'])
     path.unlink()
     other = RasterScenesSource.__new__(RasterScenesSource)
     other.__dict__.update(source.__dict__)
     with pytest.raises((LayoutError, RasterError)):
         for row in range(len(index)):
-            other.read(index, [row], ['B04'])
+            other.read([row], ['B04'])
 
 
 def test_folders_and_options_that_do_not_do(tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from fixtures.seco import DATES, write_tree
 
+from swimdiff import files
 from swimdiff.datasets import SeCo
 from swimdiff.datasets.index import cache as index_cache
 from swimdiff.datasets.index.patch_index import PatchIndex, Strings
@@ -177,7 +178,7 @@ def test_an_older_index_stays_what_it_was(tmp_path):
     assert list(pickle.loads(sent).index.locations) == ['000000', '000001']
     # What the old run derives later does not get among the files of the new index.
     old._scene_key = dict(type='TileScene')
-    old._assign_scenes(old.index.folder)
+    old._assign_scenes()
     assert not list(new.index.folder.glob('scenes-*')) or old.index.folder != new.index.folder
     assert SeCo(str(root), ['B4']).index.folder == new.index.folder
 
@@ -217,7 +218,7 @@ def test_no_room_for_the_scenes_is_no_error(tmp_path, monkeypatch):
         raise OSError(28, 'No space left on device')
 
     texts = []
-    monkeypatch.setattr(index_cache, 'replace_file', full)
+    monkeypatch.setattr(files, 'replace_file', full)
     monkeypatch.setattr(index_cache, 'print_log', lambda text, **_: texts.append(text))
     dataset = SeCo(str(root), ['B4'], scene=dict(type='TileScene'))
     assert dataset.scene_ids().tolist() == [0, 0] and 'was not kept' in texts[0]

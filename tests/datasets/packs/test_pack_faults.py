@@ -12,20 +12,18 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import pytest
 from fixtures.packs import content, pack_seco
 from fixtures.seco import pattern, write_band
 
+from swimdiff import files
 from swimdiff.datasets import SeCo
 from swimdiff.datasets.packs import builder as pack_builder
 from swimdiff.datasets.packs import parts as pack_parts
-from swimdiff.datasets.packs import shards as pack_shards
+from swimdiff.datasets.packs import read_manifest, verify_pack
 from swimdiff.datasets.packs import writer as pack_writer
-from swimdiff.datasets.packs.format import read_manifest
-from swimdiff.datasets.packs.verify import verify_pack
 from swimdiff.errors import ConfigError, DataError, LayoutError, RasterError
 
 LOAD = [dict(type='LoadPatch')]
@@ -248,7 +246,7 @@ def test_stopped_anywhere(shared_seco_root, whole, tmp_path, monkeypatch, stop):
     with monkeypatch.context() as patch:
         where, name, least = dict(
             rows=(pack_writer.Packer, '_planes', 3),
-            replace=(pack_writer.os, 'replace', 4),
+            replace=(files.os, 'replace', 4),
             part=(pack_parts.Part, 'save', 1),
             index=(pack_builder, 'finish', 0),
             manifest=(pack_builder.Manifest, 'write', 1),
@@ -271,6 +269,7 @@ def test_stopped_before_the_first_manifest(shared_seco_root, whole, tmp_path):
     for name in begun:
         (root / f'{name}{"0" * 32}').write_text('')
     (root / '.shard-00000.npy.partial').write_text('')
+    (root / '.shard-00001.npy.host-7.partial').write_text('')
     for name in ('mine.txt', '.pack.json.mine', 'parts/shard-00000.npz'):
         (root / name).write_text('')
         with pytest.raises(ConfigError, match='is no pack and not empty'):
@@ -343,7 +342,6 @@ def test_other_options_in_between(pack, shared_seco_root):
     for options, message in (
         (dict(SMALL, bands=['B04']), 'bands'),
         (dict(SMALL, codec='jpeg'), 'codec'),
-        (dict(SMALL, stretch='seco'), 'stretch'),
         (dict(SMALL, shard_bytes=1), 'shard_rows: 1'),
     ):
         with pytest.raises(ConfigError, match=f'holds a pack made otherwise.*{message}'):
@@ -376,7 +374,7 @@ def test_too_small_a_disk_is_seen_ahead(shared_seco_root, tmp_path, monkeypatch)
 
 
 def test_disk_that_fills_up(shared_seco_root, whole, tmp_path, monkeypatch):
-    real = pack_writer.os.fsync
+    real = files.os.fsync
     calls = []
 
     def fsync(descriptor):
@@ -386,7 +384,7 @@ def test_disk_that_fills_up(shared_seco_root, whole, tmp_path, monkeypatch):
         real(descriptor)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pack_writer.os, 'fsync', fsync)
+        patch.setattr(files.os, 'fsync', fsync)
         with pytest.raises(DataError, match=r'is full; about .* run the same command again'):
             pack_seco(shared_seco_root, tmp_path / 'pack', **SMALL)
     assert len(list((tmp_path / 'pack').glob('shard-*.npy'))) >= 1
@@ -420,6 +418,8 @@ def test_disk_full_in_the_middle(shared_seco_root, whole, tmp_path, monkeypatch,
     root, real = tmp_path / 'pack', np.save
 
     def full_open(path, *mode):
+        if '.npy.' not in path.name:
+            return open(path, *mode)
         return _Full(open(path, *mode), 0 if where == 'first write' else 4 * 264 * 264)
 
     def full_save(path, array, **more):
@@ -436,84 +436,13 @@ def test_disk_full_in_the_middle(shared_seco_root, whole, tmp_path, monkeypatch,
         elif where == 'manifest':
             patch.setattr(pack_builder.Manifest, 'write', full_write)
         else:
-            patch.setattr(pack_writer, 'open', full_open, raising=False)
+            patch.setattr(files, 'open', full_open, raising=False)
         with pytest.raises(DataError, match=r'The disk of .*pack is full; .* same command again'):
             pack_seco(shared_seco_root, root, workers=workers, **SMALL)
     begun = [path.name for path in root.rglob('.*') if path.name != '.lock']
     assert not begun and not (root / 'index').exists()
     pack_seco(shared_seco_root, root, **SMALL)
     assert content(root) == content(whole)
-
-
-# --- local copies ------------------------------------------------------------------------------
-
-
-def test_local_copies(pack, whole, tmp_path):
-    """Read from the copy, which need not have the pack beside it; a cut-off copy is made anew."""
-    options = dict(pipeline=LOAD, local_copy=str(tmp_path / 'fast'))
-    dataset = SeCo(str(pack), **options)
-    expected = read_all(whole)
-    np.testing.assert_array_equal(dataset[0]['img'], expected[0])
-    (copy,) = (tmp_path / 'fast').glob('*/shard-*.npy')
-    assert copy.read_bytes() == (pack / copy.name).read_bytes()
-    (pack / copy.name).unlink()
-    np.testing.assert_array_equal(SeCo(str(pack), **options)[1]['img'], expected[1])
-    os.truncate(copy, 300)
-    shutil.copy(Path(whole) / copy.name, pack)
-    np.testing.assert_array_equal(SeCo(str(pack), **options)[1]['img'], expected[1])
-    assert copy.stat().st_size > 300 and not list(copy.parent.glob('*.partial'))
-
-
-def test_damaged_local_copy(pack, whole, tmp_path):
-    """Named as what it is, deleted, and read where it came from; a damaged original is an error."""
-    options = dict(pipeline=LOAD, local_copy=str(tmp_path / 'fast'))
-    expected = read_all(whole)
-    SeCo(str(pack), **options)[0]
-    (copy,) = (tmp_path / 'fast').glob('*/shard-*.npy')
-    for damage in (lambda: flip(copy, 200), lambda: os.truncate(copy, 300)):
-        one, other = (SeCo(str(pack), **options) for _ in range(2))
-        one[1], other[1]
-        damage()
-        with mock.patch.object(pack_shards, 'print_log') as log:
-            for _ in range(2):
-                np.testing.assert_array_equal(one[0]['img'], expected[0])
-        ((message,), _) = log.call_args_list[-1]
-        assert log.call_count == 1
-        assert 'was deleted' in message and f'{copy} ' in message and not copy.exists()
-        # A copy that was made anew meanwhile is not taken for the damaged one.
-        np.testing.assert_array_equal(SeCo(str(pack), **options)[0]['img'], expected[0])
-        np.testing.assert_array_equal(other[0]['img'], expected[0])
-        assert copy.read_bytes() == (pack / copy.name).read_bytes()
-    flip(copy, 200)
-    flip(pack / copy.name, 200)
-    with pytest.raises(RasterError, match=f'{pack / copy.name} is damaged'):
-        SeCo(str(pack), **options)[0]
-
-
-def test_local_copy_being_made_by_another_process(pack, tmp_path, monkeypatch):
-    """Read where it is meanwhile; the copy is found later."""
-    monkeypatch.setattr(pack_shards, '_LOOK_AGAIN', 0.0)
-    dataset = SeCo(str(pack), pipeline=LOAD, local_copy=str(tmp_path / 'fast'))
-    folder = dataset.source.shards.copies.folder
-    folder.mkdir(parents=True)
-    with open(folder / '.shard-00000.npy.lock', 'w') as other:
-        fcntl.flock(other, fcntl.LOCK_EX)
-        dataset[0]
-        assert not list(folder.glob('shard-*'))
-    time.sleep(0.01)
-    dataset[0]
-    assert list(folder.glob('shard-*'))
-    (pack / 'shard-00000.npy').unlink()
-    dataset[1]
-
-
-def test_local_disk_is_full(pack, whole, tmp_path, monkeypatch):
-    monkeypatch.setattr(pack_shards.shutil, 'disk_usage', _usage(1000))
-    dataset = SeCo(str(pack), pipeline=LOAD, local_copy=str(tmp_path / 'fast'))
-    for i, expected in enumerate(read_all(whole)):
-        np.testing.assert_array_equal(dataset[i]['img'], expected)
-    assert dataset.source.shards.copies.given_up
-    assert not list((tmp_path / 'fast').glob('*/shard-*'))
 
 
 def test_manifest_says_what_is_in_it(whole):

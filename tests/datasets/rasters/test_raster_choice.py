@@ -9,7 +9,7 @@ from fixtures.rasters import noise, write, write_bands
 from fixtures.tools import load_tool
 
 from swimdiff.datasets import RasterScenes
-from swimdiff.datasets.archives.raster_scenes import RasterScenesSource
+from swimdiff.datasets.rasters import RasterScenesSource
 from swimdiff.datasets.rasters.dates import find_date
 from swimdiff.errors import BandError, ConfigError, LayoutError, RasterError, UnreadableSamplesError
 
@@ -48,11 +48,11 @@ def test_a_name_that_two_bands_of_a_file_have(tmp_path):
     assert advice
     for number in (1, 3):
         source = RasterScenesSource(str(tmp_path), ['B04'], file_bands=dict(B04=number), patch=24)
-        plane = source.read(source.build(), [0], ['B04'])[0][0]
+        plane = source.read([0], ['B04'])[0][0]
         np.testing.assert_array_equal(plane, array[number - 1])
     # Nobody asks for the doubled one: what is asked for is clear.
     source = RasterScenesSource(str(tmp_path), ['B03'], patch=24)
-    np.testing.assert_array_equal(source.read(source.build(), [0], ['B03'])[0][0], array[1])
+    np.testing.assert_array_equal(source.read([0], ['B03'])[0][0], array[1])
 
 
 @pytest.mark.parametrize(
@@ -75,10 +75,9 @@ def test_a_band_name_belongs_to_a_sensor(tmp_path, product, band, name, date):
     write(tmp_path / 'inside' / f'{product}.tif', array, names=(band,))
     for layout in ('file', 'folder', 'inside'):
         source = RasterScenesSource(str(tmp_path / layout), patch=24)
-        index = source.build()
         assert source.bands == (name,)
-        assert source.date(source.path(index, 0)) == date
-        np.testing.assert_array_equal(source.read(index, [0], [name])[0][0], array)
+        assert source.date(source.path(0)) == date
+        np.testing.assert_array_equal(source.read([0], [name])[0][0], array)
 
 
 def test_another_sensor_where_sentinel2_is_asked_for(tmp_path):
@@ -128,7 +127,7 @@ def test_scenes_beside_band_files_are_scenes(tmp_path):
         write(tmp_path / f'copy_{band}.tif', noise(24, 24, 90), 700_000)
     data = open_scenes(tmp_path, bands=RGB)
     assert len(data) == 13 and notes(data) == ''
-    planes = data.source.read(data.index, [0], ['B04'])[0]
+    planes = data.source.read([0], ['B04'])[0]
     assert planes[0].shape == (24, 24)
     # Without bands= those of the band files are asked for, and the others have them too.
     assert len(open_scenes(tmp_path)) == 13

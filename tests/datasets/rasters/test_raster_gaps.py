@@ -9,7 +9,7 @@ from fixtures.tools import load_tool
 from osgeo import gdal, osr
 
 from swimdiff.datasets import RasterScenes
-from swimdiff.datasets.archives.raster_scenes import RasterScenesSource
+from swimdiff.datasets.rasters import RasterScenesSource
 from swimdiff.errors import RasterError
 
 VALUE = 2000
@@ -47,7 +47,7 @@ def holes(height, width):
 
 def read_all(source, index, path=None):
     rows = [row for row in range(len(index)) if path in (None, index.paths[row])]
-    return np.stack([source.read(index, [row], ['B04'])[0][0] for row in rows])
+    return np.stack([source.read([row], ['B04'])[0][0] for row in rows])
 
 
 @pytest.mark.parametrize('kind', ['zeros', 'declared', 'nan', 'mask'])
@@ -58,7 +58,7 @@ def test_no_data_has_no_weight_in_a_warp(tmp_path, kind):
     gone = holes(200, 200)
     write_with_gaps(tmp_path / 'b_B04.tif', gone, kind, 288_000, 5_655_100, 32633)
     source = RasterScenesSource(str(tmp_path), patch=48, min_valid=0)
-    index = source.build()
+    index = source.index
     assert index.about['places'][0][0] == 'a'
     planes = read_all(source, index, 'b')
     assert set(np.unique(planes.round(2))) == {0, VALUE}  # of a quotient of float32
@@ -87,7 +87,7 @@ def test_zero_in_one_band_alone_is_a_value(tmp_path):
     bright = np.full((200, 200), VALUE, 'uint16')
     write(tmp_path / 'x.tif', np.stack([dark, bright]), names=('B02', 'B04'))
     source = RasterScenesSource(str(tmp_path), patch_metres=1500, pixel_metres=30)
-    (one, other) = source.read(source.build(), [0], ['B02', 'B04'])[0]
+    (one, other) = source.read([0], ['B02', 'B04'])[0]
     assert (other == VALUE).all() and ((one > 0) & (one < 1000)).any()
 
 
@@ -115,12 +115,12 @@ def test_windows_of_a_world_raster_are_its_pixels(tmp_path, west):
     write(tmp_path / 'a_B04.tif', picture, west, 90.0, 1.0, epsg=4326)
     write(tmp_path / 'b_B04.tif', picture + 1, west, 90.0, 1.0, epsg=4326)
     source = RasterScenesSource(str(tmp_path), patch=50)
-    index = source.build()
+    index = source.index
     assert len(index.about['places']) == 1 and len(index.locations) == 21 and len(index) == 42
     for location in range(21):
         row, column = divmod(location, 7)
         expected = picture[50 * row :, 50 * column :][:50, :50]
-        (one,), (other,) = source.read(index, index.rows(location), ['B04'])
+        (one,), (other,) = source.read(index.rows(location), ['B04'])
         np.testing.assert_array_equal(one, expected)
         np.testing.assert_array_equal(other, expected + 1)
 
@@ -149,14 +149,14 @@ def test_full_disk_of_a_geostationary_satellite(tmp_path):
     assert len(data) == 2 * 32 and np.isfinite(data.index.centres).all()  # 36 less the corners
     middle = data.index.centres.mean(axis=0)
     np.testing.assert_allclose(middle, (10, 0), atol=0.5)
-    plane = data.source.read(data.index, [0], ['B04'])[0][0]
+    plane = data.source.read([0], ['B04'])[0][0]
     np.testing.assert_array_equal(plane, noise(120, 120)[:20, 20:40])
 
 
 def test_a_file_that_is_replaced_is_read_anew(tmp_path):
     path = write(tmp_path / 'a_B04.tif', noise(24, 24))
     source = RasterScenesSource(str(tmp_path), patch=24)
-    index = source.build()
+    index = source.index
     np.testing.assert_array_equal(read_all(source, index)[0], noise(24, 24))
     other = write(tmp_path / 'new' / 'x.tif', noise(24, 24, 7))
     os.replace(other, path)
@@ -174,7 +174,7 @@ def test_a_part_of_a_mosaic_that_is_replaced(tmp_path):
     (tmp_path / 'mosaic').mkdir()
     gdal.BuildVRT(str(tmp_path / 'mosaic' / 'm_B04.vrt'), [str(part)]).FlushCache()
     source = RasterScenesSource(str(tmp_path / 'mosaic'), patch=24)
-    index = source.build()
+    index = source.index
     np.testing.assert_array_equal(read_all(source, index)[0], noise(24, 24))
     os.replace(write(tmp_path / 'x.tif', noise(24, 24, 7)), part)
     np.testing.assert_array_equal(read_all(source, index)[0], noise(24, 24, 7))

@@ -7,7 +7,7 @@ from fixtures.tools import load_tool
 from osgeo import gdal, osr
 
 from swimdiff.datasets import BlockScene, RasterScenes
-from swimdiff.datasets.archives.raster_scenes import RasterScenesSource
+from swimdiff.datasets.rasters import RasterScenesSource
 from swimdiff.datasets.rasters.opening import BandFile, SceneRasters
 from swimdiff.datasets.rasters.places import group_scenes, overlap
 
@@ -50,7 +50,7 @@ def test_shifted_dates_share_their_pixels(tmp_path):
     for location in range(4):
         row, column = divmod(location, 2)
         expected = big[3 + 20 * row :, 5 + 20 * column :][:20, :20]
-        planes = source.read(index, index.rows(location), ['B04'])
+        planes = source.read(index.rows(location), ['B04'])
         for (plane,) in planes:
             np.testing.assert_array_equal(plane, expected)
     dates = [source.date(index.paths[row]) for row in index.rows(0)]
@@ -64,7 +64,7 @@ def test_one_place_in_two_utm_zones(tmp_path):
         picture = field(grid(west, north, 10, 200), 32600 + zone).round().astype('uint16')
         write(tmp_path / f'z{zone}_B04.tif', picture, west, north, epsg=32600 + zone)
     source = RasterScenesSource(str(tmp_path), patch=48)
-    index = source.build()
+    index = source.index
     assert len(index.about['places']) == 1
     both = [i for i in range(len(index.locations)) if len(index.rows(i)) == 2]
     assert len(both) >= 4
@@ -74,7 +74,7 @@ def test_one_place_in_two_utm_zones(tmp_path):
         row = index.rows(location)[0]
         left, top = index.columns['left'][row], index.columns['top'][row]
         expected = field(grid(left, top, 10, 48), epsg)
-        for (plane,) in source.read(index, index.rows(location), ['B04']):
+        for (plane,) in source.read(index.rows(location), ['B04']):
             # A tenth of a pixel; at the edge of a file half a pixel more.
             error = np.abs(plane - expected)
             assert error[1:-1, 1:-1].max() < 12 and error.max() < 40
@@ -98,7 +98,7 @@ def test_warp_agrees_with_gdal(tmp_path):
     write(tmp_path / 'a_B04.tif', noise(260, 260), 709_000, 5_655_000, epsg=32632)
     other = write(tmp_path / 'b_B04.tif', noise(200, 200, 1), 288_000, 5_655_100, epsg=32633)
     source = RasterScenesSource(str(tmp_path), patch=48)
-    index = source.build()
+    index = source.index
     assert index.about['places'][0][0] == 'a'
     seen = 0
     for location in range(len(index.locations)):
@@ -114,7 +114,7 @@ def test_warp_agrees_with_gdal(tmp_path):
                     warpOptions=['XSCALE=1', 'YSCALE=1'],
                 )
                 warped = gdal.Warp('', str(other), **more)
-                plane = source.read(index, [row], ['B04'])[0][0].astype(int)
+                plane = source.read([row], ['B04'])[0][0].astype(int)
                 # OpenCV rounds positions to 1/32 of a pixel.
                 assert np.abs(plane - warped.ReadAsArray()).max() < 3000 / 32
                 assert np.abs(plane - warped.ReadAsArray()).mean() < 12
@@ -128,20 +128,20 @@ def test_ground_sizes(tmp_path):
     write(tmp_path / 'x_B04.tif', ramp, pixel=20)
     kept = RasterScenesSource(str(tmp_path), patch_metres=500)
     assert kept.sizes.patch == 25 and kept.sizes.side == dict(B04=25)
-    index = kept.build()
-    np.testing.assert_array_equal(kept.read(index, [1], ['B04'])[0][0], ramp[:25, 25:50])
+    index = kept.index
+    np.testing.assert_array_equal(kept.read([1], ['B04'])[0][0], ramp[:25, 25:50])
     finer = RasterScenesSource(str(tmp_path), patch_metres=500, pixel_metres=10)
-    index = finer.build()
-    plane = finer.read(index, [1], ['B04'])[0][0]
+    index = finer.index
+    plane = finer.read([1], ['B04'])[0][0]
     metres = 500 + (np.arange(50) + 0.5) * 10
     assert plane.shape == (50, 50) and np.abs(plane[:, 2:-2] - metres[2:-2] * 10).max() <= 1
     with_other = tmp_path / 'both'
     write(with_other / 'a_B04.tif', np.tile(np.arange(200) * 100 + 50, (200, 1)).astype('uint16'))
     write(with_other / 'b_B04.tif', ramp, pixel=20)
     source = RasterScenesSource(str(with_other), patch=50)
-    index = source.build()
+    index = source.index
     assert len(index.about['places']) == 1 and len(index.rows(1)) == 2
-    first, second = (rows[0].astype(int) for rows in source.read(index, index.rows(1), ['B04']))
+    first, second = (rows[0].astype(int) for rows in source.read(index.rows(1), ['B04']))
     assert np.abs(first - second)[:, 2:-2].max() <= 1
 
 
@@ -150,15 +150,15 @@ def test_degrees(tmp_path):
     pixel = 1e-4  # 5.6 m by 11.1 m
     write(tmp_path / 'x_B04.tif', noise(300, 300), 20.0, 60.0, pixel, epsg=4326)
     source = RasterScenesSource(str(tmp_path), patch_metres=640, pixel_metres=10)
-    index = source.build()
+    index = source.index
     columns, rows = 300 * 5.58 // 640, 300 * 11.14 // 640
     assert len(index) == columns * rows == 10
-    assert source.read(index, [0], ['B04'])[0][0].shape == (64, 64)
+    assert source.read([0], ['B04'])[0][0].shape == (64, 64)
     width = np.ptp(np.unique(index.centres[:, 0].round(9)))
     assert width * 111_320 * np.cos(np.radians(59.985)) == pytest.approx(640 * 1, rel=5e-3)
     # In pixels, the file's own are cut whatever they measure.
     source = RasterScenesSource(str(tmp_path), patch=100)
-    plane = source.read(source.build(), [1], ['B04'])[0][0]
+    plane = source.read([1], ['B04'])[0][0]
     np.testing.assert_array_equal(plane, noise(300, 300)[:100, 100:200])
 
 
@@ -167,11 +167,11 @@ def test_across_the_date_line(tmp_path):
     write(tmp_path / 'a_B04.tif', picture, 179.99, 10.0, 5e-4, epsg=4326)
     write(tmp_path / 'b_B04.tif', picture[:, 10:], 179.995 - 360, 10.0, 5e-4, epsg=4326)
     source = RasterScenesSource(str(tmp_path), patch=25)
-    index = source.build()
+    index = source.index
     assert len(index.about['places']) == 1 and np.abs(index.centres[:, 0]).min() > 179
     assert [len(index.rows(i)) for i in range(len(index.locations))] == [2, 2, 2, 2]
     for location in range(4):
-        (one,), (other,) = source.read(index, index.rows(location), ['B04'])
+        (one,), (other,) = source.read(index.rows(location), ['B04'])
         np.testing.assert_array_equal(one, other)
 
 

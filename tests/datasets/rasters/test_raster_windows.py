@@ -7,7 +7,7 @@ from osgeo import gdal
 from torch.utils.data import DataLoader
 
 from swimdiff.datasets import RasterScenes
-from swimdiff.datasets.archives.raster_scenes import RasterScenesSource
+from swimdiff.datasets.rasters import RasterScenesSource
 from swimdiff.datasets.rasters import reading as raster_scenes_reading
 from swimdiff.errors import LayoutError
 from swimdiff.randomness import SeededIndex
@@ -67,10 +67,10 @@ def test_windows_with_data(tmp_path, kind, least):
         gdal.SetConfigOption('GDAL_TIFF_INTERNAL_MASK', None)
     named = {} if kind in ('mask', 'alpha') else dict(file_bands=['B04'])
     source = RasterScenesSource(str(tmp_path), patch=PATCH, min_valid=least, **named)
-    index = source.build()
+    index = source.index
     assert 0 < len(index) < 16 and windows(index) == naive(~gone, least)
     for row in range(len(index)):
-        (plane,) = source.read(index, [row], ['B04'])[0]
+        (plane,) = source.read([row], ['B04'])[0]
         r, c = map(int, index.locations[row][-11:].split('_'))
         part = slice(r * PATCH, r * PATCH + PATCH), slice(c * PATCH, c * PATCH + PATCH)
         filled = np.where(gone, 0, array) if kind not in ('mask', 'alpha') else array
@@ -121,7 +121,7 @@ def test_windows_without_cloud(tmp_path, kind):
     for least in (0.5, 1.0):
         source = RasterScenesSource(str(tmp_path), patch=PATCH, clouds=clouds, min_clear=least)
         assert source.bands == ('B04',)
-        index = source.build()
+        index = source.index
         assert len(index) < 16 and windows(index) == naive(~fine, least)
     assert len(RasterScenesSource(str(tmp_path), patch=PATCH, clouds=clouds).build()) == 16
 
@@ -142,11 +142,11 @@ def test_overlap_and_whole_coarse_pixels(tmp_path):
     bands = scene_bands(side=96)
     write_bands(tmp_path / 'x', bands)
     source = RasterScenesSource(str(tmp_path), patch=24, stride=16)
-    index = source.build()
+    index = source.index
     offsets = np.unique((index.columns['left'] - 600_000) / 10)
     assert offsets.tolist() == [0, 12, 30, 48, 60] and len(index) == 25
     for name, factor in (('B04', 1), ('B05', 2), ('B01', 6)):
-        plane = source.read(index, [2], [name])[0][0]
+        plane = source.read([2], [name])[0][0]
         start, side = 30 // factor, 24 // factor
         np.testing.assert_array_equal(plane, bands[name][:side, start : start + side])
 
@@ -156,13 +156,13 @@ def test_random_windows_stay_in_their_cell_and_agree_between_dates(tmp_path):
     write(tmp_path / 'a_B04.tif', big[:64, :64])
     write(tmp_path / 'b_B04.tif', big[2:66, 4:68], 600_040, 5_699_980)
     source = RasterScenesSource(str(tmp_path), patch=10, windows='random', stride=30)
-    index = source.build()
+    index = source.index
     assert len(index.locations) == 4 and len(index) == 8
     place = {int(value): (y, x) for (y, x), value in np.ndenumerate(big[:-9, :-9])}
     np.random.seed(0)
     corners = set()
     for _ in range(200):
-        (one,), (other,) = source.read(index, index.rows(3), ['B04'])
+        (one,), (other,) = source.read(index.rows(3), ['B04'])
         np.testing.assert_array_equal(one, other)
         matches = [
             (y, x)
@@ -190,7 +190,7 @@ def test_random_windows_follow_from_the_seed_and_move_by_coarse_pixels(tmp_path)
         np.testing.assert_array_equal(image, item['img'])
     source = data.source
     for _ in range(20):
-        fine, coarse = source.read(data.index, [0], ['B04', 'B01'])[0]
+        fine, coarse = source.read([0], ['B04', 'B01'])[0]
         y, x = (int(v[0]) for v in np.nonzero(bands['B01'] == coarse[0, 0]))
         np.testing.assert_array_equal(fine, bands['B04'][6 * y :, 6 * x :][:24, :24])
 
@@ -201,13 +201,12 @@ def test_random_windows_are_drawn_again_where_data_is_missing(tmp_path):
     write(tmp_path / 'x_B04.tif', array)
     options = dict(patch=8, windows='random', stride=64, min_valid=0.6)
     source = RasterScenesSource(str(tmp_path), **options)
-    index = source.build()
+    assert len(source.index)
     np.random.seed(1)
-    shares = [(source.read(index, [0], ['B04'])[0][0] > 0).mean() for _ in range(100)]
+    shares = [(source.read([0], ['B04'])[0][0] > 0).mean() for _ in range(100)]
     assert min(shares) >= 0.6 and min(shares) < 1
     careless = RasterScenesSource(str(tmp_path), **options, zeros_are_nodata=False)
-    index = careless.build()
-    shares = [(careless.read(index, [0], ['B04'])[0][0] > 0).mean() for _ in range(30)]
+    shares = [(careless.read([0], ['B04'])[0][0] > 0).mean() for _ in range(30)]
     assert min(shares) < 0.6
 
 
