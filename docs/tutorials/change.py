@@ -91,8 +91,8 @@ def write_date(name: str, pixels: np.ndarray) -> Path:
 #
 # 1. 150 rectangles of 100 to 400 m, turned at random. In each, the ground is replaced by ground of
 #    another place of the scene.
-# 2. The whole image is moved by one pixel, as dates that are not aligned well; multiplied by a gain
-#    that varies over kilometres and by band, from 0.7 to 1.4, as by haze; and gets noise. So pixels
+# 2. The whole image is moved by one pixel, as dates that are not aligned well; multiplied by a
+#    gain that varies over kilometres, from about 0.7 to 1.4, as by haze; and gets noise. So pixels
 #    that did not change differ, too.
 #
 # What a real pair has and this one does not: seasons, other angles of the sun, shadows, clouds at
@@ -128,9 +128,8 @@ for number in np.unique(numbers[numbers > 0]):
     down, right = generator.integers(100, height - 100), generator.integers(100, width - 100)
     after[:, rows, columns] = before[:, (rows + down) % height, (columns + right) % width]
 after = np.roll(after, (1, 1), axis=(1, 2))
-for plane in after:  # a smooth field: few random gains, interpolated
-    coarse = torch.from_numpy(generator.uniform(0.7, 1.4, (1, 1, 4, 7)))
-    plane *= interpolate(coarse, (height, width), mode='bicubic', align_corners=True)[0, 0].numpy()
+coarse = torch.from_numpy(generator.uniform(0.7, 1.4, (1, 1, 4, 7)))  # few gains, interpolated
+after *= interpolate(coarse, (height, width), mode='bicubic', align_corners=True)[0, 0].numpy()
 after += generator.normal(0, 20, after.shape)
 dates = [
     write_date('before.tif', before),
@@ -306,7 +305,7 @@ for name, value in scores.items():
 # such patches; how it would do between real dates, this page cannot say. It also shows that a
 # simulation decides its own outcome: with a gain that is the same everywhere and no shift, the
 # plain difference of pixels had an F1 of 98.7 here and no network was needed; with the gain and
-# the shift above it has 51. This page shows the way from two rasters to a map, nothing more. For
+# the shift above it has 42. This page shows the way from two rasters to a map, nothing more. For
 # numbers that compare, take real dates with published labels: [OSCD and
 # others](../../configs/change_detection/README.md).
 #

@@ -273,4 +273,4 @@ plt.show()
 #     train_dataloader.dataset.data_root=FOLDER
 # ```
 #
-# [Embeddings](../embeddings.md) says more about the table, the search and the clusters.
+# [Embeddings](../how-to/embeddings.md) says more about the table, the search and the clusters.

@@ -85,7 +85,10 @@ class RasterPatches(RasterWindows):
 
     def _describe(self, number: int, seen: LabelledWindow) -> dict[str, Any]:
         found = super()._describe(number, seen)
-        return dict(found, gt_label=self._judge(seen), counts=self._count(seen))
+        row, column = seen.window[:2]
+        # Names the window: probes keep features by it.
+        path = f'{self.grounds[number].row.images[0]}#{row},{column}'
+        return dict(found, img_path=path, gt_label=self._judge(seen), counts=self._count(seen))
 
     def _count(self, seen: LabelledWindow) -> list[int]:
         """Return the window as one of its class, for the counts of the split."""
@@ -105,12 +108,10 @@ class RasterPatches(RasterWindows):
         """Cut the window and run the pipeline."""
         info = self.get_data_info(idx)
         (image,), _ = self.read(info)
-        row, column = info['window'][:2]
-        path = f'{self.grounds[info["ground"]].row.images[0]}#{row},{column}'
         return self.pipeline(
             dict(
                 img=image,
-                img_path=path,
+                img_path=info['img_path'],
                 img_shape=image.shape[:2],
                 ori_shape=image.shape[:2],
                 band_names=self.bands,
