@@ -23,7 +23,7 @@ def test_a_stop_exits_with_0_below_our_launcher_only(tmp_path, monkeypatch):
 BROKEN = {
     'a = ': (SyntaxError, True),
     'x = 1 / 0': (ZeroDivisionError, True),
-    "model = dict(type='NoSuchModel')": (KeyError, True),
+    "model = dict(type='NoSuchModel')": (SystemExit, True),
     "raise RuntimeError('Connection closed by peer')": (RuntimeError, False),
 }
 

@@ -55,7 +55,7 @@ def opened_elsewhere(root: str, options: dict) -> float:
 
 def passing_rows(results: dict) -> int:
     """A pipeline that reads nothing."""
-    return results['rows'][0]
+    return results['patch'].rows[0]
 
 
 def memory(dataset: SeCo) -> float:

@@ -27,7 +27,7 @@ def write_colours(folder):
 
 def test_statistics_as_the_document_shows_them_fit_the_config_it_shows(tmp_path, monkeypatch):
     folder = write_colours(tmp_path / 'scenes')
-    text = (ROOT / 'docs' / 'rasters.md').read_text().replace('\\\n', ' ')
+    text = (ROOT / 'docs' / 'how-to' / 'rasters.md').read_text().replace('\\\n', ' ')
     command = re.search(r'compute_stats\.py (DIR my_stats\.json .*)', text)[1]
     monkeypatch.chdir(tmp_path)
     STATS.main([folder if word == 'DIR' else word for word in shlex.split(command)])
