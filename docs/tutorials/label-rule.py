@@ -185,7 +185,7 @@ measurements = [
 
 # %%
 study = ('study', plan, '--work-dir', FOLDER / 'study')
-swimdiff(*study, lines=1)
+swimdiff(*study, lines=6)
 swimdiff(*study, '--table', lines=40)
 
 # %% [markdown]
