@@ -81,6 +81,19 @@ class LayoutError(DataError):
     """A data set is there, but not laid out as expected (for example only partly unpacked)."""
 
 
+class MissingBandsError(LayoutError):
+    """A raster lacks bands that are wanted.
+
+    Args:
+        fact: What is missing and what is there; for a caller that has another advice.
+        advice: What to do.
+    """
+
+    def __init__(self, fact: str, advice: str = '') -> None:
+        super().__init__(f'{fact} {advice}'.rstrip())
+        self.fact = fact
+
+
 class BandError(DataError, ValueError):
     """A band name that the sensor or the data set does not have."""
 

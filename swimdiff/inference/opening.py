@@ -16,7 +16,7 @@ from swimdiff.datasets.index.planes import stretch_table
 from swimdiff.datasets.rasters.files import BandNames, FoundScene, RasterTree, find_scenes
 from swimdiff.datasets.rasters.opening import SceneRasters, open_scene
 from swimdiff.datasets.rasters.options import RasterOptions
-from swimdiff.errors import BandError, LayoutError, RasterError
+from swimdiff.errors import BandError, LayoutError, MissingBandsError, RasterError
 from swimdiff.inference.grid import Grid
 
 __all__ = ['OpenedDate', 'open_date', 'stretch_date']
@@ -88,7 +88,13 @@ def open_date(
     root, found = _find_files(Path(path).expanduser(), names, options)
     if not found.bands and given is None:
         _check_descriptions(root / found.path, bands)
-    scene = open_scene(RasterTree(root, names, options), found, bands)
+    try:
+        scene = open_scene(RasterTree(root, names, options), found, bands)
+    except MissingBandsError as error:
+        raise LayoutError(
+            f'{error.fact} The model takes {" ".join(bands)}. Give a raster that has them; where '
+            'only its names are wrong, name its bands in their order: --bands NAME ...'
+        ) from error
     date = OpenedDate(path, root, scene, tuple(bands), _settle_unit(path, scene, stats, unit))
     # The 1000 that newer Sentinel-2 products add to their numbers are taken off only here.
     if date.unit == 'reflectance x 10000' and not scene.offset:

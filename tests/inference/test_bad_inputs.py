@@ -64,7 +64,7 @@ BAD = {
     'other bands': (
         lambda path: write(path, _planes(), names=('B02', 'B03', 'B08')),
         LayoutError,
-        'bad.tif has no B04; it has B02, B03, B08',
+        r'bad.tif has no B04; it has B02, B03, B08. The model takes B04 B03 B02.*--bands NAME',
     ),
     'unnamed bands': (
         lambda path: write(path, _planes()),

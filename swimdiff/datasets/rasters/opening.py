@@ -20,7 +20,7 @@ from swimdiff.datasets.geo import (
     to_lonlat,
 )
 from swimdiff.datasets.rasters.files import FoundScene, RasterTree
-from swimdiff.errors import BandError, LayoutError, RasterError
+from swimdiff.errors import BandError, LayoutError, MissingBandsError, RasterError
 
 __all__ = ['BandFile', 'Extent', 'SceneRasters', 'find_offset', 'open_scene']
 
@@ -162,9 +162,9 @@ def open_scene(
                 f'of {sensor.title} and has {", ".join(places)}. Ask for these: '
                 f"bands={list(places)}; or set sensor='Sentinel-2' if the name misleads."
             )
-        raise LayoutError(
-            f'{root / scene.path} has no {", ".join(absent)}; it has {", ".join(places)}. '
-            'Complete the scene, take it away, or name the bands that all scenes have: bands=[...].'
+        raise MissingBandsError(
+            f'{root / scene.path} has no {", ".join(absent)}; it has {", ".join(places)}.',
+            'Complete the scene, take it away, or name bands that all scenes have: bands=[...].',
         )
     opened: dict[str, tuple[Any, str]] = {}
     named = set(places.values())
