@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from mmengine.dataset import BaseDataset
 from torch import Tensor
 
+from swimdiff.errors import ConfigError
 from swimdiff.evaluation.features import FeatureBank, NetworkFeatures, targets_of
 from swimdiff.evaluation.floors import random_backbone
 from swimdiff.evaluation.knn import knn_scores
@@ -16,9 +18,20 @@ from swimdiff.registry import DATASETS
 from swimdiff.weights.checkpoint import Checkpoint
 from swimdiff.weights.pretrained import load_weights
 
-__all__ = ['PARTS', 'ProbeScores', 'build_extractor', 'build_parts', 'score_features']
+__all__ = [
+    'PARTS',
+    'ProbeScores',
+    'build_extractor',
+    'build_parts',
+    'divide_anew',
+    'score_features',
+    'score_parts',
+]
 
 PARTS = ('train', 'val', 'test')
+
+#: Features and targets of each part, by its name.
+Parts = Mapping[str, tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -102,10 +115,7 @@ def score_features(
     k: int = 20,
     temperature: float = 0.07,
 ) -> ProbeScores:
-    """Score one set of features by weighted kNN and a linear probe.
-
-    Scaling and penalty are chosen on the validation part; the test part is scored once with the
-    choice.
+    """Score one set of features by weighted kNN and a linear probe, see :func:`score_parts`.
 
     Args:
         bank (FeatureBank): Gives the features.
@@ -114,8 +124,24 @@ def score_features(
         temperature (float): Of the votes, above 0. Defaults to 0.07.
     """
     data = {name: (bank(part), targets_of(part)) for name, part in parts.items()}
+    return score_parts(data, len(parts['train'].metainfo['classes']), k, temperature)
+
+
+def score_parts(
+    data: Parts, num_classes: int, k: int = 20, temperature: float = 0.07
+) -> ProbeScores:
+    """Score features that are already computed.
+
+    Scaling and penalty are chosen on the validation part; the test part is scored once with the
+    choice.
+
+    Args:
+        data (Mapping): N x D features with N labels, or N x C of 0 and 1, of each part.
+        num_classes (int): C.
+        k (int): Neighbours. Defaults to 20.
+        temperature (float): Of the votes, above 0. Defaults to 0.07.
+    """
     train, val, test = data['train'], data['val'], data['test']
-    num_classes = len(parts['train'].metainfo['classes'])
     _, score = choose_score(several=train[1].ndim == 2)
 
     def score_knn(scaler: Callable[[Tensor], Tensor], part: tuple[Tensor, Tensor]) -> float:
@@ -132,3 +158,34 @@ def score_features(
         linear=score(probe(test[0]), test[1]),
         chosen=dict(linear=chosen, knn=dict(standardise=standardise, val=by_val[standardise])),
     )
+
+
+def divide_anew(data: Parts, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
+    """Divide the images of all parts at random, each class into parts as large as they were.
+
+    For images that are independent of each other: neighbours on the ground would fall on both
+    sides.
+
+    Args:
+        data (Mapping): N x D features and N labels of each part.
+        seed (int): Of the division.
+
+    Raises:
+        ConfigError: Images have several labels, which cannot be divided class by class.
+    """
+    features, targets = (torch.cat([part[i] for part in data.values()]) for i in range(2))
+    if targets.ndim != 1:
+        raise ConfigError(
+            'Images with several labels cannot be divided anew class by class; score the division '
+            'of the data set alone: divisions=1.'
+        )
+    generator = torch.Generator().manual_seed(seed)
+    chosen: dict[str, list[Tensor]] = {name: [] for name in data}
+    for label in targets.unique():
+        rows = (targets == label).nonzero().flatten()
+        rows = rows[torch.randperm(len(rows), generator=generator)]
+        counts = [int((part[1] == label).sum()) for part in data.values()]
+        for name, share in zip(data, rows.split(counts), strict=True):
+            chosen[name].append(share)
+    order = {name: torch.cat(rows) for name, rows in chosen.items()}
+    return {name: (features[rows], targets[rows]) for name, rows in order.items()}

@@ -6,8 +6,8 @@ from typing import Any
 from mmengine.dataset import BaseDataset
 
 from swimdiff.errors import ConfigError
-from swimdiff.evaluation.features import FeatureBank
-from swimdiff.evaluation.probe import build_parts, score_features
+from swimdiff.evaluation.features import FeatureBank, targets_of
+from swimdiff.evaluation.probe import ProbeScores, build_parts, divide_anew, score_parts
 from swimdiff.registry import MEASUREMENTS
 from swimdiff.studies.measurements.base import Measurement, Subject, add_resize
 
@@ -43,6 +43,10 @@ class ProbeMeasurement(Measurement):
             all.
         draws (Sequence[int]): Seeds of such subsets; scores are means over them. They are the same
             for all cells, so that cells can be compared. Defaults to ``(0,)``.
+        divisions (int): Divisions into train, val and test that scores are means over: that of the
+            data set and further ones at random, each class on its own, the same for all cells. One
+            alone has the luck of its choices and of a few hundred test images in each score, which
+            hides differences between cells. For images independent of each other. Defaults to 1.
         k (int): Neighbours. Defaults to 20.
         temperature (float): Of the votes, above 0. Defaults to 0.07.
         bands (Sequence[str], optional): Bands of the images. Defaults to None, those that the cell
@@ -64,6 +68,7 @@ class ProbeMeasurement(Measurement):
         size: int | None = None,
         limit: int | None = None,
         draws: Sequence[int] = (0,),
+        divisions: int = 1,
         k: int = 20,
         temperature: float = 0.07,
         bands: Sequence[str] | None = None,
@@ -71,16 +76,17 @@ class ProbeMeasurement(Measurement):
         batch_size: int = 256,
         workers: int = 0,
     ) -> None:
-        if k < 1 or temperature <= 0 or not draws or batch_size < 1:
+        if k < 1 or temperature <= 0 or not draws or divisions < 1 or batch_size < 1:
             raise ConfigError(
                 f'ProbeMeasurement: k={k}, temperature={temperature}, draws={draws}, '
-                f'batch_size={batch_size}: expected 1 neighbour and image or more, a temperature '
-                'above 0 and at least one draw.'
+                f'divisions={divisions}, batch_size={batch_size}: expected 1 neighbour and image '
+                'or more, a temperature above 0, at least one draw and one division.'
             )
         self.dataset = add_resize(dataset, size)
         self.limit = limit
         # All images are one set, however often they are drawn.
         self.draws = tuple(draws) if limit is not None else (0,)
+        self.divisions = divisions
         self.k, self.temperature = k, temperature
         self.bands, self.stats = bands, stats
         self.batch_size, self.workers = batch_size, workers
@@ -91,13 +97,21 @@ class ProbeMeasurement(Measurement):
         bands = tuple(self.bands or subject.bands)
         extract = subject.build_features(bands, self.stats)
         bank = FeatureBank(extract, subject.title, None, self.batch_size, self.workers, quiet=True)
-        found = []
+        found: list[ProbeScores] = []
         for draw in self.draws:
             if (bands, draw) not in self._parts:  # data sets are opened once for all cells
                 dataset = {'bands': bands, **self.dataset}
                 self._parts[bands, draw] = build_parts(dataset, self.limit, draw)
-            found.append(score_features(bank, self._parts[bands, draw], self.k, self.temperature))
+            found += self._score_divisions(bank, self._parts[bands, draw])
         return dict(
             knn=sum(scores.knn for scores in found) / len(found),
             linear=sum(scores.linear for scores in found) / len(found),
         )
+
+    def _score_divisions(
+        self, bank: FeatureBank, parts: dict[str, BaseDataset]
+    ) -> list[ProbeScores]:
+        data = {name: (bank(part), targets_of(part)) for name, part in parts.items()}
+        several = [divide_anew(data, seed) for seed in range(1, self.divisions)]
+        classes = len(parts['train'].metainfo['classes'])
+        return [score_parts(one, classes, self.k, self.temperature) for one in (data, *several)]

@@ -13,6 +13,7 @@ from PIL import Image
 
 from swimdiff.bands import get_stats
 from swimdiff.errors import ConfigError
+from swimdiff.evaluation.probe import ProbeScores
 from swimdiff.launch.paths import find_config
 from swimdiff.registry import MEASUREMENTS, MODELS
 from swimdiff.studies.measurements import LogMeasurement, Subject
@@ -98,6 +99,23 @@ def test_probe_is_that_of_the_cells_own_features(eurosat, tmp_path, trained):
     better = nearest('val', True) > nearest('val', False)
     assert found['knn'] == pytest.approx(nearest('test', better))
     assert 0 < found['linear'] <= 100
+
+
+def test_several_divisions_are_averaged(eurosat, tmp_path, trained, monkeypatch):
+    """The first is the data set's own; the others draw from all images of the three parts."""
+    _, checkpoint = trained
+    seen = []
+
+    def score(data, num_classes, k, temperature):
+        seen.append({name: len(targets) for name, (_, targets) in data.items()})
+        return ProbeScores(dim=1, knn=len(seen), linear=10 * len(seen), chosen={})
+
+    monkeypatch.setattr('swimdiff.studies.measurements.probe.score_parts', score)
+    probe = MEASUREMENTS.build(dict(type='ProbeMeasurement', dataset=dataset(eurosat), divisions=4))
+    assert probe.measure(subject(tmp_path, checkpoint=checkpoint)) == dict(knn=2.5, linear=25)
+    assert seen == [seen[0]] * 4
+    with pytest.raises(ConfigError, match=r'divisions=0.*one division'):
+        MEASUREMENTS.build(dict(type='ProbeMeasurement', dataset=dataset(eurosat), divisions=0))
 
 
 def test_floors_of_the_probe(eurosat, tmp_path):
