@@ -165,7 +165,7 @@ def test_a_queue_longer_than_the_data_is_said_and_the_advice_ends_it():
     assert 'in it 131 times' in said
     (option, length) = re.findall(r'--cfg-options (\S+)=(\d+)', said)[0]
     cfg.merge_from_dict({option: int(length)})
-    assert cfg.model.queue.length == 64 and describe_long_queue(cfg, 125) is None
+    assert cfg.model.queue.length == 62 and describe_long_queue(cfg, 125) is None
     with pytest.raises(ConfigError, match='copies must be above 0'):
         BatchRecipeHook(copies=0)
 
