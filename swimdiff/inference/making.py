@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from swimdiff.bands import RGB, canonical_bands
+from swimdiff.bands import RGB, spell_bands
 from swimdiff.errors import BandError, DataError, RasterError, SwiMDiffError
 from swimdiff.inference.map_job import MapJob, MapResult
 from swimdiff.inference.mapping import Progress, write_map
@@ -174,7 +174,7 @@ def _draw(
 def _picture_bands(predictor: MapPredictor, products: ProductOptions) -> tuple[str, ...]:
     has = predictor.bands
     if products.picture_bands is not None:
-        wanted = canonical_bands(products.picture_bands)
+        wanted = spell_bands(products.picture_bands)
         missing = [band for band in wanted if band not in has]
         if missing:
             raise BandError(

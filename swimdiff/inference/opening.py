@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.logging import print_log
 
-from swimdiff.bands import ProductStats, canonical_bands
+from swimdiff.bands import ProductStats
 from swimdiff.bands.units import UNITS, convert_pixels
 from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules, open_raster, raster_failure
 from swimdiff.datasets.geo.network import call_again
@@ -224,7 +224,7 @@ def stretch_date(date: OpenedDate, stats: ProductStats) -> np.ndarray:
         np.ndarray: C x 256 or C x 65,536 uint8, indexed by the bits of a pixel; for float32 C x 2,
         ``low`` and ``high``, see :func:`swimdiff.datasets.index.planes.stretch_table`.
     """
-    low, high = (stats.select(column, canonical_bands(date.bands)) for column in ('low', 'high'))
+    low, high = (stats.select(column, date.bands) for column in ('low', 'high'))
     kind = np.dtype(date.scene.dtype)
     if date.unit is None:
         return stretch_table(low, high, kind.name)

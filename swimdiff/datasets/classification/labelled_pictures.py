@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from swimdiff.bands import RGB, canonical_bands
+from swimdiff.bands import RGB, spell_bands
 from swimdiff.datasets.classification.layout import find_below, folders
 from swimdiff.datasets.classification.splits import Split, get_split, stratified_subset
 from swimdiff.datasets.cuts import CutAwareDataset, name_cut
@@ -110,7 +110,7 @@ class LabelledPictures(CutAwareDataset):
             )
         if labels not in ('required', 'none'):
             raise ConfigError(f"labels={labels!r}: expected 'required' or 'none'.")
-        self.bands = canonical_bands(bands)
+        self.bands = spell_bands(bands)
         absent = [band for band in self.bands if band not in self.file_bands]
         if absent:
             raise BandError(

@@ -75,8 +75,9 @@ class RasterWindows(CutAwareDataset):
     ) -> None:
         require_gdal()
         self.stats, self.unit = get_stats(stats), unit
-        self.file_bands = None if file_bands is None else canonical_bands(file_bands)
-        self.bands = canonical_bands(bands)
+        known = self.stats.low
+        self.file_bands = None if file_bands is None else canonical_bands(file_bands, known)
+        self.bands = canonical_bands(bands, known)
         if tile is None:
             raise ConfigError(f'{type(self).__name__}: tile=None. Expected pixels, e.g. tile=256.')
         check_tiling(tile, stride, test_mode)
