@@ -10,12 +10,17 @@ from mmengine.logging import print_log
 
 from swimdiff.bands import ProductStats
 from swimdiff.bands.units import UNITS, convert_pixels
-from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules, open_raster, raster_failure
-from swimdiff.datasets.geo.network import call_again
-from swimdiff.datasets.index.planes import stretch_table
-from swimdiff.datasets.rasters.files import BandNames, FoundScene, RasterTree, find_scenes
-from swimdiff.datasets.rasters.opening import SceneRasters, open_scene
-from swimdiff.datasets.rasters.options import RasterOptions
+from swimdiff.datasets.geo import GDAL_ERRORS, call_again, gdal_modules, open_raster, raster_failure
+from swimdiff.datasets.index import stretch_table
+from swimdiff.datasets.rasters import (
+    BandNames,
+    FoundScene,
+    RasterOptions,
+    RasterTree,
+    SceneRasters,
+    find_scenes,
+    open_scene,
+)
 from swimdiff.errors import BandError, LayoutError, MissingBandsError, RasterError
 from swimdiff.inference.grid import Grid
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from swimdiff.datasets.archives.scenes import BlockScene
-from swimdiff.datasets.change.tiles import IGNORE
-from swimdiff.datasets.geo.ground import meridian_metres, to_lonlat
+from swimdiff.datasets.change import IGNORE
+from swimdiff.datasets.geo import meridian_metres, to_lonlat
 from swimdiff.datasets.labels.labelled_ground import LabelledGround
 from swimdiff.datasets.labels.layers import Grid
 from swimdiff.errors import ConfigError, LayoutError

@@ -8,9 +8,9 @@ import numpy as np
 from mmengine.logging import print_log
 
 from swimdiff.bands import RGB, canonical_bands, get_stats
-from swimdiff.datasets.change.tiles import IGNORE, Window, check_tiling, cut
+from swimdiff.datasets.change import IGNORE, Window, check_tiling, cut
 from swimdiff.datasets.cuts import CutAwareDataset
-from swimdiff.datasets.geo.access import require_gdal
+from swimdiff.datasets.geo import require_gdal
 from swimdiff.datasets.labels.blocks import BlockOptions, GroundSplit, split_ground
 from swimdiff.datasets.labels.classes import ClassTable
 from swimdiff.datasets.labels.labelled_ground import LabelledGround, open_ground
