@@ -8,10 +8,10 @@ from swimdiff.datasets.geo.access import (
     raster_failure,
     require_gdal,
 )
+from swimdiff.datasets.geo.block_grid import BlockGrid
 from swimdiff.datasets.geo.georeference import centre_lonlat
 from swimdiff.datasets.geo.ground import (
     AXIS,
-    E2,
     carry,
     earth_centred,
     is_geographic,
@@ -31,8 +31,8 @@ from swimdiff.datasets.geo.raster import (
 
 __all__ = [
     'AXIS',
-    'E2',
     'GDAL_ERRORS',
+    'BlockGrid',
     'call_again',
     'carry',
     'centre_lonlat',
