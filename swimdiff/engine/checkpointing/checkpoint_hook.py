@@ -56,6 +56,8 @@ class AtomicCheckpointHook(CheckpointHook):
 
     file_backend: Any
     last_ckpt: str | None
+    best_ckpt_path: str | None
+    best_ckpt_path_dict: dict[str, str | None]
 
     def __init__(
         self,

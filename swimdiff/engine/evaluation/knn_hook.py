@@ -209,8 +209,13 @@ class OnlineKNNHook(Hook):
         own = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
         if own is None:
             return None
-        best = dict(save_best='knn/top1', rule='greater')
-        saver = AtomicCheckpointHook(interval=-1, save_last=False, out_dir=own.out_dir, **best)
+        saver = AtomicCheckpointHook(
+            interval=-1,
+            save_last=False,
+            out_dir=own.out_dir,
+            save_best='knn/top1',
+            rule='greater',
+        )
         saver.before_train(runner)
         return saver
 
