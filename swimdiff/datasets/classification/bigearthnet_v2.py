@@ -184,7 +184,9 @@ class BigEarthNetV2(CutAwareDataset):
         there = {patch for product in products for patch in folders(self.root / product)}
         present = [name for name in names if name in there]
         if not (self.incomplete and present):
-            advice = ', or set incomplete=True to use what is there' if present else ''
+            advice = ''
+            if present:
+                advice = ', or set incomplete=True to use what is there'
             refuse_absent(names, present, f'{self.table} ({self.part})', self.root, advice)
         return present
 
