@@ -12,9 +12,14 @@ from swimdiff.inference.map_job import MapJob, MapResult
 from swimdiff.inference.mapping import Progress, write_map
 from swimdiff.inference.opening import open_date
 from swimdiff.inference.predictor import MapPredictor
-from swimdiff.inference.products import read_map, write_page, write_polygons, write_quicklook
-from swimdiff.inference.products.options import ProductOptions
-from swimdiff.inference.products.written_map import WrittenMap
+from swimdiff.inference.products import (
+    ProductOptions,
+    WrittenMap,
+    read_map,
+    write_page,
+    write_polygons,
+    write_quicklook,
+)
 from swimdiff.inference.remote import is_item, is_remote, prepare_input, shown_name
 from swimdiff.progress import track
 
