@@ -1,6 +1,6 @@
-# What the studies on Sentinel-2 start from: a half-width ResNet-18 on patches of 20 cities of OSCD, two
-# dates each, as a folder of one's own scenes; the four cities of change-unet_*_oscd-holdout.py are
-# left out. A scene is a block of ground of 10 km: some fifty blocks, about a hundred patches in each.
+# What the studies on Sentinel-2 start from: a half-width ResNet-18 on patches of 20 cities of OSCD,
+# two dates each, as a folder of one's own scenes; the four cities that the holdout configs of OSCD
+# score are left out. A scene is a block of ground of 10 km: fifty blocks, a hundred patches each.
 _base_ = './base_r18-half_rsscn7.py'
 
 view = [
