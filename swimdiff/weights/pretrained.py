@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from swimdiff.bands import spell_bands
 from swimdiff.errors import CheckpointError
 from swimdiff.registry import WEIGHT_INITIALIZERS
-from swimdiff.weights.checkpoint import Checkpoint, read_checkpoint, some
+from swimdiff.weights.checkpoint import Checkpoint, check_finite, read_checkpoint, some
 
 __all__ = ['Pretrained', 'adapt_kernels', 'load_weights']
 
@@ -158,16 +158,7 @@ class _Loader:
                 'that was pre-trained (type, depth or arch, out_indices), or name another '
                 'checkpoint or prefix.'
             )
-        broken = [
-            name
-            for name, value in state.items()
-            if value.is_floating_point() and not value.isfinite().all()
-        ]
-        if broken:
-            raise CheckpointError(
-                f'{self.checkpoint.path} holds NaN or infinite weights in {len(broken)} tensors: '
-                f'{some(broken)}. The training that wrote it diverged; take an earlier checkpoint.'
-            )
+        check_finite(state, self.checkpoint.path)
         return spare
 
 

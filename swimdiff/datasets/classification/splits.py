@@ -10,8 +10,6 @@ import hashlib
 import json
 import logging
 import os
-import shutil
-import uuid
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Any
 from mmengine.logging import print_log
 
 from swimdiff.errors import ConfigError, LayoutError
+from swimdiff.files import stage_folder
 
 __all__ = [
     'PARTS',
@@ -283,7 +282,6 @@ def _read_split(folder: Path, clean: Callable[[str], str]) -> Split:
 
 def _write(split: Split, on_disk: OnDisk | None) -> None:
     """Write a drawn split, whole or not at all; another process may be doing the same."""
-    partial = split.folder.with_name(f'.{split.folder.name}.{uuid.uuid4().hex}')
     record: dict[str, Any] = dict(
         name=split.name,
         sha256=split.sha256,
@@ -292,12 +290,11 @@ def _write(split: Split, on_disk: OnDisk | None) -> None:
     if on_disk is not None:
         record['drawn_from'] = dict(samples=len(on_disk.names), sha256=on_disk.sha256)
     try:
-        partial.mkdir(parents=True)
-        for part, names in split.parts.items():
-            # Names of files need not be text.
-            (partial / f'{part}.txt').write_bytes(os.fsencode('\n'.join(names) + '\n'))
-        (partial / _RECORD).write_text(json.dumps(record, indent=1) + '\n')
-        os.replace(partial, split.folder)
+        with stage_folder(split.folder) as partial:
+            for part, names in split.parts.items():
+                # Names of files need not be text.
+                (partial / f'{part}.txt').write_bytes(os.fsencode('\n'.join(names) + '\n'))
+            (partial / _RECORD).write_text(json.dumps(record, indent=1) + '\n')
         print_log(f'Wrote the split {split.tag} to {split.folder}', logger='current')
     except OSError as error:
         # The draw is the same every time, so nothing is lost where the folder is read-only.
@@ -308,8 +305,6 @@ def _write(split: Split, on_disk: OnDisk | None) -> None:
                 logger='current',
                 level=logging.WARNING,
             )
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _check(split: Split, counts: Mapping[str, int] | None, on_disk: OnDisk | None) -> None:
@@ -361,7 +356,8 @@ def get_split(
             a drawn split whose samples are others now.
     """
     split_dir = None if split_dir is None else Path(split_dir).expanduser()
-    if split_dir is not None and split_dir.is_dir() and any(split_dir.glob('*.*')):
+    # A name with a dot in front is of a split that another process is just writing.
+    if split_dir is not None and split_dir.is_dir() and any(split_dir.glob('[!.]*.*')):
         split = _read_split(split_dir, clean)
         _check(split, counts, on_disk)
         return split
