@@ -177,8 +177,8 @@ def test_several_processes_give_the_same_scores():
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
-    queue = mp.get_context('spawn').SimpleQueue()
-    mp.start_processes(_worker, (world, port, queue), nprocs=world, start_method='spawn')
+    queue = mp.get_context('fork').SimpleQueue()
+    mp.start_processes(_worker, (world, port, queue), nprocs=world, start_method='fork')
     alone = run(draw(7))
     for _ in range(world):
         found = queue.get()

@@ -118,8 +118,8 @@ def test_several_processes_choose_the_same():
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
-    queue = mp.get_context('spawn').SimpleQueue()
-    mp.start_processes(_worker, (2, port, queue), nprocs=2, start_method='spawn')
+    queue = mp.get_context('fork').SimpleQueue()
+    mp.start_processes(_worker, (2, port, queue), nprocs=2, start_method='fork')
     alone = evaluate(draw(), chooses=True)
     assert [queue.get() for _ in range(2)] == [pytest.approx(alone)] * 2
 

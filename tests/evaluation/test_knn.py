@@ -74,7 +74,7 @@ def _worker(rank, folder):
 
 
 def test_two_processes(tmp_path):
-    mp.spawn(_worker, args=(str(tmp_path),), nprocs=2)
+    mp.start_processes(_worker, (str(tmp_path),), nprocs=2, start_method='fork')
     for rank in range(2):
         rows, index = torch.load(tmp_path / f'{rank}.pt')
         assert index.tolist() == [0, 1, 2, 3, 4]

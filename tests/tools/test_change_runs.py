@@ -5,12 +5,12 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from fixtures.change import write_levir, write_oscd
+from fixtures.processes import find_python
 from fixtures.runs import ROOT, environment
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -25,7 +25,7 @@ ALL = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob('*.p
 
 
 def tool(name: str, *arguments: str | Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(ROOT / 'tools' / f'{name}.py'), *map(str, arguments)]
+    command = [find_python(), str(ROOT / 'tools' / f'{name}.py'), *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
 
 

@@ -2,12 +2,12 @@
 
 import os
 import subprocess
-import sys
 
 import pytest
 import torch
 from fixtures.bigearthnet import write_tree
 from fixtures.eurosat import write_rgb
+from fixtures.processes import find_python
 from fixtures.runs import ROOT, TRAIN, environment
 
 CONFIGS = ROOT / 'configs' / 'classification'
@@ -27,7 +27,7 @@ def train(config, work_dir, root_variable, root, **options):
         'default_hooks.report.enable': False,
         **options,
     }
-    command = [sys.executable, str(TRAIN), str(CONFIGS / config), '--work-dir', str(work_dir)]
+    command = [find_python(), str(TRAIN), str(CONFIGS / config), '--work-dir', str(work_dir)]
     command += ['--cfg-options', *(f'{key}={value}' for key, value in values.items())]
     return subprocess.run(
         command,

@@ -1,7 +1,6 @@
 """tools/dist_test.sh: two processes give the scores of one, on a split that two do not divide."""
 
 import json
-import os
 import socket
 import subprocess
 
@@ -9,6 +8,7 @@ import pytest
 import torch
 from fixtures.change import write_levir
 from fixtures.eurosat import write_rgb
+from fixtures.processes import find_python
 from fixtures.runs import ROOT, environment
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -47,7 +47,7 @@ def scores(config, path, work_dir, processes, options, **variables):
     done = subprocess.run(
         [str(part) for part in command],
         cwd=ROOT,
-        env={**environment(), 'PYTHON': os.sys.executable, 'PORT': free_port(), **variables},
+        env={**environment(), 'PYTHON': find_python(), 'PORT': free_port(), **variables},
         capture_output=True,
         text=True,
     )

@@ -1,11 +1,11 @@
 """tools/dist_train.sh: two processes on one node, two nodes on one machine."""
 
-import os
 import socket
 import subprocess
 
 import pytest
 import torch
+from fixtures.processes import find_python
 from fixtures.runs import ROOT, environment, options, scalars
 
 
@@ -19,7 +19,7 @@ def launch(arguments, **variables):
     return subprocess.Popen(
         ['bash', 'tools/dist_train.sh', *map(str, arguments)],
         cwd=ROOT,
-        env={**environment(), 'PYTHON': os.sys.executable, **variables},
+        env={**environment(), 'PYTHON': find_python(), **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from fixtures.processes import find_python
 from fixtures.runs import ROOT, environment
 from fixtures.tiny import write_config
 from fixtures.tools import load_tool
@@ -148,7 +149,7 @@ def free_port():
 
 
 def launch(config, processes=1, **variables):
-    env = {**environment(), 'PYTHON': sys.executable, **variables}
+    env = {**environment(), 'PYTHON': find_python(), **variables}
     env['PYTHONPATH'] += os.pathsep + str(ROOT / 'tests')
     return subprocess.Popen(
         ['bash', 'tools/dist_train.sh', str(config), str(processes)],

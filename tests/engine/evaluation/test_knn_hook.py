@@ -283,7 +283,7 @@ def test_two_processes_embed_each_image_once_in_order(root, tmp_path):
     model = Toy().eval()
     with torch.no_grad():
         alone = embed(model, root)
-    mp.spawn(_worker, args=(str(root), str(tmp_path)), nprocs=2)
+    mp.start_processes(_worker, (str(root), str(tmp_path)), nprocs=2, start_method='fork')
     for rank in range(2):
         for rows, whole in zip(torch.load(tmp_path / f'{rank}.pt'), alone, strict=True):
             assert len(whole) == 9

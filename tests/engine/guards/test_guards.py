@@ -166,7 +166,7 @@ def _worker(rank, folder):
 
 
 def test_all_processes_stop_though_one_alone_is_sick(tmp_path):
-    mp.spawn(_worker, args=(str(tmp_path),), nprocs=2)
+    mp.start_processes(_worker, (str(tmp_path),), nprocs=2, start_method='fork')
     assert 'Another process found' in (tmp_path / '0.txt').read_text()
     assert 'The loss is nan, at iteration 3' in (tmp_path / '1.txt').read_text()
     saved = [
