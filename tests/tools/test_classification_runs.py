@@ -8,7 +8,7 @@ import torch
 from fixtures.bigearthnet import write_tree
 from fixtures.eurosat import write_rgb
 from fixtures.processes import find_python
-from fixtures.runs import ROOT, TRAIN, environment
+from fixtures.runs import ROOT, THIN, TRAIN, environment
 
 CONFIGS = ROOT / 'configs' / 'classification'
 
@@ -25,6 +25,8 @@ def train(config, work_dir, root_variable, root, **options):
         'train_cfg.val_interval': 1,
         'default_hooks.checkpoint.interval': 1,
         'default_hooks.report.enable': False,
+        **THIN,
+        'model.head.in_channels': 128,
         **options,
     }
     command = [find_python(), str(TRAIN), str(CONFIGS / config), '--work-dir', str(work_dir)]

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import torch
 from fixtures.processes import find_python
-from fixtures.runs import ROOT, environment, options, scalars
+from fixtures.runs import ROOT, THIN, environment, options, scalars
 
 
 def free_port() -> str:
@@ -30,7 +30,7 @@ def launch(arguments, **variables):
 def test_keys_of_all_processes_enter_the_queue(nodes, shared_seco_root, tmp_path):
     port, processes = free_port(), 2 // nodes
     shrink = options(
-        shared_seco_root, **{'train_dataloader.batch_size': 1, 'model.queue.length': 7}
+        shared_seco_root, **THIN, **{'train_dataloader.batch_size': 1, 'model.queue.length': 7}
     )
     agents = [
         launch(

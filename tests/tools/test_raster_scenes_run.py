@@ -4,7 +4,7 @@ import math
 import runpy
 
 from fixtures.rasters import noise, write_bands
-from fixtures.runs import TRAIN, WORKERS, options, scalars
+from fixtures.runs import THIN, TRAIN, WORKERS, options, scalars
 
 from swimdiff.bands import get_stats
 from swimdiff.weights.checkpoint import read_checkpoint
@@ -23,7 +23,10 @@ def test_two_iterations_on_a_folder_of_scenes(tmp_path, monkeypatch):
         'train_dataloader = dict(dataset=dict(patch=200))\n'
     )
     arguments = [str(mine), '--work-dir', str(work)]
-    more = {'train_dataloader.num_workers': 1}  # which starts by a function that the config names
+    more = {
+        **THIN,
+        'train_dataloader.num_workers': 1,
+    }  # which starts by a function that the config names
     runpy.run_path(str(TRAIN))['main'](
         [*arguments, *options(tmp_path / 'scenes', 32, views=WORKERS, **more)]
     )
