@@ -60,6 +60,8 @@ def execute(name, folder, monkeypatch):
     monkeypatch.setenv('PYTHONPATH', os.pathsep.join(filter(None, paths)))
     monkeypatch.setenv('SWIMDIFF_TUTORIAL_QUICK', '1')
     monkeypatch.setattr(sys, 'executable', find_python())  # the kernel's, and its commands'
+    # A kernel sets it for itself, too late for one that has Matplotlib already.
+    monkeypatch.setenv('MPLBACKEND', 'module://matplotlib_inline.backend_inline')
     notebook = read_notebook(name)
     resources = dict(metadata=dict(path=str(folder)))
     NotebookClient(notebook, timeout=1800, kernel_name='python3', resources=resources).execute()
