@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules
+from swimdiff.datasets.geo import GDAL_ERRORS, gdal_modules
 from swimdiff.errors import RasterError
 from swimdiff.inference.remote.addresses import explain_failure, is_remote, open_remote, shown_name
 from swimdiff.inference.remote.stac import ItemBand, choose_assets, is_item, read_item
