@@ -200,9 +200,8 @@ def _find_statistics(cfg: Config, checkpoint: Checkpoint) -> tuple[tuple[str, ..
     preprocessor = nested or cfg.get('data_preprocessor') or {}
     stats = read_statistics(checkpoint)
     if stats is None:
-        stats = read_statistics(
-            Checkpoint(checkpoint.path, {}, dict(cfg=Config(cfg.to_dict()).pretty_text))
-        )
+        text = Config(cfg.to_dict(), format_python_code=False).pretty_text
+        stats = read_statistics(Checkpoint(checkpoint.path, {}, dict(cfg=text)))
         if stats is not None:
             print_log(
                 f'{checkpoint.path} does not say its statistics; those of the config are taken',

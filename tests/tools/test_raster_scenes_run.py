@@ -4,7 +4,7 @@ import math
 import runpy
 
 from fixtures.rasters import noise, write_bands
-from fixtures.runs import TRAIN, WORKERS, options, scalars
+from fixtures.runs import THIN, TRAIN, WORKERS, options, scalars
 
 from swimdiff.bands import get_stats
 from swimdiff.weights.checkpoint import read_checkpoint
@@ -25,6 +25,7 @@ def test_two_iterations_on_a_folder_of_scenes(tmp_path, monkeypatch):
     arguments = [str(mine), '--work-dir', str(work)]
     # A worker starts by a function that the config names.
     more = {
+        **THIN,
         'train_dataloader.num_workers': 1,
         'train_cfg.max_iters': 2,
         'train_cfg.max_epochs': None,
