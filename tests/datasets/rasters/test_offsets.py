@@ -66,7 +66,7 @@ def test_a_product_of_sen2cor_asks_for_its_offset(tmp_path):
     array = noise(48, 48)
     folder = tmp_path / PRODUCT.format('N9999')
     path = write(folder / 'patch_B04.tif', array)
-    with pytest.raises(RasterError, match='N9999 is not one of ESA.*MTD_MSIL2A.xml') as caught:
+    with pytest.raises(RasterError, match=r'N9999 is not one of ESA.*MTD_MSIL2A\.xml') as caught:
         RasterScenesSource(str(tmp_path), patch=24, unit=UNIT)
     for advised in re.findall(r'\boffset=(\d+)', str(caught.value)):
         offset = int(advised)
@@ -122,5 +122,7 @@ def test_other_declarations_are_refused_and_the_advice_is_taken(tmp_path, scale,
 def test_bands_that_declare_different_numbers_are_refused(tmp_path):
     path = write(tmp_path / 'x.tif', np.stack([noise(48, 48)] * 2), names=('B04', 'B03'))
     _declare(_declare(path, 1e-4, -0.1), 1e-4, 0, number=2)
-    with pytest.raises(RasterError, match='its bands declare different numbers: scale 0.0001 and'):
+    with pytest.raises(
+        RasterError, match=r'its bands declare different numbers: scale 0\.0001 and'
+    ):
         RasterScenesSource(str(tmp_path), patch=24, unit=UNIT)
