@@ -64,21 +64,16 @@ class Planted:
         #: Q x FOUND rows, the most similar first.
         self.rows = rows.reshape(len(queries), FOUND)
         self.scores = np.linspace(0.97, 0.78, FOUND)
-        self._places = {
-            row: (query, rank)
-            for query, found in enumerate(self.rows.tolist())
-            for rank, row in enumerate(found)
-        }
 
     def plant(self, first: int, vectors: np.ndarray) -> None:
         """Replace those rows of a block, which begins at row ``first``, that are neighbours."""
-        for row in range(first, first + len(vectors)):
-            if row in self._places:
-                query, rank = self._places[row]
-                direction, score = self.queries[query], self.scores[rank]
-                aside = vectors[row - first] - (vectors[row - first] @ direction) * direction
-                aside /= np.linalg.norm(aside)
-                vectors[row - first] = score * direction + np.sqrt(1 - score**2) * aside
+        here = (self.rows >= first) & (self.rows < first + len(vectors))
+        for query, rank in zip(*np.nonzero(here), strict=True):
+            place = self.rows[query, rank] - first
+            direction, score = self.queries[query], self.scores[rank]
+            aside = vectors[place] - (vectors[place] @ direction) * direction
+            aside /= np.linalg.norm(aside)
+            vectors[place] = score * direction + np.sqrt(1 - score**2) * aside
 
     def check(self, query: int, matches: Sequence[Match], tolerance: float) -> None:
         """Stop with a message where a search found others, or other similarities."""
