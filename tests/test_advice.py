@@ -136,6 +136,7 @@ OPTIONS = {
     'data_preprocessor': SECO,
     'data_root': 'datasets.change.pairs:ChangePairs',
     'default_hooks.sampler_seed': SECO,
+    'divisions': 'studies.measurements.probe:ProbeMeasurement',
     'encoder_input': BRANCH,
     'exclude': RASTERS,
     'file_bands': RASTERS,

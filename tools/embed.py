@@ -20,7 +20,6 @@ import signal
 import sys
 from pathlib import Path
 
-from swimdiff.bands import declare_bands
 from swimdiff.datasets.rasters import RasterOptions
 from swimdiff.errors import SwiMDiffError
 from swimdiff.inference.embedding import (
@@ -79,7 +78,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def choose_options(args: argparse.Namespace) -> EmbeddingOptions:
     """Return the options of the command line."""
-    declare_bands(args.file_bands or ())
     rasters = RasterOptions(
         file_bands=args.file_bands,
         sensor=args.sensor,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from swimdiff.datasets.geo.access import gdal_modules
+from swimdiff.datasets.geo import gdal_modules
 from swimdiff.errors import ConfigError, DataError
 from swimdiff.inference.blending import BandAccumulator, find_borders
 from swimdiff.inference.grid import Grid, adapt_grid, read_grid

@@ -8,14 +8,19 @@ from pathlib import Path
 import numpy as np
 from mmengine.logging import print_log
 
-from swimdiff.bands import ProductStats, canonical_bands
+from swimdiff.bands import ProductStats
 from swimdiff.bands.units import UNITS, convert_pixels
-from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules, open_raster, raster_failure
-from swimdiff.datasets.geo.network import call_again
-from swimdiff.datasets.index.planes import stretch_table
-from swimdiff.datasets.rasters.files import BandNames, FoundScene, RasterTree, find_scenes
-from swimdiff.datasets.rasters.opening import SceneRasters, open_scene
-from swimdiff.datasets.rasters.options import RasterOptions
+from swimdiff.datasets.geo import GDAL_ERRORS, call_again, gdal_modules, open_raster, raster_failure
+from swimdiff.datasets.index import stretch_table
+from swimdiff.datasets.rasters import (
+    BandNames,
+    FoundScene,
+    RasterOptions,
+    RasterTree,
+    SceneRasters,
+    find_scenes,
+    open_scene,
+)
 from swimdiff.errors import BandError, LayoutError, MissingBandsError, RasterError
 from swimdiff.inference.grid import Grid
 
@@ -244,7 +249,7 @@ def stretch_date(date: OpenedDate, stats: ProductStats) -> np.ndarray:
         np.ndarray: C x 256 or C x 65,536 uint8, indexed by the bits of a pixel; for float32 C x 2,
         ``low`` and ``high``, see :func:`swimdiff.datasets.index.planes.stretch_table`.
     """
-    low, high = (stats.select(column, canonical_bands(date.bands)) for column in ('low', 'high'))
+    low, high = (stats.select(column, date.bands) for column in ('low', 'high'))
     kind, offset = np.dtype(date.scene.dtype), date.scene.offset
     if date.unit is None:
         return stretch_table(low, high, kind.name)

@@ -14,7 +14,7 @@ from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
-from swimdiff.bands import ProductStats, canonical_bands, stats_to_mapping
+from swimdiff.bands import ProductStats, spell_bands, stats_to_mapping
 from swimdiff.errors import BandError, CheckpointError, ConfigError
 from swimdiff.launch.config_reading import read_config_file
 from swimdiff.launch.launch import check_backbone, match_channels
@@ -216,7 +216,7 @@ def _find_statistics(cfg: Config, checkpoint: Checkpoint) -> tuple[tuple[str, ..
             "model was trained. Expected data_preprocessor=dict(bands=[...], stats='...') in the "
             "config, or input_statistics in the checkpoint's meta."
         )
-    bands = canonical_bands(named)
+    bands = spell_bands(named)
     missing = [band for band in bands if band not in stats.low]
     if missing:
         raise BandError(

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from torch import Tensor
 
-from swimdiff.bands import canonical_bands
+from swimdiff.bands import spell_bands
 from swimdiff.errors import BandError, CheckpointError
 from swimdiff.weights.unpickling import Manner, load_torch
 
@@ -107,7 +107,7 @@ class Checkpoint:
             written.split(',') if isinstance(written, str) else self._preprocessor().get('bands')
         )
         try:
-            return canonical_bands(names) if names else None
+            return spell_bands(names) if names else None
         except BandError:
             return None
 

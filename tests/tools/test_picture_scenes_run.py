@@ -16,6 +16,8 @@ def test_two_iterations_on_a_folder_of_pictures(tmp_path, monkeypatch):
         'train_dataloader.dataset.part': 'pretrain',
         'train_dataloader.dataset.shares.pretrain': 0.5,
         'train_dataloader.dataset.shares.test': 0.5,
+        'train_cfg.max_epochs': None,
+        'train_cfg.max_iters': 2,
     }
     runpy.run_path(str(TRAIN))['main']([*arguments, *options(root, 32, views=WORKERS, **more)])
     rows = scalars(work)

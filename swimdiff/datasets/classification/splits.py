@@ -21,7 +21,17 @@ from mmengine.logging import print_log
 
 from swimdiff.errors import ConfigError, LayoutError
 
-__all__ = ['PARTS', 'OnDisk', 'Split', 'draw_split', 'get_split', 'read_names', 'stratified_subset']
+__all__ = [
+    'PARTS',
+    'OnDisk',
+    'Split',
+    'check_fraction',
+    'choose_subset',
+    'draw_split',
+    'get_split',
+    'read_names',
+    'stratified_subset',
+]
 
 PARTS = ('train', 'val', 'test')
 #: Shares of a split that is drawn here (method.md section 4).
@@ -163,6 +173,36 @@ def stratified_subset(strata: Mapping[str, str], count: int, seed: int) -> list[
     order = sorted(strata, key=lambda name: (strata[name], _order(name, seed)))
     start = int.from_bytes(_order('start', seed)[:8], 'big') / 2**64
     return sorted(order[int((i + start) * len(order) / count)] for i in range(count))
+
+
+def check_fraction(fraction: float) -> None:
+    """Refuse a share of a part that is none.
+
+    Raises:
+        ConfigError: It is not above 0 and up to 1.
+    """
+    if not 0 < fraction <= 1:
+        raise ConfigError(f'fraction={fraction}: expected a share above 0 and up to 1.')
+
+
+def choose_subset(
+    strata: Mapping[str, str], fraction: float, limit: int | None, seed: int
+) -> list[str]:
+    """Return the samples of a part that are used: all, or a stratified subset of at least one.
+
+    Args:
+        strata: Stratum of each name (a class, or a set of classes).
+        fraction: Share to use.
+        limit: Number to use instead, or all where there are fewer; None for the share.
+        seed: Seed of the draw.
+
+    Returns:
+        Their names, sorted.
+    """
+    wanted = round(len(strata) * fraction) if limit is None else limit
+    if wanted >= len(strata):
+        return sorted(strata)
+    return stratified_subset(strata, max(wanted, 1), seed)
 
 
 def draw_split(dataset: str, strata: Mapping[str, str], folder: Path, seed: int = 0) -> Split:

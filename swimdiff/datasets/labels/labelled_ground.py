@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from swimdiff.datasets.change.tiles import IGNORE, Window
-from swimdiff.datasets.geo.ground import metres_per_unit
+from swimdiff.datasets.change import IGNORE, Window
+from swimdiff.datasets.geo import metres_per_unit
 from swimdiff.datasets.labels.classes import ClassTable
 from swimdiff.datasets.labels.layers import Grid, Layer, lay_onto
 from swimdiff.datasets.labels.lists import ListedRasters

@@ -8,9 +8,9 @@ import numpy as np
 from mmengine.logging import print_log
 
 from swimdiff.bands import RGB, canonical_bands, get_stats
-from swimdiff.datasets.change.tiles import IGNORE, Window, check_tiling, cut
+from swimdiff.datasets.change import IGNORE, Window, check_tiling, cut
 from swimdiff.datasets.cuts import CutAwareDataset
-from swimdiff.datasets.geo.access import require_gdal
+from swimdiff.datasets.geo import require_gdal
 from swimdiff.datasets.labels.blocks import BlockOptions, GroundSplit, split_ground
 from swimdiff.datasets.labels.classes import ClassTable
 from swimdiff.datasets.labels.labelled_ground import LabelledGround, open_ground
@@ -78,8 +78,9 @@ class RasterWindows(CutAwareDataset):
     ) -> None:
         require_gdal()
         self.stats, self.unit, self.offset = get_stats(stats), unit, offset
-        self.file_bands = None if file_bands is None else canonical_bands(file_bands)
-        self.bands = canonical_bands(bands)
+        known = self.stats.low
+        self.file_bands = None if file_bands is None else canonical_bands(file_bands, known)
+        self.bands = canonical_bands(bands, known)
         if tile is None:
             raise ConfigError(f'{type(self).__name__}: tile=None. Expected pixels, e.g. tile=256.')
         check_tiling(tile, stride, test_mode)

@@ -10,11 +10,10 @@ import numpy as np
 
 from swimdiff.bands import ProductStats
 from swimdiff.bands.units import UNITS, convert_pixels
-from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules
+from swimdiff.datasets.geo import GDAL_ERRORS, gdal_modules
 from swimdiff.datasets.labels.layers import Layer, explain_failure, read_grid
-from swimdiff.datasets.rasters.files import BandNames, RasterTree, find_scenes
+from swimdiff.datasets.rasters import BandNames, RasterOptions, RasterTree, find_scenes
 from swimdiff.datasets.rasters.offsets import find_declared, find_offset
-from swimdiff.datasets.rasters.options import RasterOptions
 from swimdiff.datasets.rasters.reading import opened
 from swimdiff.errors import BandError, ConfigError, LayoutError, RasterError
 

@@ -2,14 +2,12 @@
 
 import math
 
-import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
-from swimdiff.engine.guards.guard import Nag, bare_model
+from swimdiff.engine.guards.guard import DeviceMean, Nag, bare_model, find_queue, is_full
 from swimdiff.errors import ConfigError
-from swimdiff.models.selfsup.scene_queue import EMPTY, SceneQueue
 from swimdiff.registry import HOOKS
 
 __all__ = ['TrendHook']
@@ -65,8 +63,7 @@ class TrendHook(Hook):
         self.least_spread, self.least_kept = least_spread, least_kept
         self._first_spread = self._lowest = math.nan
         self._full = False
-        self._sum: Tensor | float = 0.0
-        self._count = 0
+        self._loss = DeviceMean()
         self._nags = {'spread': Nag(), 'rise': Nag()}
 
     def before_train(self, runner: Runner) -> None:
@@ -87,21 +84,18 @@ class TrendHook(Hook):
         due = done % self.interval == 0
         loss = outputs.get('loss_contrast')
         if loss is not None:
-            self._sum = self._sum + torch.as_tensor(loss).detach()
-            self._count += 1
+            self._loss.add(loss)
         if due or done & (done - 1) == 0:
             self._look_at_spread(runner, outputs.get('feature_std'))
-        if due and self._count:
-            mean, self._sum = float(self._sum) / self._count, 0.0
-            self._count = 0
-            self._look_at_loss(runner, mean)
+        if due and self._loss.count:
+            self._look_at_loss(runner, self._loss.take())
         if due:
             state = (self._first_spread, self._lowest, self._full)
             runner.message_hub.update_info(_STATE, state)
 
     def _look_at_spread(self, runner: Runner, deviation: Tensor | float | None) -> None:
-        queue = getattr(bare_model(runner), 'queue', None)
-        if deviation is None or not isinstance(queue, SceneQueue):
+        queue = find_queue(runner)
+        if deviation is None or queue is None:
             return
         spread = float(deviation) * math.sqrt(queue.keys.shape[1])
         runner.message_hub.update_scalar('train/feature_spread', spread)
@@ -119,11 +113,11 @@ class TrendHook(Hook):
             )
 
     def _look_at_loss(self, runner: Runner, mean: float) -> None:
-        model, done = bare_model(runner), runner.iter + 1
-        mean /= getattr(model, 'lambda_c', 1.0) or 1.0
+        done = runner.iter + 1
+        mean /= getattr(bare_model(runner), 'lambda_c', 1.0) or 1.0
         if not self._full:  # this interval began with a queue that was not; the next one counts
-            queue = getattr(model, 'queue', None)
-            self._full = not (isinstance(queue, SceneQueue) and bool((queue.scenes == EMPTY).any()))
+            queue = find_queue(runner)
+            self._full = queue is None or is_full(queue)
             return
         if not mean >= self._lowest:  # the first one, too: the lowest is NaN then
             self._lowest = mean

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from swimdiff.bands import canonical_bands
+from swimdiff.bands import spell_bands
 from swimdiff.datasets.geo import require_gdal
 from swimdiff.datasets.rasters import (
     SUFFIXES,
@@ -93,7 +93,7 @@ def list_scenes(
         LayoutError: A folder holds no scene, or a scene is behind an address.
     """
     require_gdal()
-    names = name_bands(canonical_bands(bands), options)
+    names = name_bands(spell_bands(bands), options)
     # Files of all arguments together: a shell has made many of one pattern, and the bands of a
     # scene may be among them.
     paths = [path for text in given for path in _expand(text)]

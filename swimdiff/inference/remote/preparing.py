@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules
-from swimdiff.datasets.geo.ground import same_system
+from swimdiff.datasets.geo import GDAL_ERRORS, gdal_modules, same_system
 from swimdiff.errors import RasterError
 from swimdiff.inference.remote.addresses import explain_failure, is_remote, open_remote, shown_name
 from swimdiff.inference.remote.stac import ItemBand, choose_assets, is_item, read_item

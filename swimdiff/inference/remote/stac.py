@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from swimdiff.bands.names import SENTINEL2
-from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules
-from swimdiff.datasets.geo.network import call_again, use_network
+from swimdiff.datasets.geo import GDAL_ERRORS, call_again, gdal_modules, use_network
 from swimdiff.errors import BandError, ConfigError, LayoutError
 from swimdiff.inference.remote.addresses import ask_why, explain_failure, gdal_path, is_remote
 
