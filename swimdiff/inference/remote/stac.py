@@ -1,6 +1,7 @@
 """Items of a STAC catalogue: which of their files holds which band."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,6 +40,8 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
 _TAKEN_OFF = ('earthsearch:boa_offset_applied', 'sentinel:boa_offset_applied')
 #: Properties that hold ESA's processing baseline, ``05.11``.
 _BASELINES = ('s2:processing_baseline', 'sentinel:processing_baseline')
+#: Baselines 04.00 to 89.99; 99.99 is what Sen2Cor writes, and says nothing.
+_ADDS = re.compile(r'0[4-9]|[1-8]\d')
 #: Sentinel-2's numbers are reflectance x 10000, and 1000 more from baseline 04.00 on.
 _SCALE, _OFFSET = 1e-4, -0.1
 #: Ends of names of files that are documents of a catalogue.
@@ -238,7 +241,7 @@ def _find_scaling(
     if any(properties.get(name) is True for name in _TAKEN_OFF):
         return (scale or _SCALE), 0.0
     baseline = next((properties[name] for name in _BASELINES if name in properties), None)
-    if offset is None and band in SENTINEL2 and baseline is not None and float(baseline) >= 4:
+    if offset is None and band in SENTINEL2 and _ADDS.match(str(baseline)):
         return (scale or _SCALE), _OFFSET
     return scale, offset
 
