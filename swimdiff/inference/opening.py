@@ -255,8 +255,8 @@ def stretch_date(date: OpenedDate, stats: ProductStats) -> np.ndarray:
         return stretch_table(low, high, kind.name)
     if kind.kind == 'f':
         factor = UNITS[date.unit] / UNITS[stats.unit]
-        ends = [[value * factor + offset for value in end] for end in (low, high)]
-        return stretch_table(*ends, 'float32')
+        low, high = (tuple(value * factor + offset for value in end) for end in (low, high))
+        return stretch_table(low, high, 'float32')
     values = np.arange(1 << 8 * kind.itemsize).astype(kind).astype(np.float64)
     values = convert_pixels(np.maximum(values - offset, 0) if offset else values, date.unit, stats)
     below, above = np.asarray(low)[:, None], np.asarray(high)[:, None]

@@ -60,7 +60,7 @@ def find_offset(
     Raises:
         RasterError: The files declare another unit, or nothing says which number is added.
     """
-    if given is not None or unit not in UNITS:
+    if given is not None or unit is None or unit not in UNITS:
         return given or 0
     pairs = list(declared)
     if any(pair != (1.0, 0.0) for pair in pairs):
