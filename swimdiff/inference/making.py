@@ -164,7 +164,9 @@ def _draw(
     wanted = _picture_bands(predictor, products)
     imagery = {}
     for name, path in zip(_DATES[job.kind], local.inputs, strict=True):
-        date = open_date(path, predictor.bands, predictor.stats, local.bands, local.unit)
+        date = open_date(
+            path, predictor.bands, predictor.stats, local.bands, local.unit, local.offset
+        )
         bands = [date.scene.bands[band] for band in wanted]
         imagery[name] = [(str(date.root / band.file), band.channel) for band in bands]
     unpainted = ('0',) if job.kind == 'change' else ()

@@ -63,7 +63,7 @@ def write_map(job: MapJob, predictor: MapPredictor, progress: Progress | None = 
         )
     _refuse_existing(job)
     dates = [
-        open_date(path, predictor.bands, predictor.stats, job.bands, job.unit)
+        open_date(path, predictor.bands, predictor.stats, job.bands, job.unit, job.offset)
         for path in job.inputs
     ]
     grid = _choose_grid(job, dates[0])

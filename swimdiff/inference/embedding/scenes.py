@@ -22,6 +22,7 @@ from swimdiff.datasets.rasters import (
     open_scene,
 )
 from swimdiff.errors import DatasetNotFoundError, LayoutError
+from swimdiff.inference.remote import is_item, is_remote, shown_name
 
 __all__ = ['SceneFiles', 'find_scene', 'list_scenes', 'name_bands', 'open_files']
 
@@ -89,7 +90,7 @@ def list_scenes(
 
     Raises:
         DatasetNotFoundError: Nothing is there by a name.
-        LayoutError: A folder holds no scene.
+        LayoutError: A folder holds no scene, or a scene is behind an address.
     """
     require_gdal()
     names = name_bands(spell_bands(bands), options)
@@ -160,6 +161,13 @@ def open_files(
 
 def _expand(text: str) -> list[str]:
     """Paths of one argument."""
+    if is_remote(text) or is_item(text):
+        raise LayoutError(
+            f'{shown_name(text)}: addresses and items of a catalogue are read for maps, not for '
+            f'embeddings. Expected a raster on a disk ({" ".join(SUFFIXES)}), a folder of them, a '
+            '*.SAFE product or a pattern in quotes; get the files first, for example with '
+            'gdal_translate.'
+        )
     given = os.path.expanduser(text)
     # Each spelling of a path is one path.
     paths = [given] if os.path.exists(given) else sorted(glob.glob(given, recursive=True))
