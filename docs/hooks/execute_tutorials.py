@@ -40,7 +40,8 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    known = sorted((path.stem for path in TUTORIALS.glob('*.py')), key=lambda name: name != _FIRST)
+    names = sorted(path.stem for path in TUTORIALS.glob('*.py'))
+    known = sorted(names, key=lambda name: name != _FIRST)
     parser.add_argument('names', nargs='*', help=f'of {", ".join(known)} (default: all)')
     parser.add_argument('--work-dir', type=Path, help='what they write (default: thrown away)')
     args = parser.parse_args(argv)
