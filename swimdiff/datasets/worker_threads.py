@@ -22,6 +22,9 @@ def single_threaded_worker(worker_id: int) -> None:
 
     Args:
         worker_id: Number of the worker; unused.
+
+    Examples:
+        >>> train_dataloader = dict(worker_init_fn=dict(type='swimdiff.single_threaded_worker'))
     """
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

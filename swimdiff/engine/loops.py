@@ -116,6 +116,10 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
 
     A hook may end the run after any iteration by ``runner.train_loop.stop_training = True``. The
     epoch then counts as unfinished.
+
+    Example::
+
+        train_cfg = dict(type='ResumableEpochLoop', max_epochs=100, val_interval=10)
     """
 
     _batches: Iterator[Any] | None = None
@@ -168,7 +172,12 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
 
 @LOOPS.register_module()
 class ResumableIterLoop(IterBasedTrainLoop):
-    """The engine's iteration loop; epochs of the sampler follow each other without a pause."""
+    """The engine's iteration loop; epochs of the sampler follow each other without a pause.
+
+    Example::
+
+        train_cfg = dict(type='ResumableIterLoop', max_iters=1000)
+    """
 
     def __init__(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         super().__init__(runner, *args, **kwargs)

@@ -108,6 +108,12 @@ class ChangeMetric(BaseMetric):
             keeps back ``sample_idx``.
         DataError: If the split is empty, a sample has no mask, or the number of samples counted is
             not that of the split.
+
+    Examples:
+        >>> test_evaluator = [
+        ...     dict(type='ChangeMetric', preset='strict'),
+        ...     dict(type='ChangeMetric', preset='seco'),
+        ... ]
     """
 
     def __init__(

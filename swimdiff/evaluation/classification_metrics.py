@@ -52,7 +52,11 @@ class WholeSplit(BaseMetric):
 
 @METRICS.register_module()
 class SplitAccuracy(WholeSplit, Accuracy):
-    """``mmpretrain.Accuracy`` that also gives ``split`` (name, hash, part) and ``samples``."""
+    """``mmpretrain.Accuracy`` that also gives ``split`` (name, hash, part) and ``samples``.
+
+    Examples:
+        >>> test_evaluator = dict(type='SplitAccuracy')
+    """
 
     def compute_metrics(self, results: list) -> dict[str, Any]:
         """Accuracy over all samples, in per cent."""
@@ -68,6 +72,9 @@ class MultiLabelAP(WholeSplit):
         threshold: Score from which a label counts as predicted, for F1.
         collect_device: Where results of several processes meet.
         prefix: Name in front of the scores.
+
+    Examples:
+        >>> test_evaluator = dict(type='MultiLabelAP', threshold=0.5)
     """
 
     default_prefix = 'multi-label'

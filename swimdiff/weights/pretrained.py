@@ -234,6 +234,18 @@ class Pretrained(PretrainedInit):
 
     Raises:
         CheckpointError: See :func:`load_weights`.
+
+    Examples:
+        >>> model = dict(
+        ...     backbone=dict(
+        ...         init_cfg=dict(
+        ...             type='Pretrained',
+        ...             checkpoint='work_dirs/swimdiff_r18_seco/epoch_200.pth',
+        ...             prefix='backbone.',
+        ...             bands=('B04', 'B03', 'B02'),
+        ...         )
+        ...     )
+        ... )
     """
 
     def __init__(

@@ -13,7 +13,6 @@ from message_pages import make_message_page, read_messages
 from part_pages import find_parts, make_part_pages
 from repository_pages import RepositoryPages, place_page, show_path
 from tool_pages import make_tool_page
-from tutorial_pages import write_notebook
 from zoo_page import list_models, make_zoo_page
 
 from swimdiff import registry as registries
@@ -96,19 +95,6 @@ def test_links_out_of_docs_lead_to_pages_and_back():
     assert place_page('CHANGELOG.md') == 'changelog.md'
     shown = show_path('swimdiff/version.py', 'repository/swimdiff/version.py.md')
     assert '__version__ = ' in shown and 'exclude: true' in shown
-
-
-def test_notebooks_become_pages_with_what_they_printed():
-    jupytext = pytest.importorskip('jupytext')
-    source = '# %% [markdown]\n# # Title\n#\n# Words.\n\n# %%\nprint(1 + 1)\n'
-    notebook = jupytext.reads(source, fmt='py:percent')
-    assert write_notebook(notebook) == '# Title\n\nWords.\n\n```python\nprint(1 + 1)\n```'
-    notebook.cells[1]['outputs'] = [
-        dict(output_type='stream', name='stdout', text='2\n'),
-        dict(output_type='display_data', data={'image/png': 'QUJD\n'}),
-    ]
-    page = write_notebook(notebook)
-    assert '```text\n2\n```' in page and 'src="data:image/png;base64,QUJD"' in page
 
 
 def test_zoo_has_the_means_of_the_result_files_and_owes_the_rest():

@@ -53,7 +53,11 @@ def _number(keys: Sequence[Hashable]) -> np.ndarray:
 
 @TASK_UTILS.register_module()
 class LocationScene:
-    """Each location is a scene (the default for SeCo)."""
+    """Each location is a scene (the default for SeCo).
+
+    Examples:
+        >>> train_dataloader = dict(dataset=dict(scene=dict(type='LocationScene')))
+    """
 
     def assign(self, samples: Sequence[Sample]) -> np.ndarray:
         """Scene id of each sample, int64, by location."""
@@ -71,6 +75,9 @@ class TileScene:
 
     Args:
         pattern: Regular expression with one group, the tile.
+
+    Examples:
+        >>> train_dataloader = dict(dataset=dict(scene=dict(type='TileScene')))
     """
 
     def __init__(self, pattern: str = r'(?:^|_)T(\d{2}[A-Z]{3})(?:_|$)') -> None:
@@ -109,6 +116,9 @@ class FileScene:
 
     Locations are of one scene where the part of their names before the last slash is the same: in
     a folder of scenes the place they are cut from. In SeCo each location is such a group by itself.
+
+    Examples:
+        >>> train_dataloader = dict(dataset=dict(scene=dict(type='FileScene')))
     """
 
     def assign(self, samples: Sequence[Sample]) -> np.ndarray:
@@ -174,6 +184,9 @@ class DistanceScene(_PlaceReader):
     Args:
         metres: Largest distance between the centres of two neighbours, in metres.
         centre: Reads longitude and latitude in degrees from a raster.
+
+    Examples:
+        >>> train_dataloader = dict(dataset=dict(scene=dict(type='DistanceScene', metres=5000)))
     """
 
     def __init__(
@@ -217,6 +230,9 @@ class BlockScene(_PlaceReader):
     Args:
         metres: Side of a block.
         centre: Reads longitude and latitude in degrees from a raster.
+
+    Examples:
+        >>> train_dataloader = dict(dataset=dict(scene=dict(type='BlockScene', metres=10_000)))
     """
 
     def __init__(

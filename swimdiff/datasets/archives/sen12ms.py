@@ -137,7 +137,11 @@ class SEN12MSSource(PatchSource):
 
 @TASK_UTILS.register_module()
 class SEN12MSScene:
-    """Season and scene number, ``ROIs1158_spring_s2_146``: the scene that a patch was cut from."""
+    """Season and scene number, ``ROIs1158_spring_s2_146``: the scene that a patch was cut from.
+
+    Examples:
+        >>> train_dataloader = dict(dataset=dict(scene=dict(type='SEN12MSScene')))
+    """
 
     def assign(self, samples: Sequence[Any]) -> np.ndarray:
         """Scene id of each sample, int64.

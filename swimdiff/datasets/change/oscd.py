@@ -104,6 +104,15 @@ class OSCD(CutAwareDataset):
         LayoutError: The tree is not as released, or a mask is missing.
         RasterError: A file is damaged, or a mask has another size than its image.
         ConfigError: An unknown city or a wrong option.
+
+    Examples:
+        >>> dataset = dict(
+        ...     type='OSCD',
+        ...     data_root='data/oscd',
+        ...     split='train',
+        ...     tile=96,
+        ...     pipeline=[dict(type='mmseg.PackSegInputs')],
+        ... )
     """
 
     METAINFO = dict(

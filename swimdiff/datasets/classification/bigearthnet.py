@@ -119,6 +119,15 @@ class BigEarthNet(CutAwareDataset):
         LayoutError: The tree, a list, or a label file is not as expected, or the official lists of
             covered patches are missing.
         BandError: A band that level-2A products do not have.
+
+    Examples:
+        >>> dataset = dict(
+        ...     type='BigEarthNet',
+        ...     data_root='data/bigearthnet',
+        ...     split='val',
+        ...     fraction=0.1,
+        ...     pipeline=[dict(type='LoadBigEarthNet'), dict(type='mmpretrain.PackInputs')],
+        ... )
     """
 
     METAINFO = dict(dataset_type='BigEarthNet', task_name='multi-label classification')

@@ -88,6 +88,14 @@ class EuroSAT(CutAwareDataset):
         DatasetNotFoundError: ``data_root`` is not there.
         LayoutError: The tree, or a split, is not as expected.
         BandError: A band that the files do not have.
+
+    Examples:
+        >>> dataset = dict(
+        ...     type='EuroSAT',
+        ...     data_root='data/eurosat',
+        ...     bands=('B04', 'B03', 'B02'),
+        ...     pipeline=[dict(type='LoadEuroSAT'), dict(type='mmpretrain.PackInputs')],
+        ... )
     """
 
     METAINFO = dict(dataset_type='EuroSAT', task_name='classification', classes=EUROSAT_CLASSES)

@@ -62,6 +62,9 @@ class LoadEuroSAT(BaseTransform):
         stats: Statistics that hold the stretch of the 13-band version, see
             :func:`swimdiff.bands.get_stats`; those of ``oscd`` are of the same level-1C product
             and have all its bands. Pictures are not stretched.
+
+    Examples:
+        >>> pipeline = [dict(type='LoadEuroSAT'), dict(type='mmpretrain.PackInputs')]
     """
 
     carries_statistics = True
@@ -125,6 +128,12 @@ class LoadBigEarthNet(BaseTransform):
     Args:
         size: Side of the grid in pixels; 120 is that of the 10 m bands.
         stats: Statistics that hold the stretch, see :func:`swimdiff.bands.get_stats`.
+
+    Examples:
+        >>> pipeline = [
+        ...     dict(type='LoadBigEarthNet', size=120),
+        ...     dict(type='mmpretrain.PackInputs'),
+        ... ]
     """
 
     carries_statistics = True

@@ -17,6 +17,9 @@ class RandomBlur(BaseTransform):
     Args:
         sigma: Smallest and largest standard deviation in pixels.
         prob: Probability of a blur.
+
+    Examples:
+        >>> view = [dict(type='RandomBlur', sigma=(0.1, 2.0), prob=0.5)]
     """
 
     def __init__(self, sigma: tuple[float, float] = (0.1, 2.0), prob: float = 0.5) -> None:

@@ -22,6 +22,13 @@ class ChangeByDate(BaseTransform):
 
     Raises:
         ConfigError: When used: a transform changed the mask or the size of a date.
+
+    Examples:
+        >>> pipeline = [
+        ...     dict(type='LoadChangePair'),
+        ...     dict(type='ChangeByDate', transforms=[dict(type='MultiBandColorJitter', hue=0)]),
+        ...     dict(type='mmseg.PackSegInputs'),
+        ... ]
     """
 
     def __init__(self, transforms: Sequence[dict | Callable], shared: bool = False) -> None:

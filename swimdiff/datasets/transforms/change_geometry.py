@@ -19,6 +19,13 @@ class ChangeSwapDates(BaseTransform):
 
     Args:
         prob: Probability.
+
+    Examples:
+        >>> pipeline = [
+        ...     dict(type='LoadChangePair'),
+        ...     dict(type='ChangeSwapDates', prob=0.5),
+        ...     dict(type='mmseg.PackSegInputs'),
+        ... ]
     """
 
     def __init__(self, prob: float = 0.5) -> None:

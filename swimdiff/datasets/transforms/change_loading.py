@@ -21,6 +21,9 @@ class LoadChangePair(BaseTransform):
     Optional: ``mask_coding``, what the values of the mask mean; by default 0 and 255. Added:
     ``img`` (H x W x 6 uint8), ``gt_seg_map`` (H x W uint8: 0, 1, 255 unlabelled), ``seg_fields``,
     ``img_shape``, ``ori_shape``.
+
+    Examples:
+        >>> pipeline = [dict(type='LoadChangePair'), dict(type='mmseg.PackSegInputs')]
     """
 
     def transform(self, results: dict) -> dict:

@@ -132,6 +132,9 @@ class MultiBandColorJitter(BaseTransform):
         saturation: Likewise.
         hue: Turn drawn from -h .. h, at most 0.5 (half a turn).
         prob: Probability of any change.
+
+    Examples:
+        >>> view = [dict(type='MultiBandColorJitter', brightness=0.2, hue=0, prob=0.5)]
     """
 
     def __init__(
@@ -212,6 +215,9 @@ class RandomGrey(BaseTransform):
 
     Args:
         prob: Probability.
+
+    Examples:
+        >>> view = [dict(type='RandomGrey', prob=0.2)]
     """
 
     def __init__(self, prob: float = 0.2) -> None:

@@ -15,6 +15,9 @@ class RandomQuarterTurn(BaseTransform):
 
     Args:
         prob: Probability of a turn; 0.75 makes all four directions equally likely.
+
+    Examples:
+        >>> view = [dict(type='RandomQuarterTurn', prob=0.75)]
     """
 
     def __init__(self, prob: float = 0.75) -> None:

@@ -36,6 +36,17 @@ class TwoViews(BaseTransform):
             for the query and one for the key.
         plain: Transforms of a third view of the query's image, for
             ``DiffusionBranch(view='plain')``; none by default.
+
+    Examples:
+        >>> view = [
+        ...     dict(type='mmpretrain.RandomResizedCrop', scale=224),
+        ...     dict(type='RandomQuarterTurn'),
+        ... ]
+        >>> pipeline = [
+        ...     dict(type='LoadPatch'),
+        ...     dict(type='TwoViews', transforms=view),
+        ...     dict(type='PackViews'),
+        ... ]
     """
 
     def __init__(
@@ -94,6 +105,13 @@ class PackViews(BaseTransform):
 
     Args:
         meta_keys: Keys that go into the data sample, where present.
+
+    Examples:
+        >>> pipeline = [
+        ...     dict(type='LoadPatch'),
+        ...     dict(type='TwoViews', transforms=[dict(type='RandomGrey')]),
+        ...     dict(type='PackViews'),
+        ... ]
     """
 
     def __init__(

@@ -52,6 +52,12 @@ class AtomicCheckpointHook(CheckpointHook):
 
     Raises:
         ConfigError: One of ours is not positive.
+
+    Example::
+
+        default_hooks = dict(
+            checkpoint=dict(type='AtomicCheckpointHook', interval=10, max_keep_ckpts=3, minutes=30)
+        )
     """
 
     file_backend: Any

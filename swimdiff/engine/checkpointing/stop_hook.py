@@ -77,6 +77,10 @@ class StopSignalHook(Hook):
 
     Raises:
         ConfigError: ``check_every`` is not positive, or a signal is unknown.
+
+    Example::
+
+        default_hooks = dict(stop=dict(type='StopSignalHook', signals=('SIGTERM', 'SIGUSR1')))
     """
 
     priority = 'LOWEST'  # after AtomicCheckpointHook, which may have saved this very iteration

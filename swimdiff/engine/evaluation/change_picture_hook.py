@@ -36,6 +36,12 @@ class ChangePictureHook(Hook):
 
     Raises:
         ConfigError: If it is enabled without a folder, or the pipeline keeps back what it needs.
+
+    Example::
+
+        default_hooks = dict(
+            visualization=dict(type='ChangePictureHook', enable=True, out_dir='pictures')
+        )
     """
 
     priority = 'LOW'

@@ -63,6 +63,21 @@ class OnlineKNNHook(Hook):
     Raises:
         ConfigError: An option is out of range, the samples have several labels, or the run counts
             iterations instead of epochs.
+
+    Example::
+
+        custom_hooks = [
+            dict(
+                type='OnlineKNNHook',
+                dataset=dict(
+                    type='EuroSAT',
+                    data_root='data/eurosat',
+                    pipeline=[dict(type='LoadEuroSAT'), dict(type='mmpretrain.PackInputs')],
+                ),
+                interval=10,
+                limit=2000,
+            )
+        ]
     """
 
     priority = 'NORMAL'  # before LoggerHook writes the epoch and CheckpointHook saves it

@@ -43,6 +43,10 @@ class CollapseHook(Hook):
 
     Raises:
         ConfigError: An option is out of range.
+
+    Example::
+
+        default_hooks = dict(collapse=dict(type='CollapseHook', interval=50, patience=5))
     """
 
     priority = 'NORMAL'  # before LoggerHook writes the line

@@ -49,6 +49,10 @@ class FiniteLossHook(Hook):
     Args:
         interval (int): Iterations between two looks. Defaults to 50.
         weights (bool): Whether to look at weights and buffers too. Defaults to True.
+
+    Example::
+
+        default_hooks = dict(finite_loss=dict(type='FiniteLossHook', interval=50))
     """
 
     priority = 'ABOVE_NORMAL'  # before CheckpointHook saves

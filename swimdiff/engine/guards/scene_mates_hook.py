@@ -28,6 +28,10 @@ class SceneMatesHook(Hook):
 
     Raises:
         ConfigError: The share is out of range.
+
+    Example::
+
+        default_hooks = dict(scene_mates=dict(type='SceneMatesHook', interval=500, least=0.1))
     """
 
     priority = 'NORMAL'

@@ -27,6 +27,10 @@ class LoaderStarvationHook(Hook):
         limit (float): Share above which it warns, 0 to 1. Defaults to 0.2.
         begin (int): First iterations after the start that are left out: workers start, queues fill.
             Defaults to 20.
+
+    Example::
+
+        default_hooks = dict(starvation=dict(type='LoaderStarvationHook', interval=50, limit=0.2))
     """
 
     # After all others: what they do after an iteration is not waiting, and the clock starts here.

@@ -26,6 +26,10 @@ class LazyRuntimeInfoHook(RuntimeInfoHook):
     Args:
         interval (int, optional): Iterations between two reads. Defaults to None, the interval of
             the runner's logger hook.
+
+    Example::
+
+        default_hooks = dict(runtime_info=dict(type='LazyRuntimeInfoHook'))
     """
 
     def __init__(self, interval: int | None = None) -> None:

@@ -32,6 +32,10 @@ class ProgressBarHook(Hook):
 
     Args:
         enable (bool): False shows no bar anywhere. Defaults to True.
+
+    Example::
+
+        default_hooks = dict(progress_bar=dict(type='ProgressBarHook', enable=False))
     """
 
     priority = 'LOWEST'

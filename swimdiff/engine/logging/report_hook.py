@@ -28,6 +28,10 @@ class ReportHook(Hook):
 
     Args:
         enable (bool): Whether anything is written. Defaults to True.
+
+    Example::
+
+        default_hooks = dict(report=dict(type='ReportHook', enable=False))
     """
 
     priority = 'LOWEST'

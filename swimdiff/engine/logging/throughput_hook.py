@@ -18,6 +18,10 @@ class ThroughputHook(Hook):
     Args:
         interval (int, optional): Iterations between two values. Defaults to None, the interval of
             the runner's logger hook.
+
+    Example::
+
+        default_hooks = dict(throughput=dict(type='ThroughputHook'))
     """
 
     priority = 'NORMAL'  # before LoggerHook, which is BELOW_NORMAL

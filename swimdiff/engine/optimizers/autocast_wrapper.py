@@ -25,6 +25,12 @@ class AutocastOptimWrapper(OptimWrapper):
     Args:
         **options: Those of the engine's ``OptimWrapper``: ``optimizer``, ``accumulative_counts``,
             ``clip_grad``.
+
+    Example::
+
+        optim_wrapper = dict(
+            type='AutocastOptimWrapper', optimizer=dict(type='SGD', lr=0.03, momentum=0.9)
+        )
     """
 
     def __init__(self, **options: Any) -> None:

@@ -21,6 +21,12 @@ class ZeroOptimizer(ZeroRedundancyOptimizer):
         params (Iterable): Parameters or groups of them.
         optimizer_type (str): Name of an optimiser of ``torch.optim``.
         **options: Those of that optimiser.
+
+    Example::
+
+        optim_wrapper = dict(
+            optimizer=dict(type='ZeroOptimizer', optimizer_type='AdamW', lr=1.5e-4)
+        )
     """
 
     def state_dict(self) -> dict:

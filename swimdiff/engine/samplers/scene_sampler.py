@@ -47,6 +47,10 @@ class SceneSampler(Sampler[int]):
 
     Raises:
         ConfigError: Options that are out of range or do not fit together.
+
+    Example::
+
+        train_dataloader = dict(sampler=dict(type='SceneSampler', mates=1.5))
     """
 
     def __init__(

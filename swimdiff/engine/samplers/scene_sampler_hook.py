@@ -25,6 +25,10 @@ class SceneSamplerHook(DistSamplerSeedHook):
     It tells the sampler what the model's queue and the batch are like, logs ``mates_expected``
     beside the head's ``scene_mates``, says once what is to be expected, and keeps in the checkpoint
     what the sampler needs to go on at the same sample.
+
+    Example::
+
+        default_hooks = dict(sampler_seed=dict(type='SceneSamplerHook'))
     """
 
     def __init__(self) -> None:

@@ -27,6 +27,13 @@ def encoder_units(module: nn.Module, recurse: bool, nonwrapped_numel: int) -> bo
         module (nn.Module): A part of the model.
         recurse (bool): Whether the question is if its parts should be looked at.
         nonwrapped_numel (int): Unused; the interface has it.
+
+    Example::
+
+        strategy = dict(
+            type='swimdiff.ShardedStrategy',
+            model_wrapper=dict(auto_wrap_policy='swimdiff.encoder_units'),  # the default
+        )
     """
     return recurse or getattr(module, 'shard_as_unit', False)
 
@@ -42,6 +49,11 @@ class ShardedStrategy(FSDPStrategy):
     Args:
         model_wrapper (dict, optional): Options of ``MMFullyShardedDataParallel``. Defaults to None.
         **options: As for ``FSDPStrategy``.
+
+    Example::
+
+        strategy = dict(type='swimdiff.ShardedStrategy')
+        optim_wrapper = dict(clip_grad=None)
     """
 
     def __init__(self, *, model_wrapper: dict | None = None, **options: Any) -> None:

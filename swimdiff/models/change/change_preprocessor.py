@@ -21,6 +21,12 @@ class ChangePreprocessor(MultiBandPreprocessor):
     each data set stands in :mod:`swimdiff.bands`.
 
     Args: as those of ``MultiBandPreprocessor``; ``bands`` are the bands of *one* date.
+
+    Example::
+
+        data_preprocessor = dict(
+            type='ChangePreprocessor', bands=('B04', 'B03', 'B02'), stats='oscd'
+        )
     """
 
     def standardise(self, images: Tensor) -> Tensor:

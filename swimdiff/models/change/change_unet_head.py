@@ -49,6 +49,19 @@ class ChangeUNetHead(BaseDecodeHead):
 
     Raises:
         ConfigError: If there are fewer than two levels, or the features have other channels.
+
+    Example::
+
+        model = dict(
+            decode_head=dict(
+                type='ChangeUNetHead',
+                in_channels=(64, 64, 128, 256, 512),  # stem and stages of a ResNet-18
+                num_classes=2,
+                out_channels=1,
+                threshold=0.5,
+                loss_decode=dict(type='mmseg.CrossEntropyLoss', use_sigmoid=True),
+            )
+        )
     """
 
     def __init__(

@@ -23,6 +23,10 @@ class FeatureDifference(nn.Module):
 
     Raises:
         ConfigError: If the mode is unknown.
+
+    Example::
+
+        model = dict(backbone=dict(difference=dict(type='FeatureDifference', mode='signed')))
     """
 
     def __init__(self, mode: str = 'abs') -> None:

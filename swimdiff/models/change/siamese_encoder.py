@@ -42,6 +42,19 @@ class SiameseEncoder(BaseModule):
 
     Raises:
         ConfigError: If the stem or a level is not there.
+
+    Example::
+
+        model = dict(
+            backbone=dict(
+                type='SiameseEncoder',
+                backbone=dict(
+                    type='mmpretrain.ResNet', depth=18, in_channels=3, out_indices=(0, 1, 2, 3)
+                ),
+                difference=dict(type='FeatureDifference', mode='abs'),
+                frozen=True,
+            )
+        )
     """
 
     def __init__(

@@ -22,6 +22,16 @@ class BandClassifier(ImageClassifier):
             statistics do not move and nothing is dropped at random. Defaults to False.
         data_preprocessor (dict, optional): Usually :class:`MultiBandPreprocessor`.
         **kwargs: Neck, head and further options of ``mmpretrain.ImageClassifier``.
+
+    Example::
+
+        model = dict(
+            type='BandClassifier',
+            frozen=True,
+            backbone=dict(type='mmpretrain.ResNet', depth=18, in_channels=3),
+            neck=dict(type='mmpretrain.GlobalAveragePooling'),
+            head=dict(type='mmpretrain.LinearClsHead', num_classes=10, in_channels=512),
+        )
     """
 
     def __init__(

@@ -19,6 +19,17 @@ class MultiLabelSoftMarginLoss(nn.Module):
 
     Args:
         loss_weight (float): Factor. Defaults to 1.
+
+    Example::
+
+        model = dict(
+            head=dict(
+                type='mmpretrain.MultiLabelLinearClsHead',
+                num_classes=19,
+                in_channels=512,
+                loss=dict(type='MultiLabelSoftMarginLoss'),
+            )
+        )
     """
 
     def __init__(self, loss_weight: float = 1.0) -> None:

@@ -48,6 +48,17 @@ class DiffusionBranch(BaseModule):
 
     Raises:
         ConfigError: If options are unknown or do not fit together.
+
+    Example::
+
+        model = dict(
+            diffusion=dict(
+                type='DiffusionBranch',
+                schedule=dict(type='NoiseSchedule', schedule='cosine'),
+                loss=dict(type='DiffusionLoss', prediction='x0'),
+                share=0.5,
+            )
+        )
     """
 
     def __init__(

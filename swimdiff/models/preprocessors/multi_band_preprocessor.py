@@ -30,6 +30,12 @@ class MultiBandPreprocessor(BaseDataPreprocessor):
     Raises:
         BandError: A band without statistics.
         ConfigError: Only one of mean and std given.
+
+    Example::
+
+        data_preprocessor = dict(
+            type='MultiBandPreprocessor', bands=('B04', 'B03', 'B02', 'B08'), stats='s2_l1c'
+        )
     """
 
     def __init__(

@@ -39,6 +39,12 @@ class MomentumEncoder(nn.Module):
 
     Raises:
         ConfigError: If an option is unknown or out of range.
+
+    Example::
+
+        model = dict(
+            momentum_encoder=dict(type='MomentumEncoder', momentum=0.99, schedule='cosine')
+        )
     """
 
     def __init__(

@@ -47,6 +47,10 @@ class ProjectionNeck(BaseModule):
 
     Raises:
         ConfigError: If ``num_layers`` is not positive.
+
+    Example::
+
+        model = dict(neck=dict(type='ProjectionNeck', out_channels=128, batch_norm=True))
     """
 
     def __init__(

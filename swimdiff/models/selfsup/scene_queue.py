@@ -30,6 +30,10 @@ class SceneQueue(nn.Module):
 
     Raises:
         ConfigError: If a size is not positive.
+
+    Example::
+
+        model = dict(queue=dict(type='SceneQueue', length=1024))
     """
 
     def __init__(self, length: int = 16384, channels: int = 128) -> None:

@@ -72,6 +72,21 @@ class SwiMDiff(BaseSelfSupervisor):
 
     Raises:
         ConfigError: If a weight is negative or ``lambda_d`` asks for a branch that is not given.
+
+    Example::
+
+        model = dict(
+            type='SwiMDiff',
+            backbone=dict(
+                type='mmpretrain.ResNet', depth=50, in_channels=3, out_indices=(0, 1, 2, 3)
+            ),
+            neck=dict(type='ProjectionNeck'),
+            head=dict(type='SceneMatchingHead', rule='relative', temperature=0.07),
+            queue=dict(type='SceneQueue', length=16384),
+            momentum_encoder=dict(type='MomentumEncoder', momentum=0.999),
+            diffusion=dict(type='DiffusionBranch'),
+            lambda_d=3.0,
+        )
     """
 
     def __init__(

@@ -26,6 +26,12 @@ class DeviceBlur(Counterpart):
     Args:
         transform: The blur of the workers.
         bands: Unused.
+
+    Example::
+
+        data_preprocessor = dict(
+            type='DeviceViews', transforms=[dict(type='RandomBlur', sigma=(0.1, 2.0), prob=0.5)]
+        )
     """
 
     replaces = 'RandomBlur'

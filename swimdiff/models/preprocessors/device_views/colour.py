@@ -26,6 +26,12 @@ class DeviceColorJitter(Counterpart):
     Args:
         transform: The jitter of the workers.
         bands: Canonical names in the order of the channels.
+
+    Example::
+
+        data_preprocessor = dict(
+            type='DeviceViews', transforms=[dict(type='MultiBandColorJitter', brightness=0.2)]
+        )
     """
 
     replaces = 'MultiBandColorJitter'
@@ -90,7 +96,14 @@ class DeviceColorJitter(Counterpart):
 
 @DEVICE_TRANSFORMS.register_module(name='RandomGrey')
 class DeviceGrey(Counterpart):
-    """``RandomGrey``; it cannot clip, so a change of colour after it joins its matrix."""
+    """``RandomGrey``; it cannot clip, so a change of colour after it joins its matrix.
+
+    Example::
+
+        data_preprocessor = dict(
+            type='DeviceViews', transforms=[dict(type='RandomGrey', prob=0.2)]
+        )
+    """
 
     replaces = 'RandomGrey'
     numbers = 1

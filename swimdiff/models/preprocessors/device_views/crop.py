@@ -27,6 +27,13 @@ class DeviceRandomResizedCrop(Counterpart):
 
     Raises:
         ConfigError: Another interpolation than OpenCV's bilinear.
+
+    Example::
+
+        data_preprocessor = dict(
+            type='DeviceViews',
+            transforms=[dict(type='mmpretrain.RandomResizedCrop', scale=224)],
+        )
     """
 
     replaces = 'mmpretrain.RandomResizedCrop'

@@ -42,6 +42,18 @@ class DeviceViews(MultiBandPreprocessor):
 
     Raises:
         ConfigError: A transform without counterpart, an order that cannot be had, a chunk below 1.
+
+    Example::
+
+        data_preprocessor = dict(
+            type='DeviceViews',
+            transforms=[
+                dict(type='mmpretrain.RandomResizedCrop', scale=224),
+                dict(type='RandomGrey', prob=0.2),
+            ],
+            bands=('B04', 'B03', 'B02'),
+            stats='seco',
+        )
     """
 
     def __init__(

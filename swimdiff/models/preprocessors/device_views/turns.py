@@ -25,6 +25,13 @@ class DeviceRandomFlip(Counterpart):
     Args:
         transform: The flip of the workers.
         bands: Unused.
+
+    Example::
+
+        data_preprocessor = dict(
+            type='DeviceViews',
+            transforms=[dict(type='mmcv.RandomFlip', prob=0.5, direction='horizontal')],
+        )
     """
 
     replaces = 'mmcv.RandomFlip'
@@ -53,7 +60,14 @@ class DeviceRandomFlip(Counterpart):
 
 @DEVICE_TRANSFORMS.register_module(name='RandomQuarterTurn')
 class DeviceQuarterTurn(Counterpart):
-    """``RandomQuarterTurn``, of square views."""
+    """``RandomQuarterTurn``, of square views.
+
+    Example::
+
+        data_preprocessor = dict(
+            type='DeviceViews', transforms=[dict(type='RandomQuarterTurn', prob=0.75)]
+        )
+    """
 
     replaces = 'RandomQuarterTurn'
     numbers = 2
