@@ -17,7 +17,7 @@ from importlib.util import find_spec
 
 import pytest
 from fixtures.advice import ROOT, find_advice
-from fixtures.advice_table import MESSAGES
+from fixtures.advice_table import MESSAGES, OF_OTHERS
 from fixtures.tools import load_tool
 from mmengine.registry import init_default_scope
 
@@ -222,88 +222,6 @@ def parameters(place):
     kinds = found.__mro__ if inspect.isclass(found) else (found,)
     signatures = [kind.__init__ if inspect.isclass(kind) else kind for kind in kinds]
     return {name for one in signatures for name in inspect.signature(one).parameters}
-
-
-#: Options of the engine, of other projects or of a part within an option, followed by a call.
-CALLS = {
-    'backend': lambda: build_transform('backend', 'cv2'),
-    'interpolation': lambda: build_transform('interpolation', 'bilinear'),
-    'changed': lambda: decode_mask(),
-    'unchanged': lambda: decode_mask(),
-    'ignore': lambda: decode_mask(),
-    'file': lambda: describe_clouds(),
-    'values': lambda: describe_clouds(),
-    'mode': lambda: MODELS.get('mmseg.EncoderDecoder'),
-    'plain': lambda: expect('datasets.transforms.views:TwoViews', 'plain'),
-    'view': lambda: expect(BRANCH, 'view'),
-    'weights_only': lambda: expect('weights.pretrained:Pretrained', 'weights_only'),
-    'enable': lambda: expect('engine.evaluation.change_picture_hook:ChangePictureHook', 'enable'),
-    'model.neck.batch_norm': lambda: expect(
-        'models.selfsup.projection_neck:ProjectionNeck', 'batch_norm'
-    ),
-    'optim_wrapper.clip_grad': lambda: merge_option(SECO, 'optim_wrapper.clip_grad', None),
-}
-#: The same, in these files or folders: the examples that their messages print are taken.
-CALLS_IN = {
-    ('swimdiff/datasets/labels/', name): lambda: take_examples_of_labels()
-    for name in (
-        *('attribute', 'blocks', 'change', 'classes', 'metres', 'names'),
-        *('seed', 'shares', 'test', 'train', 'val'),
-    )
-}
-#: What only a longer run shows, and the test that takes the advice from the printed message.
-FOLLOWED_ELSEWHERE = {
-    '--resume after Ctrl-C': (
-        'tests/tools/test_interrupt.py',
-        'test_the_first_saves_and_the_command_it_prints_finishes_the_run',
-    ),
-    'train_dataloader.batch_size': (
-        'tests/launch/test_launch.py',
-        'test_fewer_samples_than_a_batch_are_one_message',
-    ),
-    'init_cfg.checkpoint': (
-        'tests/apis/test_statistics_transfer.py',
-        'test_a_missing_checkpoint_is_advised_with_the_place_that_names_it',
-    ),
-    'model.queue.length': (
-        'tests/engine/scaling/test_batch_recipe.py',
-        'test_a_queue_longer_than_the_data_is_said_and_the_advice_ends_it',
-    ),
-    'data_preprocessor.stats': (
-        'tests/engine/guards/test_input_statistics_hook.py',
-        'test_two_tables_in_one_run_are_warned_of_and_the_advice_ends_it',
-    ),
-    'mask_values': (
-        'tests/datasets/change/test_mask_coding.py',
-        'test_the_advice_of_the_messages_is_taken',
-    ),
-    'gdal_translate': (
-        'tests/datasets/change/test_mask_coding.py',
-        'test_whole_geotiffs_are_not_called_damaged_and_the_advice_is_taken',
-    ),
-    'stats and unit of pictures': (
-        'tests/datasets/labels/test_raster_labels.py',
-        'test_pictures_of_8_bits_are_refused_and_the_advice_is_taken',
-    ),
-    'file_bands': (
-        'tests/datasets/rasters/test_raster_choice.py',
-        'test_a_name_that_two_bands_of_a_file_have',
-    ),
-}
-#: Of the benchmarks of others (docs/how-to/yardsticks.md), and of an address.
-OF_OTHERS = {
-    'decoder',
-    'multi_temporal',
-    'model.band_names',
-    'download',
-    # of the libraries that open a converted file: run by tests/weights/converters
-    'encoder_weights',
-    'model',
-    'num_classes',
-    'strict',
-    'task',
-    'weights',
-}
 
 
 def expect(place, name):
