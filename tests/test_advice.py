@@ -17,7 +17,7 @@ from importlib.util import find_spec
 
 import pytest
 from fixtures.advice import ROOT, find_advice
-from fixtures.advice_table import MESSAGES, OF_OTHERS
+from fixtures.advice_table import FOLLOWED_ELSEWHERE, MESSAGES, OF_OTHERS
 from fixtures.tools import load_tool
 from mmengine.registry import init_default_scope
 
@@ -222,6 +222,35 @@ def parameters(place):
     kinds = found.__mro__ if inspect.isclass(found) else (found,)
     signatures = [kind.__init__ if inspect.isclass(kind) else kind for kind in kinds]
     return {name for one in signatures for name in inspect.signature(one).parameters}
+
+
+#: Options of the engine, of other projects or of a part within an option, followed by a call.
+CALLS = {
+    'backend': lambda: build_transform('backend', 'cv2'),
+    'interpolation': lambda: build_transform('interpolation', 'bilinear'),
+    'changed': lambda: decode_mask(),
+    'unchanged': lambda: decode_mask(),
+    'ignore': lambda: decode_mask(),
+    'file': lambda: describe_clouds(),
+    'values': lambda: describe_clouds(),
+    'mode': lambda: MODELS.get('mmseg.EncoderDecoder'),
+    'plain': lambda: expect('datasets.transforms.views:TwoViews', 'plain'),
+    'view': lambda: expect(BRANCH, 'view'),
+    'weights_only': lambda: expect('weights.pretrained:Pretrained', 'weights_only'),
+    'enable': lambda: expect('engine.evaluation.change_picture_hook:ChangePictureHook', 'enable'),
+    'model.neck.batch_norm': lambda: expect(
+        'models.selfsup.projection_neck:ProjectionNeck', 'batch_norm'
+    ),
+    'optim_wrapper.clip_grad': lambda: merge_option(SECO, 'optim_wrapper.clip_grad', None),
+}
+#: The same, in these files or folders: the examples that their messages print are taken.
+CALLS_IN = {
+    ('swimdiff/datasets/labels/', name): lambda: take_examples_of_labels()
+    for name in (
+        *('attribute', 'blocks', 'change', 'classes', 'metres', 'names'),
+        *('seed', 'shares', 'test', 'train', 'val'),
+    )
+}
 
 
 def expect(place, name):
