@@ -135,7 +135,7 @@ def test_their_inferencers(tmp_path, monkeypatch):
     model = dict(Config.fromfile(CLASSIFIER).model)
     write_checkpoint(folder / 'epoch_100.pth', model, network.state_dict())
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    (features,) = run_block('FeatureExtractor(', image=image)['features']
+    features = run_block('FeatureExtractor(', image=image)['features']
     assert features[-1].shape == (512,)
     meta = dict(classes=('unchanged', 'changed'), palette=[[0, 0, 0], [255, 255, 255]])
     state = build(CHANGE).state_dict()
