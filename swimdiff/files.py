@@ -21,6 +21,7 @@ __all__ = [
     'replace_file',
     'replace_folder',
     'replace_text',
+    'stage_folder',
 ]
 
 _PARTIAL = re.compile(r'\..+\.(?P<host>[^.]+)-(?P<pid>\d+)\.partial$')
@@ -74,6 +75,36 @@ def open_whole(path: Path) -> Iterator[BinaryIO]:
         replace_file(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def stage_folder(folder: Path) -> Iterator[Path]:
+    """Make a folder to fill that takes its place when the block ends, or never.
+
+    Its files are on the disk before its name is. A folder that is there already stays: of several
+    writers of the same content, the first wins, and nobody sees it missing.
+
+    Args:
+        folder: Where the folder is to be.
+
+    Yields:
+        The folder to fill, beside it.
+    """
+    partial = folder.with_name(partial_name(folder.name))
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        for path in [*partial.rglob('*'), partial]:
+            _flush(path)
+        try:
+            os.rename(partial, folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+        _flush(folder.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def replace_folder(partial: Path, final: Path) -> None:

@@ -1,5 +1,6 @@
 """Fixtures shared by the tests; the builders behind them are in ``tests/fixtures``."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -19,11 +20,12 @@ def _no_scope_is_left_behind():
 
 
 @pytest.fixture
-def seco_root(tmp_path):
+def seco_root(shared_seco_root, tmp_path):
     """A small SeCo tree to damage: three locations of two dates, all bands."""
-    from fixtures.seco import write_tree
-
-    return write_tree(tmp_path / 'seco')
+    # Without the index that other tests have written into it.
+    return shutil.copytree(
+        shared_seco_root, tmp_path / 'seco', ignore=shutil.ignore_patterns('.swimdiff*')
+    )
 
 
 @pytest.fixture(scope='session')

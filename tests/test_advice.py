@@ -17,7 +17,7 @@ from importlib.util import find_spec
 
 import pytest
 from fixtures.advice import ROOT, find_advice
-from fixtures.advice_table import MESSAGES
+from fixtures.advice_table import FOLLOWED_ELSEWHERE, MESSAGES, OF_OTHERS
 from fixtures.tools import load_tool
 from mmengine.registry import init_default_scope
 
@@ -91,6 +91,8 @@ FLAGS_IN = {
     ('swimdiff/inference/', '--grid'): (*MAP, '--grid', 'scene.tif'),
     ('swimdiff/inference/', '--list'): MANY,
     ('swimdiff/inference/', '--minimum-area'): (*MAP, '--minimum-area', '400'),
+    ('swimdiff/datasets/rasters/', '--offset'): (*MAP, '--offset', '0'),
+    ('swimdiff/inference/', '--offset'): (*MAP, '--offset', '0'),
     ('swimdiff/inference/', '--out'): MAP,
     ('swimdiff/inference/', '--overwrite'): (*MAP, '--overwrite'),
     ('swimdiff/inference/', '--picture-bands'): (*MAP, '--picture-bands', 'B04', 'B03', 'B02'),
@@ -134,6 +136,7 @@ OPTIONS = {
     'data_preprocessor': SECO,
     'data_root': 'datasets.change.pairs:ChangePairs',
     'default_hooks.sampler_seed': SECO,
+    'divisions': 'studies.measurements.probe:ProbeMeasurement',
     'encoder_input': BRANCH,
     'exclude': RASTERS,
     'file_bands': RASTERS,
@@ -149,6 +152,7 @@ OPTIONS = {
     'model.diffusion.decoder.skip_noised': SECO,
     'model.diffusion.loss.prediction': SECO,
     'model.test_cfg': CHANGE,
+    'offset': RASTERS,
     'pad_label': 'datasets.change.pairs:ChangePairs',
     'rect': 'datasets.change.oscd:OSCD',
     'rule': SECO + ' model.head',
@@ -189,6 +193,7 @@ OPTIONS_IN = {
     ('swimdiff/inference/arrays.py', 'unit'): 'inference.arrays:open_array',
     ('swimdiff/inference/mapping.py', 'overwrite'): 'inference.map_job:MapJob',
     ('swimdiff/inference/opening.py', 'bands'): 'inference.map_job:MapJob',
+    ('swimdiff/inference/opening.py', 'offset'): 'inference.map_job:MapJob',
     ('swimdiff/inference/predictor.py', 'bands'): CHANGE + ' data_preprocessor',
     ('swimdiff/inference/predictor.py', 'data_preprocessor'): CHANGE,
     ('swimdiff/inference/predictor.py', 'stats'): CHANGE + ' data_preprocessor',
@@ -245,59 +250,6 @@ CALLS_IN = {
         *('attribute', 'blocks', 'change', 'classes', 'metres', 'names'),
         *('seed', 'shares', 'test', 'train', 'val'),
     )
-}
-#: What only a longer run shows, and the test that takes the advice from the printed message.
-FOLLOWED_ELSEWHERE = {
-    '--resume after Ctrl-C': (
-        'tests/tools/test_interrupt.py',
-        'test_the_first_saves_and_the_command_it_prints_finishes_the_run',
-    ),
-    'train_dataloader.batch_size': (
-        'tests/launch/test_launch.py',
-        'test_fewer_samples_than_a_batch_are_one_message',
-    ),
-    'init_cfg.checkpoint': (
-        'tests/apis/test_statistics_transfer.py',
-        'test_a_missing_checkpoint_is_advised_with_the_place_that_names_it',
-    ),
-    'model.queue.length': (
-        'tests/engine/scaling/test_batch_recipe.py',
-        'test_a_queue_longer_than_the_data_is_said_and_the_advice_ends_it',
-    ),
-    'data_preprocessor.stats': (
-        'tests/engine/guards/test_input_statistics_hook.py',
-        'test_two_tables_in_one_run_are_warned_of_and_the_advice_ends_it',
-    ),
-    'mask_values': (
-        'tests/datasets/change/test_mask_coding.py',
-        'test_the_advice_of_the_messages_is_taken',
-    ),
-    'gdal_translate': (
-        'tests/datasets/change/test_mask_coding.py',
-        'test_whole_geotiffs_are_not_called_damaged_and_the_advice_is_taken',
-    ),
-    'stats and unit of pictures': (
-        'tests/datasets/labels/test_raster_labels.py',
-        'test_pictures_of_8_bits_are_refused_and_the_advice_is_taken',
-    ),
-    'file_bands': (
-        'tests/datasets/rasters/test_raster_choice.py',
-        'test_a_name_that_two_bands_of_a_file_have',
-    ),
-}
-#: Of the benchmarks of others (docs/how-to/yardsticks.md), and of an address.
-OF_OTHERS = {
-    'decoder',
-    'multi_temporal',
-    'model.band_names',
-    'download',
-    # of the libraries that open a converted file: run by tests/weights/converters
-    'encoder_weights',
-    'model',
-    'num_classes',
-    'strict',
-    'task',
-    'weights',
 }
 
 

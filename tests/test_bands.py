@@ -11,8 +11,13 @@ from swimdiff.bands import (
     canonical_bands,
     get_stats,
     seco_stem,
+    spell_bands,
 )
 from swimdiff.errors import BandError
+from swimdiff.models import MultiBandPreprocessor
+from swimdiff.weights.checkpoint import Checkpoint
+from swimdiff.weights.converters.facts import read_facts
+from swimdiff.weights.input_statistics import read_statistics
 
 
 @pytest.mark.parametrize(
@@ -76,3 +81,49 @@ def test_missing_statistics_are_named():
         get_stats('seco').select('mean', ['B10'])
     with pytest.raises(BandError, match='there are seco'):
         get_stats('landsat')
+
+
+def test_names_of_other_sensors_are_known_where_they_are_passed():
+    assert canonical('nir', ['red', 'nir']) == 'nir'
+    assert canonical_bands(['nir', 'B4'], {'nir': 1.0}) == ('nir', 'B04')
+    assert canonical('B4', ['B4']) == 'B04'  # one spelling for Sentinel-2's, everywhere
+    assert spell_bands(['nir', 'B4', '8a']) == ('nir', 'B04', 'B8A')
+    with pytest.raises(BandError, match='Known here beside them: red, nir'):
+        canonical('purple', ['B04', 'red', 'nir'])
+    with pytest.raises(BandError, match='twice: nir'):
+        spell_bands(['nir', 'red', 'nir'])
+    with pytest.raises(BandError, match='needs a name'):
+        spell_bands(['nir', ' '])
+
+
+def test_reading_a_table_changes_nothing_for_other_callers():
+    numbers = dict(low=0, high=255, mean=90, std=40)
+    table = get_stats(dict(unit='as stored', bands=dict(thermal=numbers, B4=numbers)))
+    assert tuple(table.low) == ('thermal', 'B04')
+    assert table.select('mean', ['B4', 'thermal']) == (90, 90)
+    preprocessor = MultiBandPreprocessor(['thermal', '4'], stats=table)
+    assert preprocessor.bands == ('thermal', 'B04')
+    with pytest.raises(BandError, match=r"'thermal' is no band of Sentinel-2.* \(stats=\.\.\.\)"):
+        canonical('thermal')
+    with pytest.raises(BandError, match='thermal'):
+        MultiBandPreprocessor(['thermal'], stats='seco')
+    with pytest.raises(BandError, match="No low known for thermal in the statistics 'seco'"):
+        get_stats('seco').select('low', ['thermal'])
+
+
+def test_a_checkpoint_knows_the_names_of_its_own_bands():
+    """In a process that has read no table before."""
+    numbers = dict(low=0, high=255, mean=90, std=40)
+    preprocessor = dict(
+        bands=['thermal', 'B4'],
+        stats=dict(unit='as stored', bands=dict(thermal=numbers, B04=numbers)),
+        mean=dict(thermal=20.0, B4=30.0),
+        std=dict(thermal=2.0, B04=3.0),
+    )
+    text = f'data_preprocessor = {preprocessor!r}'
+    checkpoint = Checkpoint('epoch_1.pth', {}, dict(cfg=text))
+    assert checkpoint.bands == ('thermal', 'B04')
+    found = read_statistics(checkpoint)
+    assert found is not None and dict(found.mean) == dict(thermal=20.0, B04=30.0)
+    facts = read_facts(checkpoint, 'small', 'a network', 'features', bands=['4', 'thermal'])
+    assert facts.bands == ('B04', 'thermal')

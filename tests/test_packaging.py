@@ -118,6 +118,10 @@ def test_wheel_holds_configs_and_tools_without_benchmarks_or_anything_else(wheel
                 packed = f'swimdiff/.mim/{path.relative_to(ROOT).as_posix()}' in names
                 assert packed == ('benchmarks' not in path.parts)
     assert 'swimdiff/.mim/model-index.yml' in names
+    pages = [
+        path for ending in ('jinja', 'css') for path in (ROOT / 'swimdiff').rglob(f'*.{ending}')
+    ]
+    assert len(pages) > 9 and {str(path.relative_to(ROOT)) for path in pages} <= names
     assert {name.split('/')[0].split('-')[0] for name in names} == {'swimdiff'}
 
 

@@ -20,7 +20,6 @@ import signal
 import sys
 from pathlib import Path
 
-from swimdiff.bands import declare_bands
 from swimdiff.datasets.rasters import RasterOptions
 from swimdiff.errors import SwiMDiffError
 from swimdiff.inference.embedding import (
@@ -49,6 +48,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--patch', type=int, default=64, help='side of a patch in pixels of the finest band')
     add('--stride', type=int, help='pixels from one patch to the next (default: --patch)')
     add('--unit', help="unit of the pixels, e.g. 'reflectance x 10000' (default: the checkpoint's)")
+    add('--offset', type=int, help='taken off the numbers of the files (default: as they say)')
     add('--max-nodata', type=float, default=0.5, metavar='SHARE', help='default: %(default)s')
     add('--half', action='store_true', help='vectors as float16: half the size')
     add(
@@ -78,12 +78,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def choose_options(args: argparse.Namespace) -> EmbeddingOptions:
     """Return the options of the command line."""
-    declare_bands(args.file_bands or ())
     rasters = RasterOptions(
         file_bands=args.file_bands,
         sensor=args.sensor,
         clouds=args.clouds,
         min_clear=args.min_clear,
+        offset=args.offset,
     )
     return EmbeddingOptions(
         patch=args.patch,

@@ -59,6 +59,9 @@ def _add_arguments(parser: argparse.ArgumentParser, names: tuple[str, ...]) -> N
     inputs = parser.add_argument_group('inputs')
     inputs.add_argument('--bands', nargs='+', help='names of the bands of the files, in order')
     inputs.add_argument('--unit', help=f'unit of the pixels: {", ".join(UNITS)}')
+    inputs.add_argument(
+        '--offset', type=int, help='taken off the numbers of the files (default: as they say)'
+    )
     inputs.add_argument('--cloud-mask', nargs='+', default=(), help='rasters; cloud has no data')
     inputs.add_argument(
         '--cloud-values',
@@ -118,6 +121,7 @@ def read_options(args: argparse.Namespace) -> dict[str, Any]:
     return dict(
         bands=tuple(args.bands) if args.bands else None,
         unit=args.unit,
+        offset=args.offset,
         grid=args.grid,
         resolution=args.resolution,
         bounds=tuple(args.bounds) if args.bounds else None,

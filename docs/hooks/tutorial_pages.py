@@ -60,8 +60,8 @@ def say_origin(record: dict[str, Any] | None) -> str:
         f'`{record["commit"]}`: {record["processor_seconds"]} processor seconds with '
         f'{hardware["threads"]} computing thread(s), {record["seconds"]} seconds by the clock, on '
         f'{hardware["cores"]} cores of an {hardware["cpu"]} that had other work, too (load '
-        f'{hardware["load"]:.1f} at the start). Pictures: contains modified Copernicus Sentinel data '
-        '2017; polygons from OpenStreetMap contributors (ODbL).'
+        f'{hardware["load"]:.1f} at the start). Pictures: contains modified Copernicus Sentinel '
+        'data 2017; polygons from OpenStreetMap contributors (ODbL).'
     )
 
 

@@ -14,9 +14,7 @@ from torch import Tensor
 
 from swimdiff.datasets.rasters import RasterOptions
 from swimdiff.errors import BandError, ConfigError, LayoutError, MissingExtraError, RasterError
-from swimdiff.inference.embedding.embedder import Embedder
-from swimdiff.inference.embedding.reading import PatchReader, read_batches
-from swimdiff.inference.embedding.scenes import list_scenes
+from swimdiff.inference.embedding import Embedder, PatchReader, list_scenes, read_batches
 from swimdiff.launch.paths import config_root
 
 if TYPE_CHECKING:

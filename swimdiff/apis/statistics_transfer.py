@@ -12,7 +12,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from swimdiff.bands import ProductStats, canonical_bands, get_stats, stats_to_mapping
+from swimdiff.bands import ProductStats, get_stats, spell_bands, stats_to_mapping
 from swimdiff.bands.units import UNITS
 from swimdiff.errors import ConfigError
 from swimdiff.registry import DATASETS, TRANSFORMS
@@ -172,7 +172,7 @@ def transfer_statistics(cfg: Config, source: Checkpoint | None = None) -> list[N
     source = source or _open_source(cfg)
     if source is None:
         return []
-    stats, bands = read_statistics(source), canonical_bands(preprocessor['bands'])
+    stats, bands = read_statistics(source), spell_bands(preprocessor['bands'])
     if stats is None:
         said = f'{source.path} does not say its statistics; those of the config are used'
         return [(logging.WARNING, said)] if choice == 'checkpoint' else []

@@ -10,8 +10,9 @@ from swimdiff.bands.names import (
     Band,
     canonical,
     canonical_bands,
-    declare_bands,
     seco_stem,
+    spell_band,
+    spell_bands,
 )
 from swimdiff.bands.stats import (
     ProductStats,
@@ -31,9 +32,10 @@ __all__ = [
     'ProductStats',
     'canonical',
     'canonical_bands',
-    'declare_bands',
     'get_stats',
     'seco_stem',
+    'spell_band',
+    'spell_bands',
     'stats_from_json',
     'stats_from_mapping',
     'stats_to_json',

@@ -1,10 +1,11 @@
 """Bands by name. Sentinel-2's are known, in ESA's two-digit form (``B04``, ``B8A``).
 
-Bands of other sensors are declared by whoever names them: a table of statistics, a data set.
+Bands of other sensors have any names. A caller that knows some, from a table of statistics or a
+data set, passes them along; nothing is remembered here.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from swimdiff.errors import BandError
@@ -16,8 +17,9 @@ __all__ = [
     'Band',
     'canonical',
     'canonical_bands',
-    'declare_bands',
     'seco_stem',
+    'spell_band',
+    'spell_bands',
 ]
 
 
@@ -62,26 +64,6 @@ RGB = ('B04', 'B03', 'B02')
 SECO_BANDS = tuple(name for name in SENTINEL2 if name != 'B10')
 
 
-#: Bands beside Sentinel-2's that a table or a data set of this run has named.
-_DECLARED: dict[str, None] = {}
-
-
-def declare_bands(names: Iterable[str]) -> None:
-    """Make bands of another sensor known by name.
-
-    Args:
-        names: As the table or the data set spells them; Sentinel-2's own are known already.
-
-    Raises:
-        BandError: A name that is empty.
-    """
-    for name in names:
-        if not str(name).strip():
-            raise BandError('A band needs a name; found an empty one.')
-        if not _sentinel2(name):
-            _DECLARED[str(name)] = None
-
-
 def _sentinel2(name: str) -> str:
     match = re.fullmatch(r'B?(\d{1,2}|8A)', str(name).strip().upper())
     digits = match.group(1) if match else ''
@@ -89,42 +71,76 @@ def _sentinel2(name: str) -> str:
     return found if found in SENTINEL2 else ''
 
 
-def canonical(name: str) -> str:
-    """Two-digit name of a Sentinel-2 band: ``B4``, ``b04`` and ``4`` become ``B04``.
-
-    Bands declared by :func:`declare_bands` keep their name.
+def canonical(name: str, others: Collection[str] = ()) -> str:
+    """Return the two-digit name of a Sentinel-2 band: ``B4``, ``b04`` and ``4`` become ``B04``.
 
     Args:
         name: Any usual spelling.
+        others: Names of bands that are known beside Sentinel-2's, such as those of a table of
+            statistics; they keep their spelling.
 
     Raises:
-        BandError: The sensor has no such band.
+        BandError: There is no such band.
     """
-    if name in _DECLARED:
-        return name
     found = _sentinel2(name)
-    if not found:
-        more = f' Declared beside them: {", ".join(_DECLARED)}.' if _DECLARED else ''
-        raise BandError(
-            f'{name!r} is no band of Sentinel-2. Bands are named {", ".join(SENTINEL2)} '
-            f"(the zero may be left out: 'B4').{more} Bands of another sensor are known once a "
-            'table of statistics (stats=...) or the data set names them.'
-        )
-    return found
+    if found:
+        return found
+    if name in others:
+        return spell_band(name)
+    beside = [other for other in others if not _sentinel2(other)]
+    more = f' Known here beside them: {", ".join(beside)}.' if beside else ''
+    raise BandError(
+        f'{name!r} is no band of Sentinel-2. Bands are named {", ".join(SENTINEL2)} '
+        f"(the zero may be left out: 'B4').{more} Bands of another sensor are known where a "
+        'table of statistics (stats=...) or the data set names them.'
+    )
 
 
-def canonical_bands(names: Iterable[str]) -> tuple[str, ...]:
-    """Canonical names of several bands, in the order given.
+def canonical_bands(names: Iterable[str], others: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the canonical names of several bands, in the order given.
+
+    Args:
+        names: At least one band, none twice.
+        others: Names that are known beside Sentinel-2's, see :func:`canonical`.
+
+    Raises:
+        BandError: No band, an unknown band, or a band named twice.
+    """
+    return _check_choice(canonical(name, others) for name in _list_names(names))
+
+
+def spell_band(name: str) -> str:
+    """Return a name of a band of any sensor: Sentinel-2's two-digit form, others as they are.
+
+    For names that say by themselves which bands there are: in a table of statistics, in a file, in
+    a checkpoint. Names that are to be looked up go through :func:`canonical`.
+
+    Raises:
+        BandError: The name is empty.
+    """
+    if not str(name).strip():
+        raise BandError('A band needs a name; found an empty one.')
+    return _sentinel2(name) or str(name)
+
+
+def spell_bands(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of several bands of any sensor, each as :func:`spell_band` has it.
 
     Args:
         names: At least one band, none twice.
 
     Raises:
-        BandError: No band, an unknown band, or a band named twice.
+        BandError: No band, an empty name, or a band named twice.
     """
-    if isinstance(names, str):
-        names = (names,)
-    bands = tuple(canonical(name) for name in names)
+    return _check_choice(map(spell_band, _list_names(names)))
+
+
+def _list_names(names: Iterable[str]) -> Iterable[str]:
+    return (names,) if isinstance(names, str) else names
+
+
+def _check_choice(chosen: Iterable[str]) -> tuple[str, ...]:
+    bands = tuple(chosen)
     if not bands:
         raise BandError("No band chosen; name at least one, e.g. bands=('B04', 'B03', 'B02').")
     twice = sorted({band for band in bands if bands.count(band) > 1})

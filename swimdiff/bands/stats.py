@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from swimdiff.bands.names import Band, canonical, canonical_bands, declare_bands
+from swimdiff.bands.names import Band, spell_band, spell_bands
 from swimdiff.errors import BandError
 from swimdiff.files import replace_text
 
@@ -44,8 +44,9 @@ class ProductStats:
     bands: Mapping[str, Band] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        declare_bands(self.low)
         for band, low in self.low.items():
+            if not str(band).strip():
+                raise BandError(f'{self.name}: a band needs a name; found an empty one.')
             missing = [t for t in ('high', 'mean', 'std') if band not in getattr(self, t)]
             if missing:
                 raise BandError(f'{self.name}: {band} has no {", ".join(missing)}.')
@@ -71,7 +72,7 @@ class ProductStats:
             BandError: The product has no such band.
         """
         values: Mapping[str, float] = getattr(self, table)
-        names = canonical_bands(bands)
+        names = spell_bands(bands)
         missing = [name for name in names if name not in values]
         if missing:
             raise BandError(
@@ -94,9 +95,8 @@ def stats_from_mapping(content: Mapping[str, Any], name: str = 'the config') -> 
     """
     try:
         entries = dict(content['bands'])
-        declare_bands(entries)
         table: dict[str, Any] = {
-            column: {canonical(band): float(entry[column]) for band, entry in entries.items()}
+            column: {spell_band(band): float(entry[column]) for band, entry in entries.items()}
             for column in ('low', 'high', 'mean', 'std')
         }
         unit = content['unit']
@@ -107,7 +107,7 @@ def stats_from_mapping(content: Mapping[str, Any], name: str = 'the config') -> 
             f'{error}. Write the file anew.'
         ) from error
     known = {
-        canonical(band): Band(canonical(band), entry['wavelength_nm'], entry['resolution_m'])
+        spell_band(band): Band(spell_band(band), entry['wavelength_nm'], entry['resolution_m'])
         for band, entry in entries.items()
         if 'wavelength_nm' in entry and 'resolution_m' in entry
     }
@@ -143,7 +143,7 @@ def stats_to_mapping(stats: ProductStats, bands: Iterable[str]) -> dict[str, Any
     Raises:
         BandError: The statistics lack a band.
     """
-    names = canonical_bands(bands)
+    names = spell_bands(bands)
     columns = {column: stats.select(column, names) for column in ('low', 'high', 'mean', 'std')}
     entries: dict[str, dict[str, float]] = {}
     for number, name in enumerate(names):

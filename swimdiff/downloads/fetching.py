@@ -270,6 +270,7 @@ def _request(url: str, part: Path, timeout: float, verified: bool) -> None:
                 part.unlink(missing_ok=True)
                 replace_text(notes, json.dumps(vars(record)))
             check_space(part.parent, (record.total or 0) - start, part.name.removesuffix('.part'))
+            # Not `open_whole`: what a broken connection leaves is kept, and gone on with.
             with open(part, 'ab') as handle:
                 _copy(response, handle, record.total, start, part.name.removesuffix('.part'))
     except _Changed:

@@ -43,7 +43,7 @@ class ArrayDate:
         unit: str | None = None,
         nodata: float | None = None,
     ) -> None:
-        names = canonical_bands(bands)
+        names = canonical_bands(bands, predictor.stats.low)
         missing = [band for band in predictor.bands if band not in names]
         if missing:
             raise BandError(

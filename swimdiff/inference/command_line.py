@@ -7,11 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from swimdiff.errors import ConfigError
-from swimdiff.inference.jobs import Ledger, SceneQueue, read_scene_list, run_on_ray, run_scenes
-from swimdiff.inference.jobs.mapping_runs import MappingRun
-from swimdiff.inference.jobs.ray_cluster import import_ray
-from swimdiff.inference.jobs.running import Summary
-from swimdiff.inference.products.options import POLYGON_FORMATS, ProductOptions
+from swimdiff.inference.jobs import (
+    Ledger,
+    MappingRun,
+    SceneQueue,
+    Summary,
+    import_ray,
+    read_scene_list,
+    run_on_ray,
+    run_scenes,
+)
+from swimdiff.inference.products import ProductOptions
+from swimdiff.inference.products.options import POLYGON_FORMATS
 from swimdiff.launch.elastic import EXIT_STOPPED
 from swimdiff.launch.shards import SHARD_HELP, read_shard
 

@@ -6,8 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from swimdiff.datasets.geo.access import GDAL_ERRORS, open_raster, raster_failure
-from swimdiff.datasets.geo.ground import carry, same_system, to_lonlat
+from swimdiff.datasets.geo import (
+    GDAL_ERRORS,
+    carry,
+    open_raster,
+    raster_failure,
+    same_system,
+    to_lonlat,
+)
 from swimdiff.errors import ConfigError, RasterError
 
 __all__ = ['Grid', 'adapt_grid', 'check_overlap', 'read_grid']

@@ -10,8 +10,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from swimdiff.bands import ProductStats
-from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules, open_raster, raster_failure
-from swimdiff.datasets.geo.network import call_again, is_retry_note
+from swimdiff.datasets.geo import (
+    GDAL_ERRORS,
+    call_again,
+    gdal_modules,
+    is_retry_note,
+    open_raster,
+    raster_failure,
+)
 from swimdiff.datasets.rasters.opening import BandFile
 from swimdiff.datasets.rasters.reading import nodata_as
 from swimdiff.errors import ConfigError, RasterError

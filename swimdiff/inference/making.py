@@ -6,15 +6,20 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from swimdiff.bands import RGB, canonical_bands
+from swimdiff.bands import RGB, spell_bands
 from swimdiff.errors import BandError, DataError, RasterError, SwiMDiffError
 from swimdiff.inference.map_job import MapJob, MapResult
 from swimdiff.inference.mapping import Progress, write_map
 from swimdiff.inference.opening import open_date
 from swimdiff.inference.predictor import MapPredictor
-from swimdiff.inference.products import read_map, write_page, write_polygons, write_quicklook
-from swimdiff.inference.products.options import ProductOptions
-from swimdiff.inference.products.written_map import WrittenMap
+from swimdiff.inference.products import (
+    ProductOptions,
+    WrittenMap,
+    read_map,
+    write_page,
+    write_polygons,
+    write_quicklook,
+)
 from swimdiff.inference.remote import is_item, is_remote, prepare_input, shown_name
 from swimdiff.progress import track
 
@@ -159,7 +164,9 @@ def _draw(
     wanted = _picture_bands(predictor, products)
     imagery = {}
     for name, path in zip(_DATES[job.kind], local.inputs, strict=True):
-        date = open_date(path, predictor.bands, predictor.stats, local.bands, local.unit)
+        date = open_date(
+            path, predictor.bands, predictor.stats, local.bands, local.unit, local.offset
+        )
         bands = [date.scene.bands[band] for band in wanted]
         imagery[name] = [(str(date.root / band.file), band.channel) for band in bands]
     unpainted = ('0',) if job.kind == 'change' else ()
@@ -174,7 +181,7 @@ def _draw(
 def _picture_bands(predictor: MapPredictor, products: ProductOptions) -> tuple[str, ...]:
     has = predictor.bands
     if products.picture_bands is not None:
-        wanted = canonical_bands(products.picture_bands)
+        wanted = spell_bands(products.picture_bands)
         missing = [band for band in wanted if band not in has]
         if missing:
             raise BandError(

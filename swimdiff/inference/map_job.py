@@ -32,6 +32,8 @@ class MapJob:
             Defaults to None, as the files describe them.
         unit (str, optional): Unit of the pixels, one of :data:`swimdiff.bands.units.UNITS`.
             Defaults to None, found from the type of the pixels and checked by their values.
+        offset (int, optional): What is taken off the numbers of the files, 0 or above. Defaults to
+            None, as the files, the product's metadata or its name say.
         grid (Path, optional): A raster whose grid the map gets. Defaults to None, the grid of the
             first date.
         resolution (float, optional): Side of a pixel in units of the grid's system. Defaults to
@@ -67,6 +69,7 @@ class MapJob:
     out: Path
     bands: tuple[str, ...] | None = None
     unit: str | None = None
+    offset: int | None = None
     grid: Path | None = None
     resolution: float | None = None
     bounds: tuple[float, float, float, float] | None = None

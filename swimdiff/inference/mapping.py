@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from swimdiff.datasets.geo.access import gdal_modules
+from swimdiff.datasets.geo import gdal_modules
 from swimdiff.errors import ConfigError, DataError
 from swimdiff.inference.blending import BandAccumulator, find_borders
 from swimdiff.inference.grid import Grid, adapt_grid, read_grid
@@ -63,7 +63,7 @@ def write_map(job: MapJob, predictor: MapPredictor, progress: Progress | None = 
         )
     _refuse_existing(job)
     dates = [
-        open_date(path, predictor.bands, predictor.stats, job.bands, job.unit)
+        open_date(path, predictor.bands, predictor.stats, job.bands, job.unit, job.offset)
         for path in job.inputs
     ]
     grid = _choose_grid(job, dates[0])

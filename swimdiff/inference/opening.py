@@ -8,14 +8,19 @@ from pathlib import Path
 import numpy as np
 from mmengine.logging import print_log
 
-from swimdiff.bands import ProductStats, canonical_bands
+from swimdiff.bands import ProductStats
 from swimdiff.bands.units import UNITS, convert_pixels
-from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules, open_raster, raster_failure
-from swimdiff.datasets.geo.network import call_again
-from swimdiff.datasets.index.planes import stretch_table
-from swimdiff.datasets.rasters.files import BandNames, FoundScene, RasterTree, find_scenes
-from swimdiff.datasets.rasters.opening import SceneRasters, open_scene
-from swimdiff.datasets.rasters.options import RasterOptions
+from swimdiff.datasets.geo import GDAL_ERRORS, call_again, gdal_modules, open_raster, raster_failure
+from swimdiff.datasets.index import stretch_table
+from swimdiff.datasets.rasters import (
+    BandNames,
+    FoundScene,
+    RasterOptions,
+    RasterTree,
+    SceneRasters,
+    find_scenes,
+    open_scene,
+)
 from swimdiff.errors import BandError, LayoutError, MissingBandsError, RasterError
 from swimdiff.inference.grid import Grid
 
@@ -29,6 +34,8 @@ _UNIT_OF_TYPE = {
 }
 #: What the 98 % quantile of reflectance can be: 255 / 10,000 is below it; snow and cloud within.
 _BRIGHT = (0.026, 2.0)
+#: Largest share of the numbers of a band that an offset may make negative: water is dark.
+_MOST_BELOW = 0.5
 #: Blocks read along a side of a raster to judge its values, and pixels of their sides.
 _BLOCKS, _SIDE = 4, 64
 
@@ -66,6 +73,7 @@ def open_date(
     stats: ProductStats,
     file_bands: Sequence[str] | None = None,
     unit: str | None = None,
+    offset: int | None = None,
 ) -> OpenedDate:
     """Open one date.
 
@@ -76,6 +84,8 @@ def open_date(
         file_bands (Sequence[str], optional): Names of the bands of the file in their order.
             Defaults to None, as the file describes them.
         unit (str, optional): Unit of the pixels. Defaults to None, found from their type.
+        offset (int, optional): What is taken off the numbers of the file. Defaults to None, as
+            :func:`swimdiff.datasets.rasters.offsets.find_offset` finds it.
 
     Raises:
         LayoutError: A file or a band is missing, or the folder holds several scenes.
@@ -96,13 +106,13 @@ def open_date(
             'only its names are wrong, name its bands in their order: --bands NAME ...'
         ) from error
     date = OpenedDate(path, root, scene, tuple(bands), _settle_unit(path, scene, stats, unit))
-    # The 1000 that newer Sentinel-2 products add to their numbers are taken off only here.
-    if date.unit == 'reflectance x 10000' and not scene.offset:
-        options = RasterOptions(file_bands=given, unit=date.unit)
+    # What is added to numbers is known only with their unit.
+    if date.unit is not None:
+        options = RasterOptions(file_bands=given, unit=date.unit, offset=offset)
         scene = open_scene(RasterTree(root, names, options), found, bands, whole=False)
         date = OpenedDate(path, root, scene, tuple(bands), date.unit)
     if date.unit is not None and scene.dtype != 'uint8':
-        _check_values(date, is_declared=unit is not None)
+        _check_values(date, unit is not None, offset is not None)
     return date
 
 
@@ -165,7 +175,7 @@ def _settle_unit(
     return unit
 
 
-def _check_values(date: OpenedDate, is_declared: bool) -> None:
+def _check_values(date: OpenedDate, is_declared: bool, is_offset_declared: bool) -> None:
     """Refuse pixels whose values are not of the unit that they are taken for.
 
     Where the user says the unit it is only a warning: open water is darker than any other ground.
@@ -175,6 +185,8 @@ def _check_values(date: OpenedDate, is_declared: bool) -> None:
     for name in date.bands:
         values = _sample_band(date, name)
         samples.append(values[values != 0])  # zeros are most often no data
+        if samples[-1].size and not is_offset_declared:
+            _check_offset(date, name, samples[-1])
     seen = np.concatenate(samples)
     if not seen.size:
         return
@@ -190,6 +202,19 @@ def _check_values(date: OpenedDate, is_declared: bool) -> None:
     if not is_declared:
         raise RasterError(f"{found} If they are {unit!r}, say --unit '{unit}'.")
     print_log(found, logger='current', level=logging.WARNING)
+
+
+def _check_offset(date: OpenedDate, name: str, values: np.ndarray) -> None:
+    """Refuse to take an offset off numbers that it was taken off before."""
+    offset = date.scene.offset
+    below = float((values < offset).mean())
+    if below > _MOST_BELOW:
+        raise RasterError(
+            f'{date.path}: {offset} is taken off its numbers, as its files, its metadata or its '
+            f'name says, but {below:.0%} of those looked at of {name} are smaller. It was most '
+            f'likely taken off before: say --offset 0 (offset=0 in Python), or --offset {offset} '
+            'to have it taken off all the same.'
+        )
 
 
 def _sample_band(date: OpenedDate, name: str) -> np.ndarray:
@@ -224,14 +249,14 @@ def stretch_date(date: OpenedDate, stats: ProductStats) -> np.ndarray:
         np.ndarray: C x 256 or C x 65,536 uint8, indexed by the bits of a pixel; for float32 C x 2,
         ``low`` and ``high``, see :func:`swimdiff.datasets.index.planes.stretch_table`.
     """
-    low, high = (stats.select(column, canonical_bands(date.bands)) for column in ('low', 'high'))
-    kind = np.dtype(date.scene.dtype)
+    low, high = (stats.select(column, date.bands) for column in ('low', 'high'))
+    kind, offset = np.dtype(date.scene.dtype), date.scene.offset
     if date.unit is None:
         return stretch_table(low, high, kind.name)
     if kind.kind == 'f':
         factor = UNITS[date.unit] / UNITS[stats.unit]
-        return stretch_table([v * factor for v in low], [v * factor for v in high], 'float32')
-    offset = date.scene.offset
+        low, high = (tuple(value * factor + offset for value in end) for end in (low, high))
+        return stretch_table(low, high, 'float32')
     values = np.arange(1 << 8 * kind.itemsize).astype(kind).astype(np.float64)
     values = convert_pixels(np.maximum(values - offset, 0) if offset else values, date.unit, stats)
     below, above = np.asarray(low)[:, None], np.asarray(high)[:, None]

@@ -14,7 +14,7 @@ from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
-from swimdiff.bands import ProductStats, canonical_bands, stats_to_mapping
+from swimdiff.bands import ProductStats, spell_bands, stats_to_mapping
 from swimdiff.errors import BandError, CheckpointError, ConfigError
 from swimdiff.launch.config_reading import read_config_file
 from swimdiff.launch.launch import check_backbone, match_channels
@@ -200,9 +200,8 @@ def _find_statistics(cfg: Config, checkpoint: Checkpoint) -> tuple[tuple[str, ..
     preprocessor = nested or cfg.get('data_preprocessor') or {}
     stats = read_statistics(checkpoint)
     if stats is None:
-        stats = read_statistics(
-            Checkpoint(checkpoint.path, {}, dict(cfg=Config(cfg.to_dict()).pretty_text))
-        )
+        text = Config(cfg.to_dict(), format_python_code=False).pretty_text
+        stats = read_statistics(Checkpoint(checkpoint.path, {}, dict(cfg=text)))
         if stats is not None:
             print_log(
                 f'{checkpoint.path} does not say its statistics; those of the config are taken',
@@ -216,7 +215,7 @@ def _find_statistics(cfg: Config, checkpoint: Checkpoint) -> tuple[tuple[str, ..
             "model was trained. Expected data_preprocessor=dict(bands=[...], stats='...') in the "
             "config, or input_statistics in the checkpoint's meta."
         )
-    bands = canonical_bands(named)
+    bands = spell_bands(named)
     missing = [band for band in bands if band not in stats.low]
     if missing:
         raise BandError(

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules
+from swimdiff.datasets.geo import GDAL_ERRORS, gdal_modules
 from swimdiff.errors import RasterError
 from swimdiff.files import clean_partials, partial_name, replace_file
 from swimdiff.inference.grid import Grid

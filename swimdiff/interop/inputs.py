@@ -1,6 +1,6 @@
 """From images of named bands and known unit to the input of one of our backbones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -20,10 +20,15 @@ STRETCHED = '0..255'
 _MEAN_REFLECTANCE = (0.01, 1.0)
 
 
-def name_band(name: str) -> str | None:
-    """Return the canonical name of a Sentinel-2 band, or None for any other name."""
+def name_band(name: str, others: Collection[str] = ()) -> str | None:
+    """Return the canonical name of a band, or None for one that is not known.
+
+    Args:
+        name: Any usual spelling of a Sentinel-2 band, or one of ``others``.
+        others: Names that are known too: bands that the backbone takes.
+    """
     try:
-        return canonical(name)
+        return canonical(name, others)
     except BandError:
         return None
 

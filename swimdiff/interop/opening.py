@@ -90,12 +90,10 @@ def open_checkpoint(
         BandError: A band or statistics that are not known.
     """
     checkpoint = read_checkpoint(path)
-    # First, as statistics declare the names of bands that are not Sentinel-2's.
-    known_stats = stats or _find_stats(checkpoint)
     known: dict[str, Any] = dict(
         backbone=backbone or checkpoint.backbone,
         bands=bands or checkpoint.bands,
-        stats=known_stats,
+        stats=stats or _find_stats(checkpoint),
     )
     missing = [name for name, value in known.items() if not value]
     if missing:
@@ -112,5 +110,6 @@ def open_checkpoint(
         )
     # The weights come from this file, not from one that its own training began with.
     config = {key: value for key, value in known['backbone'].items() if key != 'init_cfg'}
-    names = canonical_bands(known['bands'])
-    return OpenedCheckpoint(checkpoint, config, names, get_stats(known['stats']), prefix)
+    table = get_stats(known['stats'])
+    names = canonical_bands(known['bands'], (*table.low, *(checkpoint.bands or ())))
+    return OpenedCheckpoint(checkpoint, config, names, table, prefix)

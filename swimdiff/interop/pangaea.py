@@ -140,7 +140,7 @@ class SwiMDiffEncoder(Encoder):
             unit = check_unit(known[0] if known else [], unit, 'encoder.input_unit')
         else:
             unit = None
-        channels = [name_band(name) for name in names]
+        channels = [name_band(name, self.opened.bands) for name in names]
         where = f'the data set ({", ".join(names)})'
         self.inputs = CheckpointInputs(self.opened.bands, self.opened.stats, channels, unit, where)
         centre, spread = known or ([0.0] * len(names), [1.0] * len(names))

@@ -50,12 +50,18 @@ _EUROSAT = 'red_edge_4: B09, water_vapour: B10, swir_cirrus: B11, swir_1: B12, s
 
 
 def _name_channels(
-    bands: Sequence[BandSpec], sensor: str, names: Mapping[str, str] | None
+    bands: Sequence[BandSpec],
+    sensor: str,
+    names: Mapping[str, str] | None,
+    wanted: Sequence[str],
 ) -> list[str | None]:
-    """Return the canonical name of each channel; None for those of other sensors."""
+    """Return the canonical name of each channel; None for those of other sensors.
+
+    Names of ``wanted``, the bands of the checkpoint, are known beside Sentinel-2's.
+    """
     names = {**_NAMES, **(names or {})}
     return [
-        name_band(names.get(band.name, band.name)) if band.sensor == sensor else None
+        name_band(names.get(band.name, band.name), wanted) if band.sensor == sensor else None
         for band in bands
     ]
 
@@ -161,7 +167,7 @@ class SwiMDiffBench(BenchModel):
         super().__init__(bands=bands, normalization='bandspec_zscore')
         self.native = str(normalization) == 'model_native'
         opened = open_checkpoint(checkpoint, backbone, checkpoint_bands, stats, prefix)
-        channels = _name_channels(bands, sensor, band_names)
+        channels = _name_channels(bands, sensor, band_names, opened.bands)
         unit = None
         own = [band for band, name in zip(bands, channels, strict=True) if name]
         if own:

@@ -68,5 +68,8 @@ def read_config_file(name: str | PathLike[str]) -> Config:
     """
     with _own_bases():
         cfg = Config.fromfile(find_config(name))
+    # A run writes its config several times, and yapf takes seconds to minutes for what is nested.
+    # The engine has an option for it, which it drops for configs of this form.
+    object.__setattr__(cfg, '_format_python_code', False)
     _drop_scope(cfg._cfg_dict, cfg.get('default_scope') == SCOPE)
     return cfg

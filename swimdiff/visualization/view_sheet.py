@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from swimdiff.bands import RGB, canonical_bands
+from swimdiff.bands import RGB, spell_bands
 
 __all__ = ['ViewStrip', 'as_picture', 'draw_sheet', 'draw_strip']
 
@@ -37,7 +37,7 @@ def as_picture(view: np.ndarray, bands: Sequence[str]) -> np.ndarray:
         H x W x 3 uint8: B04, B03, B02 where they are there, else the first three bands, else the
         first band in grey.
     """
-    names = list(canonical_bands(bands))
+    names = list(spell_bands(bands))
     if set(RGB) <= set(names):
         chosen = [names.index(band) for band in RGB]
     else:

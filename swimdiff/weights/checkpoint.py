@@ -16,17 +16,48 @@ from urllib.parse import urlsplit
 
 from torch import Tensor
 
-from swimdiff.bands import canonical_bands
+from swimdiff.bands import spell_bands
 from swimdiff.errors import BandError, CheckpointError
 from swimdiff.weights.unpickling import Manner, load_torch
 
-__all__ = ['Checkpoint', 'fetched', 'parse_config_text', 'read_checkpoint', 'some']
+__all__ = [
+    'Checkpoint',
+    'check_finite',
+    'fetched',
+    'parse_config_text',
+    'read_checkpoint',
+    'some',
+]
 
 
 def some(items: list[str], most: int = 6) -> str:
     """First items of a list for a message, and how many more there are."""
     more = f', ... and {len(items) - most} more' if len(items) > most else ''
     return ', '.join(items[:most]) + more
+
+
+def check_finite(state: Mapping[str, Tensor], source: str, outcome: str = '') -> None:
+    """Refuse weights that are not numbers.
+
+    Args:
+        state: Tensors by name.
+        source: The file that they are from, for the message.
+        outcome: Words for the message: what was not done with them. Defaults to none.
+
+    Raises:
+        CheckpointError: Weights are NaN or infinite.
+    """
+    broken = [
+        name
+        for name, value in state.items()
+        if value.is_floating_point() and not value.isfinite().all()
+    ]
+    if broken:
+        raise CheckpointError(
+            f'{source} holds NaN or infinite weights in {len(broken)} tensors: {some(broken)}'
+            f'{outcome and f"; {outcome}"}. The training that wrote it diverged; take an earlier '
+            'checkpoint.'
+        )
 
 
 def _literal(node: ast.expr) -> Any:
@@ -107,7 +138,7 @@ class Checkpoint:
             written.split(',') if isinstance(written, str) else self._preprocessor().get('bands')
         )
         try:
-            return canonical_bands(names) if names else None
+            return spell_bands(names) if names else None
         except BandError:
             return None
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from swimdiff.bands import (
     ProductStats,
-    canonical,
-    canonical_bands,
     get_stats,
+    spell_band,
+    spell_bands,
     stats_from_mapping,
     stats_to_mapping,
 )
@@ -89,7 +89,7 @@ def _read_config(config: Mapping[str, Any]) -> ProductStats | None:
     preprocessor = nested or config.get('data_preprocessor')
     if not isinstance(preprocessor, Mapping) or not preprocessor.get('bands'):
         return None
-    bands = canonical_bands(preprocessor['bands'])
+    bands = spell_bands(preprocessor['bands'])
     own = {name: preprocessor[name] for name in ('mean', 'std') if preprocessor.get(name)}
     if not preprocessor.get('stats'):
         return None  # nothing says how the pixels were stretched
@@ -99,7 +99,7 @@ def _read_config(config: Mapping[str, Any]) -> ProductStats | None:
     named = [part['stats'] for part in iterate_datasets(data) if part.get('stats')]
     stretch = get_stats(named[0]) if named else table
     mean, std = (
-        {canonical(band): float(value) for band, value in own[name].items()}
+        {spell_band(band): float(value) for band, value in own[name].items()}
         if name in own
         else dict(zip(bands, table.select(name, bands), strict=True))
         for name in ('mean', 'std')

@@ -14,10 +14,10 @@ from mmengine.logging import print_log
 from mmengine.model import PretrainedInit, update_init_info
 from torch import Tensor, nn
 
-from swimdiff.bands import canonical_bands
+from swimdiff.bands import spell_bands
 from swimdiff.errors import CheckpointError
 from swimdiff.registry import WEIGHT_INITIALIZERS
-from swimdiff.weights.checkpoint import Checkpoint, read_checkpoint, some
+from swimdiff.weights.checkpoint import Checkpoint, check_finite, read_checkpoint, some
 
 __all__ = ['Pretrained', 'adapt_kernels', 'load_weights']
 
@@ -39,10 +39,10 @@ def adapt_kernels(kernels: Tensor, source: Sequence[str], target: Sequence[str])
     Returns:
         O x C' x h x w kernels.
     """
-    have = canonical_bands(source)
+    have = spell_bands(source)
     mean = kernels.mean(dim=1)
     columns = [
-        kernels[:, have.index(band)] if band in have else mean for band in canonical_bands(target)
+        kernels[:, have.index(band)] if band in have else mean for band in spell_bands(target)
     ]
     return torch.stack(columns, dim=1)
 
@@ -72,8 +72,8 @@ class _Loader:
     ) -> None:
         self.module = module
         self.checkpoint = checkpoint
-        self.target = canonical_bands(bands) if bands else None
-        self.source = canonical_bands(checkpoint_bands) if checkpoint_bands else checkpoint.bands
+        self.target = spell_bands(bands) if bands else None
+        self.source = spell_bands(checkpoint_bands) if checkpoint_bands else checkpoint.bands
         self.adapt = adapt_bands
 
     def fit_bands(self, state: dict[str, Tensor]) -> str:
@@ -158,16 +158,7 @@ class _Loader:
                 'that was pre-trained (type, depth or arch, out_indices), or name another '
                 'checkpoint or prefix.'
             )
-        broken = [
-            name
-            for name, value in state.items()
-            if value.is_floating_point() and not value.isfinite().all()
-        ]
-        if broken:
-            raise CheckpointError(
-                f'{self.checkpoint.path} holds NaN or infinite weights in {len(broken)} tensors: '
-                f'{some(broken)}. The training that wrote it diverged; take an earlier checkpoint.'
-            )
+        check_finite(state, self.checkpoint.path)
         return spare
 
 

@@ -31,16 +31,13 @@ def test_all_registered_parts_have_an_entry():
             if item.__module__.startswith('swimdiff.')
         }
     # Some are registered by a call, not a decorator; those have no docstring of ours to show.
+    source = ''.join(path.read_text() for path in (ROOT / 'swimdiff').rglob('*.py'))
     called = {
         (registry, name)
         for registry, name in registered - found
-        if f'register_module(module={name}' in ''.join(read_sources())
+        if f'register_module(module={name}' in source
     }
     assert found == registered - called
-
-
-def read_sources():
-    return [path.read_text() for path in (ROOT / 'swimdiff').rglob('*.py')]
 
 
 def test_each_part_is_on_one_page_with_its_docstring():

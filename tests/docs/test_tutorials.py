@@ -5,9 +5,11 @@ import importlib.util
 import json
 import os
 import re
+import sys
 
 import numpy as np
 import pytest
+from fixtures.processes import find_python
 from fixtures.runs import ROOT
 
 PAGES = ROOT / 'docs' / 'tutorials'
@@ -57,6 +59,9 @@ def execute(name, folder, monkeypatch):
     paths = [str(ROOT), os.environ.get('PYTHONPATH')]
     monkeypatch.setenv('PYTHONPATH', os.pathsep.join(filter(None, paths)))
     monkeypatch.setenv('SWIMDIFF_TUTORIAL_QUICK', '1')
+    monkeypatch.setattr(sys, 'executable', find_python())  # the kernel's, and its commands'
+    # A kernel sets it for itself, too late for one that has Matplotlib already.
+    monkeypatch.setenv('MPLBACKEND', 'module://matplotlib_inline.backend_inline')
     notebook = read_notebook(name)
     resources = dict(metadata=dict(path=str(folder)))
     NotebookClient(notebook, timeout=1800, kernel_name='python3', resources=resources).execute()

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 import torch.multiprocessing as mp
+from fixtures.processes import run_ranks
 from mmengine.evaluator import Evaluator
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
@@ -177,8 +178,8 @@ def test_several_processes_give_the_same_scores():
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
-    queue = mp.get_context('spawn').SimpleQueue()
-    mp.start_processes(_worker, (world, port, queue), nprocs=world, start_method='spawn')
+    queue = mp.get_context('fork').SimpleQueue()
+    run_ranks(_worker, world, port, queue, world=world)
     alone = run(draw(7))
     for _ in range(world):
         found = queue.get()

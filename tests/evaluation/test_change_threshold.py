@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.multiprocessing as mp
+from fixtures.processes import run_ranks
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.registry import init_default_scope
@@ -118,8 +119,8 @@ def test_several_processes_choose_the_same():
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
-    queue = mp.get_context('spawn').SimpleQueue()
-    mp.start_processes(_worker, (2, port, queue), nprocs=2, start_method='spawn')
+    queue = mp.get_context('fork').SimpleQueue()
+    run_ranks(_worker, 2, port, queue)
     alone = evaluate(draw(), chooses=True)
     assert [queue.get() for _ in range(2)] == [pytest.approx(alone)] * 2
 

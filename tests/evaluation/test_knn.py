@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from fixtures.processes import run_ranks
 
 from swimdiff.errors import ConfigError
 from swimdiff.evaluation.knn import gather_rows, knn_accuracy, knn_scores
@@ -74,7 +74,7 @@ def _worker(rank, folder):
 
 
 def test_two_processes(tmp_path):
-    mp.spawn(_worker, args=(str(tmp_path),), nprocs=2)
+    run_ranks(_worker, str(tmp_path))
     for rank in range(2):
         rows, index = torch.load(tmp_path / f'{rank}.pt')
         assert index.tolist() == [0, 1, 2, 3, 4]

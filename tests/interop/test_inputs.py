@@ -10,7 +10,7 @@ from fixtures.yardsticks import BACKBONE, write_checkpoint
 from swimdiff.bands import TABLES, get_stats
 from swimdiff.datasets.classification.loading import _Stretch
 from swimdiff.errors import BandError, CheckpointError, ConfigError
-from swimdiff.interop.inputs import STRETCHED, CheckpointInputs, check_unit
+from swimdiff.interop.inputs import STRETCHED, CheckpointInputs, check_unit, name_band
 from swimdiff.interop.opening import open_checkpoint
 
 RGB = ('B04', 'B03', 'B02')
@@ -65,6 +65,16 @@ def test_a_missing_band_is_named():
         inputs(channels=('B04', None, 'B02'))
     with pytest.raises(BandError, match='name B03 twice'):
         inputs(channels=('B04', 'B03', 'B02', 'B03'))
+
+
+def test_bands_of_another_sensor_are_those_that_the_checkpoint_takes():
+    numbers = dict(low=0, high=255, mean=90, std=45)
+    stats = get_stats(dict(unit='as stored', bands=dict(thermal=numbers, B04=numbers)))
+    channels = [name_band(name, stats.low) for name in ('b4', 'purple', 'thermal')]
+    assert channels == ['B04', None, 'thermal'] and name_band('thermal') is None
+    images = torch.arange(3.0).view(1, 3, 1, 1) * 45 + 90
+    taken = inputs(stats, channels, STRETCHED, ('thermal', 'B04'))(images)
+    assert taken.flatten().tolist() == [2, 0]
 
 
 def test_another_number_of_channels():

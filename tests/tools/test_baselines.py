@@ -7,14 +7,12 @@ import runpy
 import pytest
 import torch
 from fixtures.eurosat import write_rgb
-from fixtures.runs import ROOT, TRAIN, options, scalars
+from fixtures.runs import ROOT, THIN, TRAIN, options, scalars
 from fixtures.tools import load_tool
 from mmengine.registry import DefaultScope
 
 FOLDER = ROOT / 'configs/baselines'
 CONFIGS = sorted(path.stem for path in FOLDER.glob('*.py'))
-#: Narrow networks: the default ones spend seconds a step.
-THIN = {'model.backbone.stem_channels': 16, 'model.backbone.base_channels': 16}
 RESNET = {**THIN, 'model.neck.in_channels': 128}
 TINY_VIT = {
     'model.backbone.img_size': 64,

@@ -5,13 +5,13 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from fixtures.change import write_levir, write_oscd
-from fixtures.runs import ROOT, environment
+from fixtures.processes import find_python
+from fixtures.runs import ROOT, THIN_CHANGE, environment
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
@@ -25,7 +25,7 @@ ALL = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob('*.p
 
 
 def tool(name: str, *arguments: str | Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(ROOT / 'tools' / f'{name}.py'), *map(str, arguments)]
+    command = [find_python(), str(ROOT / 'tools' / f'{name}.py'), *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
 
 
@@ -35,6 +35,7 @@ def options(root: Path, *splits: str, **more: object) -> list[str]:
         'train_cfg.max_epochs': 1,
         'train_dataloader.batch_size': 4,
         'default_hooks.report.enable': False,
+        **THIN_CHANGE,
     }
     for split in splits:
         values[f'{split}_dataloader.dataset.data_root'] = root
@@ -50,7 +51,8 @@ def pretrained(tmp_path_factory):
     """A checkpoint as pre-training writes it: backbone, momentum encoder, neck."""
     init_default_scope('swimdiff')
     torch.manual_seed(5)
-    net = MODELS.build(dict(type='mmpretrain.ResNet', depth=18, out_indices=(0, 1, 2, 3)))
+    thin = dict(stem_channels=16, base_channels=16)
+    net = MODELS.build(dict(type='mmpretrain.ResNet', depth=18, out_indices=(0, 1, 2, 3), **thin))
     state = {f'backbone.{name}': value for name, value in net.state_dict().items()}
     state |= {f'momentum_encoder.{name}': value + 1 for name, value in state.items()}
     state['neck.fc.weight'] = torch.zeros(2, 2)
@@ -156,9 +158,9 @@ def test_every_config_builds_and_runs_its_model(name):
     for loader in ('train_dataloader', 'test_dataloader'):
         assert tuple(cfg[loader].dataset.get('bands', bands)) == tuple(bands)
     model = MODELS.build({**cfg.model, 'data_preprocessor': preprocessor}).train()
-    inputs = [torch.zeros(2 * len(bands), 96, 96, dtype=torch.uint8)] * 2
+    inputs = [torch.zeros(2 * len(bands), 64, 64, dtype=torch.uint8)] * 2
     images = model.data_preprocessor(dict(inputs=inputs))['inputs']
-    mask = PixelData(data=torch.zeros(1, 96, 96, dtype=torch.long))
+    mask = PixelData(data=torch.zeros(1, 64, 64, dtype=torch.long))
     samples = [SegDataSample(gt_sem_seg=mask)] * 2
     losses = model(images, samples, mode='loss')
     assert torch.isfinite(losses['decode.loss_ce'])

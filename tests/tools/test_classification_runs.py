@@ -2,13 +2,13 @@
 
 import os
 import subprocess
-import sys
 
 import pytest
 import torch
 from fixtures.bigearthnet import write_tree
 from fixtures.eurosat import write_rgb
-from fixtures.runs import ROOT, TRAIN, environment
+from fixtures.processes import find_python
+from fixtures.runs import ROOT, THIN, TRAIN, environment
 
 CONFIGS = ROOT / 'configs' / 'classification'
 
@@ -25,9 +25,11 @@ def train(config, work_dir, root_variable, root, **options):
         'train_cfg.val_interval': 1,
         'default_hooks.checkpoint.interval': 1,
         'default_hooks.report.enable': False,
+        **THIN,
+        'model.head.in_channels': 128,
         **options,
     }
-    command = [sys.executable, str(TRAIN), str(CONFIGS / config), '--work-dir', str(work_dir)]
+    command = [find_python(), str(TRAIN), str(CONFIGS / config), '--work-dir', str(work_dir)]
     command += ['--cfg-options', *(f'{key}={value}' for key, value in values.items())]
     return subprocess.run(
         command,

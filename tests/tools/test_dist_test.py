@@ -1,7 +1,6 @@
 """tools/dist_test.sh: two processes give the scores of one, on a split that two do not divide."""
 
 import json
-import os
 import socket
 import subprocess
 
@@ -9,7 +8,8 @@ import pytest
 import torch
 from fixtures.change import write_levir
 from fixtures.eurosat import write_rgb
-from fixtures.runs import ROOT, environment
+from fixtures.processes import find_python
+from fixtures.runs import ROOT, THIN_CHANGE, environment
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
@@ -22,9 +22,10 @@ def free_port() -> str:
         return str(probe.getsockname()[1])
 
 
-def checkpoint(config, path, head):
+def checkpoint(config, path, head, thin):
     """Random weights whose scores are neither 0 nor 100 %."""
     cfg = Config.fromfile(ROOT / 'configs' / config)
+    cfg.merge_from_dict(thin)
     init_default_scope('swimdiff')
     torch.manual_seed(3)
     model = MODELS.build({**cfg.model, 'data_preprocessor': cfg.data_preprocessor})
@@ -47,7 +48,7 @@ def scores(config, path, work_dir, processes, options, **variables):
     done = subprocess.run(
         [str(part) for part in command],
         cwd=ROOT,
-        env={**environment(), 'PYTHON': os.sys.executable, 'PORT': free_port(), **variables},
+        env={**environment(), 'PYTHON': find_python(), 'PORT': free_port(), **variables},
         capture_output=True,
         text=True,
     )
@@ -59,8 +60,10 @@ def scores(config, path, work_dir, processes, options, **variables):
 
 def test_change_scores_are_those_of_one_process(tmp_path):
     config = 'configs/change_detection/levir-cd/change-unet_r18_frozen-random_levir-cd.py'
-    weights = checkpoint(config[8:], tmp_path / 'x.pth', 'decode_head.conv_seg.weight')
+    thin = {**THIN_CHANGE, 'model.decode_head.in_channels': [16, 16, 32, 64, 128]}
+    weights = checkpoint(config[8:], tmp_path / 'x.pth', 'decode_head.conv_seg.weight', thin)
     data = {
+        **THIN_CHANGE,
         'test_dataloader.dataset.data_root': write_levir(tmp_path / 'levir', count=3, size=64),
         'test_dataloader.dataset.tile': 64,
     }
@@ -73,7 +76,7 @@ def test_change_scores_are_those_of_one_process(tmp_path):
 @pytest.mark.slow
 def test_classification_scores_are_those_of_one_process(tmp_path):
     config = 'configs/classification/eurosat/linear_r18-random_eurosat-rgb.py'
-    weights = checkpoint(config[8:], tmp_path / 'x.pth', 'head.fc.weight')
+    weights = checkpoint(config[8:], tmp_path / 'x.pth', 'head.fc.weight', {})
     root = write_rgb(tmp_path / 'eurosat')
     data = {'test_dataloader.dataset.limit': 9}
     one, two = (

@@ -1,12 +1,12 @@
 """tools/dist_train.sh: two processes on one node, two nodes on one machine."""
 
-import os
 import socket
 import subprocess
 
 import pytest
 import torch
-from fixtures.runs import ROOT, environment, options, scalars
+from fixtures.processes import find_python
+from fixtures.runs import ROOT, THIN, environment, options, scalars
 
 
 def free_port() -> str:
@@ -19,7 +19,7 @@ def launch(arguments, **variables):
     return subprocess.Popen(
         ['bash', 'tools/dist_train.sh', *map(str, arguments)],
         cwd=ROOT,
-        env={**environment(), 'PYTHON': os.sys.executable, **variables},
+        env={**environment(), 'PYTHON': find_python(), **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -30,7 +30,7 @@ def launch(arguments, **variables):
 def test_keys_of_all_processes_enter_the_queue(nodes, shared_seco_root, tmp_path):
     port, processes = free_port(), 2 // nodes
     shrink = options(
-        shared_seco_root, **{'train_dataloader.batch_size': 1, 'model.queue.length': 7}
+        shared_seco_root, **THIN, **{'train_dataloader.batch_size': 1, 'model.queue.length': 7}
     )
     agents = [
         launch(

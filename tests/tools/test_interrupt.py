@@ -4,8 +4,9 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
+from pathlib import Path
 
+from fixtures.processes import find_python
 from fixtures.runs import ROOT, environment
 from fixtures.tiny import write_config
 
@@ -15,6 +16,7 @@ from swimdiff.engine.checkpointing import stop_hook
 def run(*command, **more):
     env = environment()
     env['PYTHONPATH'] += os.pathsep + str(ROOT / 'tests')
+    env['PATH'] = os.pathsep.join([str(Path(find_python()).parent), env['PATH']])
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return subprocess.Popen(list(map(str, command)), cwd=ROOT, env=env, **pipes, **more)
 
@@ -28,7 +30,7 @@ def read_until(process, text):
 
 def test_the_first_saves_and_the_command_it_prints_finishes_the_run(tmp_path):
     config = write_config(tmp_path / 'c.py', epochs=30, delay=0.05, checkpoint=dict(interval=1000))
-    process = run(sys.executable, 'tools/train.py', config)
+    process = run(find_python(), 'tools/train.py', config)
     read_until(process, 'Epoch(train)')
     process.send_signal(signal.SIGINT)
     output = process.communicate(timeout=600)[0]

@@ -1,5 +1,6 @@
 """Runs that are killed, at any moment, and go on as if nothing had been."""
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from fixtures.processes import find_python
 from fixtures.runs import ROOT, environment
 from fixtures.tiny import write_config
 from fixtures.tools import load_tool
@@ -148,7 +150,7 @@ def free_port():
 
 
 def launch(config, processes=1, **variables):
-    env = {**environment(), 'PYTHON': sys.executable, **variables}
+    env = {**environment(), 'PYTHON': find_python(), **variables}
     env['PYTHONPATH'] += os.pathsep + str(ROOT / 'tests')
     return subprocess.Popen(
         ['bash', 'tools/dist_train.sh', str(config), str(processes)],
@@ -183,12 +185,15 @@ def test_an_error_that_a_restart_does_not_cure_is_not_tried_again(tmp_path):
     assert output.count('RasterError: no such scene') == 1
 
 
-def process_of_rank(launcher, rank):
+def process_of_rank(config, rank):
     """Number of the training process with that rank."""
-    for pid in Path(f'/proc/{launcher}/task/{launcher}/children').read_text().split():
-        if f'\0RANK={rank}\0'.encode() in Path(f'/proc/{pid}/environ').read_bytes():
-            return int(pid)
-    raise AssertionError(f'no process of rank {rank} below {launcher}')
+    for folder in Path('/proc').glob('[0-9]*'):
+        with contextlib.suppress(OSError):  # ended meanwhile, or of somebody else
+            command, variables = (folder / name for name in ('cmdline', 'environ'))
+            its_own = f'\0RANK={rank}\0'.encode() in variables.read_bytes()
+            if its_own and str(config).encode() in command.read_bytes():
+                return int(folder.name)
+    raise AssertionError(f'no process of rank {rank} that trains {config}')
 
 
 def run_two(*arguments):
@@ -217,7 +222,7 @@ def test_a_signal_to_one_of_two_processes_saves_and_ends_both(tmp_path):
     for line in process.stdout:
         if 'Epoch(train)' in line:
             break
-    os.kill(process_of_rank(process.pid, 1), signal.SIGTERM)
+    os.kill(process_of_rank(config, 1), signal.SIGTERM)
     output = process.communicate()[0]
     assert process.returncode == 75, output
     assert output.count('Stopped by a signal to another process after iteration') >= 1

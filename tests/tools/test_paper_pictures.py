@@ -1,7 +1,7 @@
 """The pictures of figures 3 and 4 of the paper, from two true short runs."""
 
 import pytest
-from fixtures.runs import ROOT, options
+from fixtures.runs import ROOT, THIN, options
 from fixtures.tools import load_tool
 from PIL import Image
 
@@ -16,7 +16,7 @@ def runs(shared_seco_root, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         for name, weight in (('without', 0), ('with', 1)):
-            more = options(shared_seco_root, **{'model.lambda_d': weight})
+            more = options(shared_seco_root, **THIN, **{'model.lambda_d': weight})
             train.main([CONFIG, '--work-dir', str(folder / name), *more])
     return folder
 

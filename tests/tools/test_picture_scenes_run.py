@@ -4,7 +4,7 @@ import math
 import runpy
 
 from fixtures.pictures import write_classes
-from fixtures.runs import ROOT, TRAIN, WORKERS, options, scalars
+from fixtures.runs import ROOT, THIN, TRAIN, WORKERS, options, scalars
 
 
 def test_two_iterations_on_a_folder_of_pictures(tmp_path, monkeypatch):
@@ -13,9 +13,12 @@ def test_two_iterations_on_a_folder_of_pictures(tmp_path, monkeypatch):
     work = tmp_path / 'work'
     arguments = ['configs/swimdiff_r18_picture-scenes.py', '--work-dir', str(work)]
     more = {
+        **THIN,
         'train_dataloader.dataset.part': 'pretrain',
         'train_dataloader.dataset.shares.pretrain': 0.5,
         'train_dataloader.dataset.shares.test': 0.5,
+        'train_cfg.max_epochs': None,
+        'train_cfg.max_iters': 2,
     }
     runpy.run_path(str(TRAIN))['main']([*arguments, *options(root, 32, views=WORKERS, **more)])
     rows = scalars(work)

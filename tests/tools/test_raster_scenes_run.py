@@ -4,7 +4,7 @@ import math
 import runpy
 
 from fixtures.rasters import noise, write_bands
-from fixtures.runs import TRAIN, WORKERS, options, scalars
+from fixtures.runs import THIN, TRAIN, WORKERS, options, scalars
 
 from swimdiff.bands import get_stats
 from swimdiff.weights.checkpoint import read_checkpoint
@@ -20,10 +20,16 @@ def test_two_iterations_on_a_folder_of_scenes(tmp_path, monkeypatch):
     mine = tmp_path / 'mine.py'
     mine.write_text(
         "_base_ = 'swimdiff::swimdiff_r18_raster-scenes.py'\n"
-        'train_dataloader = dict(dataset=dict(patch=200))\n'
+        'train_dataloader = dict(dataset=dict(patch=200, stride=200))\n'
     )
     arguments = [str(mine), '--work-dir', str(work)]
-    more = {'train_dataloader.num_workers': 1}  # which starts by a function that the config names
+    # A worker starts by a function that the config names.
+    more = {
+        **THIN,
+        'train_dataloader.num_workers': 1,
+        'train_cfg.max_iters': 2,
+        'train_cfg.max_epochs': None,
+    }
     runpy.run_path(str(TRAIN))['main'](
         [*arguments, *options(tmp_path / 'scenes', 32, views=WORKERS, **more)]
     )
@@ -31,8 +37,8 @@ def test_two_iterations_on_a_folder_of_scenes(tmp_path, monkeypatch):
     # Three windows at two dates in batches of three; all in one block of the ground.
     assert len(rows) == 2 and rows[1]['scene_mates'] > 0
     assert all(math.isfinite(row['loss']) for row in rows)
-    # Batches of 3 of 6 patches: the recipe of batch 32 was scaled, its queue is half of them.
-    content = read_checkpoint(work / 'epoch_1.pth', weights_only=False)
+    # Batches of 3 of 6 patches: the recipe of batch 64 was scaled, its queue is half of them.
+    content = read_checkpoint(work / 'iter_2.pth', weights_only=False)
     assert len(content.state_dict['queue.keys']) == 3
     # The checkpoint knows what the images were stretched and standardised with.
     stats = read_statistics(content)

@@ -4,7 +4,7 @@ import json
 import runpy
 
 import pytest
-from fixtures.runs import ROOT, TRAIN, options
+from fixtures.runs import ROOT, THIN, TRAIN, options
 from fixtures.tools import load_tool
 
 from swimdiff.visualization import report
@@ -17,7 +17,7 @@ def train():
 
 
 def start(train, root, work_dir, **more):
-    values = {'default_hooks.report.enable': True, **more}
+    values = {**THIN, 'default_hooks.report.enable': True, **more}
     train(['configs/swimdiff_r18_seco.py', '--work-dir', str(work_dir), *options(root, **values)])
     return (work_dir / 'report.html').read_text()
 
@@ -59,7 +59,7 @@ def test_a_stopped_run_says_why(train, shared_seco_root, tmp_path, monkeypatch):
 def test_a_report_that_fails_is_a_warning(train, shared_seco_root, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(report, 'write_report', lambda *_, **__: 1 / 0)
-    more = {'default_hooks.report.enable': True, 'model.lambda_d': 0}
+    more = {**THIN, 'default_hooks.report.enable': True, 'model.lambda_d': 0}
     arguments = ['configs/swimdiff_r18_seco.py', '--work-dir', str(tmp_path)]
     train([*arguments, *options(shared_seco_root, **more)])
     assert (tmp_path / 'epoch_1.pth').is_file()

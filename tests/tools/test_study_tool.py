@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from fixtures.processes import find_python
 from fixtures.runs import ROOT, scalars
 from fixtures.studies import write_plan
 from fixtures.tools import load_tool
@@ -25,6 +26,7 @@ def study(tmp_path, monkeypatch):
     paths = os.pathsep.join([str(ROOT), str(ROOT / 'tests')])
     monkeypatch.setenv('PYTHONPATH', paths)
     monkeypatch.setattr(sys, 'path', [*sys.path])
+    monkeypatch.setattr(sys, 'executable', find_python())
     before = signal.getsignal(signal.SIGTERM)
     yield write_plan(tmp_path, VARIANTS, baseline='plain', delay=0.1)
     signal.signal(signal.SIGTERM, before)
@@ -36,7 +38,7 @@ def call(plan, *more):
 
 
 def start(plan):
-    command = [sys.executable, str(STUDY), str(plan), '--work-dir', str(plan.parent / 'work')]
+    command = [find_python(), str(STUDY), str(plan), '--work-dir', str(plan.parent / 'work')]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 

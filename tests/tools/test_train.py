@@ -5,7 +5,7 @@ import runpy
 
 import pytest
 import torch
-from fixtures.runs import ROOT, TRAIN, WORKERS, options, scalars, start
+from fixtures.runs import ROOT, THIN, TRAIN, WORKERS, options, scalars, start
 from mmengine.config import Config
 
 CONFIGS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / 'configs').glob('*_seco*.py'))
@@ -21,13 +21,16 @@ def train():
 def test_two_iterations(config, train, shared_seco_root, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     views = 'data_preprocessor' if 'device-views' in config else WORKERS
-    # What an ablation changes is not the backbone: a thin one will do.
-    thin = {'model.backbone.depth': 18} if 'r50_seco_' in config or 'moco' in config else {}
-    more = options(shared_seco_root, views=views, **thin)
+    cfg = Config.fromfile(ROOT / config)
+    # The main config as it is, and each backbone that is no ResNet; what else a config changes is
+    # not the backbone.
+    thin = cfg.model.backbone.type == 'mmpretrain.ResNet' and 'r50_seco.py' not in config
+    thin = thin or 'moco' in config
+    more = {'model.backbone.depth': 18, **THIN} if thin else {}
+    more = options(shared_seco_root, views=views, **more)
     train([config, '--work-dir', str(tmp_path), *more])
     rows = scalars(tmp_path)
     assert len(rows) == 2
-    cfg = Config.fromfile(ROOT / config)
     matches, denoises = cfg.model.head.rule not in ('none', 'ignore'), cfg.model.lambda_d > 0
     for row in rows:
         assert math.isfinite(row['loss'])
@@ -45,7 +48,7 @@ def test_a_loss_that_is_no_number_stops_the_run_unsaved(
     train, shared_seco_root, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(ROOT)
-    more = {'optim_wrapper.optimizer.lr': 1e30, 'train_cfg.max_epochs': 3}
+    more = {**THIN, 'optim_wrapper.optimizer.lr': 1e30, 'train_cfg.max_epochs': 3}
     arguments = ['configs/swimdiff_r18_seco.py', '--work-dir', str(tmp_path)]
     with pytest.raises(SystemExit, match='DivergedError: The loss is') as stopped:
         train([*arguments, *options(shared_seco_root, **more)])
@@ -66,7 +69,7 @@ def test_a_backbone_is_swapped_in_few_lines(config):
 def test_killed_and_resumed_it_goes_on_with_the_same_queue(shared_seco_root, tmp_path):
     config = 'configs/swimdiff_r18_seco.py'
     arguments = [config, '--work-dir', tmp_path]
-    process = start(*arguments, *options(shared_seco_root, **{'train_cfg.max_epochs': 500}))
+    process = start(*arguments, *options(shared_seco_root, **THIN, **{'train_cfg.max_epochs': 500}))
     for line in process.stdout:
         if 'Saving checkpoint at 3 epochs' in line:
             break
@@ -81,7 +84,7 @@ def test_killed_and_resumed_it_goes_on_with_the_same_queue(shared_seco_root, tmp
     resumed = start(
         *arguments,
         '--resume',
-        *options(shared_seco_root, **{'train_cfg.max_epochs': epoch + 1}),
+        *options(shared_seco_root, **THIN, **{'train_cfg.max_epochs': epoch + 1}),
     )
     output = resumed.communicate()[0]
     assert resumed.returncode == 0, output
@@ -140,8 +143,7 @@ def test_a_run_of_another_batch_warns_unless_its_recipe_is_scaled(
 ):
     monkeypatch.chdir(ROOT)
     warning = 'are for batch 256; 3 runs'
-    thin = {'model.backbone.base_channels': 16, 'model.backbone.stem_channels': 16}
-    more = options(shared_seco_root, **thin)
+    more = options(shared_seco_root, **THIN)
     for name, option in (('plain', []), ('scaled', ['--scale-recipe'])):
         work_dir = tmp_path / name
         train(['configs/swimdiff_r18_seco.py', '--work-dir', str(work_dir), *option, *more])

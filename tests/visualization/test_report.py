@@ -2,6 +2,7 @@
 
 import json
 import re
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ HEALTHY = dict(
     lr=0.01,
     scene_mates=2.0,
     contrast_rise=0.1,
+    similarity_lost=0.05,
     feature_spread=0.5,
     key_std=0.8,
     key_cosine=0.2,
@@ -90,8 +92,9 @@ def test_rows_after_the_checkpoint_are_void(tmp_path):
         (dict(loader_share=0.31), ['The loader keeps up']),
         (dict(scene_mates=0.01), ['Queries meet their scene']),
         (dict(feature_spread=0.07), ['Queries keep their spread']),
-        (dict(contrast_rise=0.29), []),
-        (dict(contrast_rise=0.31), ['The contrastive loss falls']),
+        (dict(contrast_rise=0.31), []),
+        (dict(contrast_rise=0.29, similarity_lost=0.3), []),
+        (dict(contrast_rise=0.31, similarity_lost=0.3), ['Queries stay close to their keys']),
         (dict(loss=float('nan')), ['Loss and weights are finite']),
         (dict(feature_reliance=0.1), ['Denoising needs the encoder']),
     ],
@@ -125,14 +128,54 @@ def test_the_page_needs_nothing_beside_itself(tmp_path):
     assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
     assert not re.findall(r'url\((?!#)|@import', page)
     assert page.count('</svg>') == 12
+    assert "default-src 'none'" in page and 'script-src' not in page
     assert 'stopped by a guard' in page
     assert 'collapse at iteration 60: &lt;b&gt;' in page
     assert page.count('<td>twice</td>') == 1
     assert '<td>Stopping: why</td>' in page
     assert '1 abc' in page
-    assert 'rule=&#x27;relative&#x27;' in page
+    assert 'rule=&#39;relative&#39;' in page
     assert '60.0 %' in page
     assert 'could not be made' not in page
+
+
+class Reader(HTMLParser):
+    """What a browser makes of a page: elements, texts, names of charts."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.texts, self.labels = set(), [], set()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.labels.add(dict(attrs).get('aria-label'))
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def test_names_from_a_config_are_text_everywhere(tmp_path):
+    evil = '"><script>alert(1)</script>'
+    scores = [{f'{evil}/mAP': 30.0 + step, 'step': step} for step in (1, 2)]
+    start(tmp_path, 'a', [dict(loss=3.0, step=10), *scores], command=f'train.py {evil}')
+    config = tmp_path / 'a' / 'vis_data' / 'config.py'
+    config.write_text(f'{CONFIG}title = {evil!r}\n')
+    (tmp_path / '<script>.py').write_text('')  # the run has its name from the config's
+    page = write_report(tmp_path).read_text()
+    assert 'could not be made' not in page
+    assert '<script' not in page
+    reader = Reader()
+    reader.feed(page)
+    assert 'script' not in reader.tags
+    assert f'{evil}/mAP' in reader.labels  # of the chart, for screen readers
+    said = ' '.join(reader.texts)
+    assert f'train.py {evil}' in said and f"title = '{evil}'" in said
+    assert '<script>: report' in reader.texts and '<script>' in reader.texts
+
+
+def test_the_loss_of_the_engines_models_is_drawn_once(tmp_path):
+    start(tmp_path, 'a', [dict(loss=3.0, step=step) for step in (10, 20)])
+    assert write_report(tmp_path).read_text().count('<h3>Loss</h3>') == 1
 
 
 def test_a_section_that_fails_does_not_take_the_page_along(tmp_path, monkeypatch):

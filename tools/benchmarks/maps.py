@@ -31,7 +31,7 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
 from swimdiff.bands import get_stats, stats_to_mapping
-from swimdiff.datasets.geo.access import gdal_modules
+from swimdiff.datasets.geo import gdal_modules
 from swimdiff.inference import MapJob, MapPredictor, build_predictor, write_map
 from swimdiff.inference.windows import WindowPlan
 from swimdiff.launch.config_reading import read_config_file

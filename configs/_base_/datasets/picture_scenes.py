@@ -4,13 +4,13 @@
 bands = ('B04', 'B03', 'B02')
 
 view = [
-    dict(type='mmpretrain.RandomResizedCrop', scale=64, crop_ratio_range=(0.2, 1.0)),
+    dict(type='mmpretrain.RandomResizedCrop', scale=64, crop_ratio_range=(0.3, 1.0)),
     dict(
         type='MultiBandColorJitter',
-        brightness=0.2,
-        contrast=0.2,
+        brightness=0.1,
+        contrast=0.1,
         saturation=0.2,
-        hue=0.02,  # the default of 0.1 turns soil pink and forest blue
+        hue=0,
         prob=0.8,
     ),
     # Seen from above there is no upright direction.
@@ -20,12 +20,12 @@ view = [
 ]
 
 train_dataloader = dict(
-    batch_size=32,
+    batch_size=64,
     num_workers=1,
     persistent_workers=True,  # or the pictures that a worker keeps are lost with every epoch
     pin_memory=True,
     drop_last=True,
-    sampler=dict(type='SceneSampler', mates=1.5),
+    sampler=dict(type='SceneSampler', mates=4),
     collate_fn=dict(type='default_collate'),
     worker_init_fn=dict(type='swimdiff.single_threaded_worker'),
     dataset=dict(

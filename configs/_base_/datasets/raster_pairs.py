@@ -2,56 +2,13 @@
 # labels, ground divided into blocks of 2 km. PAIRS_LIST names the list without touching a config;
 # without classes=dict(attribute='class', change=['new building']) in the data sets every polygon is
 # change. docs/how-to/labels.md has all options.
+_base_ = './raster_windows.py'
 list_file = '{{$PAIRS_LIST:data/pairs.csv}}'
-bands = ('B04', 'B03', 'B02')
 
-meta_keys = (
-    'img_path',
-    'seg_map_path',
-    'ori_shape',
-    'img_shape',
-    'sample_idx',
-    'image_id',
-    'full_shape',
-    'window',
-    'band_names',
-)
-train_pipeline = [
-    dict(type='mmcv.RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='RandomQuarterTurn', prob=0.75),
-    dict(type='mmseg.PackSegInputs', meta_keys=meta_keys),
-]
-test_pipeline = [dict(type='mmseg.PackSegInputs', meta_keys=meta_keys)]
-
-dataset = dict(type='RasterPairs', list_file=list_file, blocks=2000, bands=bands, tile=96)
-test_loader = dict(
-    batch_size=32,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-)
-train_dataloader = dict(
-    batch_size=32,
-    num_workers=2,
-    persistent_workers=True,
-    pin_memory=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(**dataset, split='train', stride=48, changed_share=0.5, pipeline=train_pipeline),
-)
-val_dataloader = dict(
-    **test_loader,
-    dataset=dict(**dataset, split='val', test_mode=True, pipeline=test_pipeline),
-)
-test_dataloader = dict(
-    **test_loader,
-    dataset=dict(**dataset, split='test', test_mode=True, pipeline=test_pipeline),
-)
+dataset = dict(type='RasterPairs', list_file=list_file, tile=96)
+train_dataloader = dict(batch_size=32, dataset=dict(**dataset, stride=48, changed_share=0.5))
+val_dataloader = dict(batch_size=32, dataset=dataset)
+test_dataloader = dict(batch_size=32, dataset=dataset)
 val_evaluator = dict(type='ChangeMetric', preset='strict')
 test_evaluator = dict(type='ChangeMetric', preset='strict')
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-
-data_preprocessor = dict(type='ChangePreprocessor', bands=bands, stats='s2_l2a')
-# Stretch and standardisation are those of the checkpoint that the backbone starts from; the ones
-# named here serve a backbone without one. 'config' keeps those named here.
-input_statistics = 'checkpoint'
+data_preprocessor = dict(type='ChangePreprocessor')

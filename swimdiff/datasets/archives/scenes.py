@@ -9,7 +9,6 @@ function that gives the paths of more, for a raster that cannot be read).
 All samples of one location always get the same scene, whatever the definition.
 """
 
-import functools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from mmengine.logging import print_log
 
-from swimdiff.datasets.geo import AXIS, E2, centre_lonlat, earth_centred, meridian_metres
+from swimdiff.datasets.geo import BlockGrid, centre_lonlat, earth_centred
 from swimdiff.errors import ConfigError, DataError, LayoutError, RasterError
 from swimdiff.registry import TASK_UTILS
 
@@ -217,13 +216,6 @@ class DistanceScene(_PlaceReader):
         return self._spread(samples, locations, labels)
 
 
-@functools.cache
-def _meridian_table() -> tuple[float, np.ndarray, np.ndarray]:
-    """Return a quarter of a meridian in metres; latitudes, and the lengths up to them."""
-    table = np.linspace(-90, 90, 100_001)
-    return float(meridian_metres(np.array(90.0))), table, meridian_metres(table)
-
-
 @TASK_UTILS.register_module()
 class BlockScene(_PlaceReader):
     """Locations whose centres lie in one block of a world-wide grid are one scene.
@@ -232,10 +224,8 @@ class BlockScene(_PlaceReader):
     location's scene does not depend on which others there are. Two near locations on either side
     of an edge are two scenes.
 
-    The meridian from pole to pole is divided into equal lengths of about ``metres`` (measured on
-    the WGS 84 ellipsoid), each row of latitude into equal parts of its parallel in the middle of
-    the row, again of about ``metres``, from the date line on. So a block is about as large
-    everywhere and knows nothing of UTM zones or tiles.
+    A block is about as large everywhere and knows nothing of UTM zones or tiles, see
+    :class:`~swimdiff.datasets.geo.block_grid.BlockGrid`.
 
     Args:
         metres: Side of a block.
@@ -251,10 +241,10 @@ class BlockScene(_PlaceReader):
         if not metres > 0:
             raise ConfigError(f'BlockScene(metres={metres}): expected a side above 0.')
         super().__init__(centre)
-        self.metres = float(metres)
+        self.grid = BlockGrid(float(metres))
 
     def blocks(self, lonlat: np.ndarray) -> np.ndarray:
-        """Row (from the south pole) and column (from the date line eastward) of the blocks.
+        """Return row and column of the blocks of places, see :class:`BlockGrid`.
 
         Args:
             lonlat: N x 2 longitudes and latitudes in degrees.
@@ -262,31 +252,7 @@ class BlockScene(_PlaceReader):
         Returns:
             N x 2 int64.
         """
-        lon, lat = np.asarray(lonlat, float).T
-        return self.blocks_along(lon, meridian_metres(lat))
-
-    def blocks_along(self, lon: np.ndarray, along: np.ndarray) -> np.ndarray:
-        """Row and column of the blocks of places known by their distance from the equator.
-
-        Args:
-            lon: N longitudes in degrees.
-            along: N lengths of the meridian from the equator in metres, negative in the south.
-
-        Returns:
-            N x 2 int64.
-        """
-        quarter, table, lengths = _meridian_table()
-        count = max(1, round(2 * quarter / self.metres))
-        row = np.floor((along / quarter + 1) / 2 * count)
-        row, place = np.unique(np.clip(row, 0, count - 1).astype(np.int64), return_inverse=True)
-        # Latitude in the middle of a row, from the length of the meridian: steps are so small
-        # against the table's that a line between its points is exact to a millimetre.
-        middle = np.interp(((row + 0.5) / count * 2 - 1) * quarter, lengths, table)
-        sine, cosine = np.sin(np.radians(middle)), np.cos(np.radians(middle))
-        parallel = 2 * np.pi * AXIS * cosine / np.sqrt(1 - E2 * sine**2)
-        parts = np.maximum(1, np.round(parallel / self.metres))[place]
-        column = np.floor((lon + 180) % 360 / 360 * parts)
-        return np.stack([row[place], np.minimum(column, parts - 1).astype(np.int64)], axis=1)
+        return self.grid.find_blocks(lonlat)
 
     def assign(self, samples: Sequence[Sample]) -> np.ndarray:
         """Scene id of each sample, int64, by block; -1 where the place cannot be read."""

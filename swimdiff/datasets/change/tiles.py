@@ -4,7 +4,7 @@ import numpy as np
 
 from swimdiff.errors import ConfigError
 
-__all__ = ['IGNORE', 'check_tiling', 'cut', 'tile_windows']
+__all__ = ['IGNORE', 'Window', 'check_tiling', 'cut', 'tile_windows']
 
 #: Mask value of pixels that are neither trained on nor scored.
 IGNORE = 255

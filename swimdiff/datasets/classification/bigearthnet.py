@@ -8,13 +8,25 @@ from typing import Any
 
 from mmengine.logging import print_log
 
-from swimdiff.bands import RGB, SECO_BANDS, canonical_bands
+from swimdiff.bands import RGB
+from swimdiff.datasets.classification.bigearthnet_patches import (
+    PRODUCT,
+    choose_bands,
+    describe_patch,
+    refuse_absent,
+)
 from swimdiff.datasets.classification.corine import CLASSES_19, CLASSES_43, to_19
 from swimdiff.datasets.classification.label_index import label_index
 from swimdiff.datasets.classification.layout import find_below, folders
-from swimdiff.datasets.classification.splits import OnDisk, get_split, read_names, stratified_subset
+from swimdiff.datasets.classification.splits import (
+    OnDisk,
+    check_fraction,
+    choose_subset,
+    get_split,
+    read_names,
+)
 from swimdiff.datasets.cuts import CutAwareDataset, name_cut
-from swimdiff.errors import BandError, ConfigError, LayoutError
+from swimdiff.errors import ConfigError, LayoutError
 from swimdiff.registry import DATASETS
 
 __all__ = ['EXPECTED_TREE', 'OFFICIAL_COUNTS', 'BigEarthNet']
@@ -42,8 +54,8 @@ COVERED = ('patches_with_seasonal_snow.csv', 'patches_with_cloud_and_shadow.csv'
 #: Patches in the released archive.
 _PUBLISHED = 590_326
 _PATCH = re.compile(r'S2[AB]_MSIL2A_\d+T\d+_\d+_\d+')
-#: Folders of v2: a product with its baseline, orbit and tile, and patches of it one level below.
-_VERSION_2 = re.compile(r'S2[AB]_MSIL2A_\d+T\d+_N\d+_R\d+_T\w{5}(_\d+_\d+)?')
+#: Folders of v2: a product, and patches of it one level below.
+_VERSION_2 = re.compile(rf'{PRODUCT.pattern}(_\d+_\d+)?')
 
 
 def _is_root(path: Path) -> bool:
@@ -135,18 +147,12 @@ class BigEarthNet(CutAwareDataset):
         pipeline: Sequence[Any] = (),
         **kwargs: Any,
     ) -> None:
-        if not 0 < fraction <= 1:
-            raise ConfigError(f'fraction={fraction}: expected a share above 0 and up to 1.')
+        check_fraction(fraction)
         if num_classes not in (19, 43):
             raise ConfigError(f'num_classes={num_classes}: BigEarthNet v1 has 19 or 43.')
         if isinstance(split_counts, str) and split_counts != 'official':
             raise ConfigError(f"split_counts={split_counts!r}: expected numbers or 'official'.")
-        self.bands = canonical_bands(bands)
-        absent = [band for band in self.bands if band not in SECO_BANDS]
-        if absent:
-            raise BandError(
-                f'BigEarthNet has no {", ".join(absent)}; it has {", ".join(SECO_BANDS)}.'
-            )
+        self.bands = choose_bands(bands)
         self.num_classes = num_classes
         self.part, self.fraction, self.limit, self.seed = split, fraction, limit, seed
         self.split_dir = split_dir
@@ -216,13 +222,13 @@ class BigEarthNet(CutAwareDataset):
         )
         listed = split.names(self.part)
         names = [name for name in listed if name not in covered]
-        labels = self._labels(self._present(names, on_disk, split.folder), cache)
+        present = [name for name in names if name in on_disk]
+        advice = ', or use lists that belong to these files'
+        refuse_absent(names, present, f'{split.folder} ({self.part})', self.root, advice)
+        labels = self._labels(names, cache)
         unlabelled = len(names) - len(labels)
-        wanted = round(len(labels) * self.fraction) if self.limit is None else self.limit
-        chosen = sorted(labels)
-        if wanted < len(labels):
-            sets = {name: str(found) for name, found in labels.items()}
-            chosen = stratified_subset(sets, max(wanted, 1), self.seed)
+        sets = {name: str(found) for name, found in labels.items()}
+        chosen = choose_subset(sets, self.fraction, self.limit, self.seed)
         lists = ', '.join(path.name for path in self.covered) or 'no snow or cloud list found'
         print_log(
             f'BigEarthNet {split.tag}/{self.part}: {len(chosen)} of {len(listed)} patches; left '
@@ -232,27 +238,4 @@ class BigEarthNet(CutAwareDataset):
         )
         cut = name_cut(self.part, len(chosen), len(labels))
         self._metainfo.update(split=f'{split.tag}/{cut}', samples=len(chosen))
-        return [
-            dict(
-                patch_dir=os.path.join(self.root, name),
-                img_path=os.path.join(self.root, name),
-                band_names=self.bands,
-                gt_label=labels[name],
-            )
-            for name in chosen
-        ]
-
-    def _present(self, names: Sequence[str], there: set[str], folder: Path) -> list[str]:
-        """Return the names, each checked to have a folder.
-
-        Raises:
-            LayoutError: A listed patch is not on disk.
-        """
-        absent = [name for name in names if name not in there]
-        if absent:
-            raise LayoutError(
-                f'{folder} ({self.part}) names {len(absent)} of {len(names)} patches that are not '
-                f'in {self.root}, for example {absent[0]}. Unpack the archive completely, or use '
-                'lists that belong to these files.'
-            )
-        return list(names)
+        return [describe_patch(self.root / name, self.bands, labels[name]) for name in chosen]

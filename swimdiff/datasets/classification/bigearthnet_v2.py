@@ -1,23 +1,32 @@
 """BigEarthNet v2, Sentinel-2 (reBEN, Clasen et al., 2025): 549,488 patches, labels in one table."""
 
-import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.logging import print_log
 
-from swimdiff.bands import RGB, SECO_BANDS, canonical_bands
+from swimdiff.bands import RGB
+from swimdiff.datasets.classification.bigearthnet_patches import (
+    PRODUCT,
+    choose_bands,
+    describe_patch,
+    refuse_absent,
+)
 from swimdiff.datasets.classification.corine import CLASSES_19
 from swimdiff.datasets.classification.layout import find_below, folders
-from swimdiff.datasets.classification.parquet_labels import Row, read_rows
-from swimdiff.datasets.classification.splits import PARTS, Split, stratified_subset
+from swimdiff.datasets.classification.parquet_labels import read_rows
+from swimdiff.datasets.classification.splits import (
+    PARTS,
+    Split,
+    check_fraction,
+    choose_subset,
+)
 from swimdiff.datasets.cuts import CutAwareDataset, name_cut
-from swimdiff.errors import BandError, ConfigError, LayoutError
+from swimdiff.errors import ConfigError, LayoutError
 from swimdiff.registry import DATASETS
 
-__all__ = ['PRODUCT', 'BigEarthNetV2']
+__all__ = ['BigEarthNetV2']
 
 _TREE = """\
 Expected tree:
@@ -33,8 +42,6 @@ BigEarthNet v2 is at https://zenodo.org/records/10891137: BigEarthNet-S2.tar.zst
 metadata.parquet. Name the folder: BIGEARTHNET_V2_ROOT=DIR in the environment, data_root in the
 config."""
 
-#: Folders of v2: a product with its baseline, orbit and tile, and patches of it one level below.
-PRODUCT = re.compile(r'S2[AB]_MSIL2A_\d+T\d+_N\d+_R\d+_T\w{5}')
 #: Splits in the table by the word of this toolkit.
 _WORDS = {'train': 'train', 'validation': 'val', 'val': 'val', 'test': 'test'}
 
@@ -109,16 +116,10 @@ class BigEarthNetV2(CutAwareDataset):
         pipeline: Sequence[Any] = (),
         **kwargs: Any,
     ) -> None:
-        if not 0 < fraction <= 1:
-            raise ConfigError(f'fraction={fraction}: expected a share above 0 and up to 1.')
+        check_fraction(fraction)
         if split not in PARTS:
             raise ConfigError(f'split={split!r}: expected one of {", ".join(PARTS)}.')
-        self.bands = canonical_bands(bands)
-        absent = [band for band in self.bands if band not in SECO_BANDS]
-        if absent:
-            raise BandError(
-                f'BigEarthNet has no {", ".join(absent)}; it has {", ".join(SECO_BANDS)}.'
-            )
+        self.bands = choose_bands(bands)
         self.part, self.incomplete = split, incomplete
         self.fraction, self.limit, self.seed = fraction, limit, seed
         self.root = find_below(data_root, _is_root, _TREE)
@@ -159,7 +160,8 @@ class BigEarthNetV2(CutAwareDataset):
             'bigearthnet-v2', {part: tuple(sorted(parts[part])) for part in PARTS}, self.table
         )
         listed = split.names(self.part)
-        chosen = self._choose(self._present(listed), rows)
+        sets = {name: str(rows[name].labels) for name in self._present(listed)}
+        chosen = choose_subset(sets, self.fraction, self.limit, self.seed)
         print_log(
             f'BigEarthNet v2 {split.tag}/{self.part}: {len(chosen)} of {len(listed)} patches; '
             f'{sum(row.covered for row in rows.values())} of all {len(rows)} left out as covered',
@@ -167,18 +169,10 @@ class BigEarthNetV2(CutAwareDataset):
         )
         cut = name_cut(self.part, len(chosen), len(listed))
         self._metainfo.update(split=f'{split.tag}/{cut}', samples=len(chosen))
-        return [self._describe(name, rows[name].labels) for name in chosen]
-
-    def _describe(self, name: str, labels: Sequence[int]) -> dict:
-        folder = os.path.join(self.root, _product_of(name), name)
-        return dict(patch_dir=folder, img_path=folder, band_names=self.bands, gt_label=list(labels))
-
-    def _choose(self, names: Sequence[str], rows: dict[str, Row]) -> list[str]:
-        wanted = round(len(names) * self.fraction) if self.limit is None else self.limit
-        if wanted >= len(names):
-            return sorted(names)
-        sets = {name: str(rows[name].labels) for name in names}
-        return stratified_subset(sets, max(wanted, 1), self.seed)
+        return [
+            describe_patch(self.root / _product_of(name) / name, self.bands, rows[name].labels)
+            for name in chosen
+        ]
 
     def _present(self, names: Sequence[str]) -> Sequence[str]:
         """Return the names of the patches that have a folder: all, unless parts are allowed.
@@ -189,14 +183,12 @@ class BigEarthNetV2(CutAwareDataset):
         products = {_product_of(name) for name in names} & set(_products(self.root))
         there = {patch for product in products for patch in folders(self.root / product)}
         present = [name for name in names if name in there]
-        if len(present) == len(names) or (self.incomplete and present):
-            return present
-        absent = next(name for name in names if name not in there)
-        raise LayoutError(
-            f'{self.table} ({self.part}) names {len(names) - len(present)} of {len(names)} patches '
-            f'that are not in {self.root}, for example {absent}. Unpack the archive completely'
-            f'{", or set incomplete=True to use what is there" if present else ""}.'
-        )
+        if not (self.incomplete and present):
+            advice = ''
+            if present:
+                advice = ', or set incomplete=True to use what is there'
+            refuse_absent(names, present, f'{self.table} ({self.part})', self.root, advice)
+        return present
 
 
 def _product_of(patch: str) -> str:

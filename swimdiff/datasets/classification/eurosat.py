@@ -8,10 +8,16 @@ from typing import Any
 
 from swimdiff.bands import RGB, canonical_bands
 from swimdiff.datasets.classification.layout import find_below, folders
-from swimdiff.datasets.classification.splits import OnDisk, Split, get_split, stratified_subset
+from swimdiff.datasets.classification.splits import (
+    OnDisk,
+    Split,
+    check_fraction,
+    choose_subset,
+    get_split,
+)
 from swimdiff.datasets.cuts import CutAwareDataset, name_cut
 from swimdiff.datasets.pictures import read_header
-from swimdiff.errors import BandError, ConfigError, LayoutError
+from swimdiff.errors import BandError, LayoutError
 from swimdiff.registry import DATASETS
 
 __all__ = ['EUROSAT_BANDS', 'EUROSAT_CLASSES', 'EXPECTED_TREE', 'EuroSAT']
@@ -107,8 +113,7 @@ class EuroSAT(CutAwareDataset):
         pipeline: Sequence[Any] = (),
         **kwargs: Any,
     ) -> None:
-        if not 0 < fraction <= 1:
-            raise ConfigError(f'fraction={fraction}: expected a share above 0 and up to 1.')
+        check_fraction(fraction)
         self.bands = canonical_bands(bands)
         self.part, self.fraction, self.limit, self.seed = split, fraction, limit, seed
         self.root = find_below(data_root, _is_root, EXPECTED_TREE)
@@ -204,18 +209,15 @@ class EuroSAT(CutAwareDataset):
                 'again, or use lists that belong to these files.'
             )
         strata = self._strata()
-        count = round(len(names) * self.fraction) if self.limit is None else self.limit
-        if count < len(names):
-            names = tuple(
-                stratified_subset({name: strata[name] for name in names}, max(count, 1), self.seed)
-            )
-        cut = name_cut(self.part, len(names), len(self.split.names(self.part)))
-        self._metainfo.update(split=f'{self.split.tag}/{cut}', samples=len(names))
+        own = {name: strata[name] for name in names}
+        chosen = choose_subset(own, self.fraction, self.limit, self.seed)
+        cut = name_cut(self.part, len(chosen), len(names))
+        self._metainfo.update(split=f'{self.split.tag}/{cut}', samples=len(chosen))
         return [
             dict(
                 img_path=os.path.join(self.root, self.files[name]),
                 band_names=self.bands,
                 gt_label=EUROSAT_CLASSES.index(strata[name]),
             )
-            for name in names
+            for name in chosen
         ]

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from swimdiff.bands import RGB, canonical_bands
+from swimdiff.bands import RGB, spell_bands
 from swimdiff.datasets.classification.layout import find_below, folders
-from swimdiff.datasets.classification.splits import Split, get_split, stratified_subset
+from swimdiff.datasets.classification.splits import Split, check_fraction, choose_subset, get_split
 from swimdiff.datasets.cuts import CutAwareDataset, name_cut
 from swimdiff.datasets.pictures import check_part, divide_pictures, find_pictures
 from swimdiff.errors import BandError, ConfigError, LayoutError
@@ -101,8 +101,7 @@ class LabelledPictures(CutAwareDataset):
         pipeline: Sequence[Any] = (),
         **kwargs: Any,
     ) -> None:
-        if not 0 < fraction <= 1:
-            raise ConfigError(f'fraction={fraction}: expected a share above 0 and up to 1.')
+        check_fraction(fraction)
         if shares is not None and split_dir is not None:
             raise ConfigError(
                 f'shares={dict(shares)} and split_dir={split_dir!r} both say which pictures are in '
@@ -110,7 +109,7 @@ class LabelledPictures(CutAwareDataset):
             )
         if labels not in ('required', 'none'):
             raise ConfigError(f"labels={labels!r}: expected 'required' or 'none'.")
-        self.bands = canonical_bands(bands)
+        self.bands = spell_bands(bands)
         absent = [band for band in self.bands if band not in self.file_bands]
         if absent:
             raise BandError(
@@ -168,13 +167,11 @@ class LabelledPictures(CutAwareDataset):
                 f'{example}. Expected pictures as Class/name.jpg. Correct shares or the lists, or '
                 'copy the pictures again.'
             )
-        count = round(len(names) * self.fraction) if self.limit is None else self.limit
-        if count < len(names):
-            chosen = {name: strata[name] for name in names}
-            names = tuple(stratified_subset(chosen, max(count, 1), self.seed))
+        own = {name: strata[name] for name in names}
+        chosen = choose_subset(own, self.fraction, self.limit, self.seed)
         classes = self._name_classes(strata)
-        cut = name_cut(self.part, len(names), len(self.split.names(self.part)))
-        self._metainfo.update(classes=classes, split=f'{self.split.tag}/{cut}', samples=len(names))
+        cut = name_cut(self.part, len(chosen), len(names))
+        self._metainfo.update(classes=classes, split=f'{self.split.tag}/{cut}', samples=len(chosen))
         number = {label: i for i, label in enumerate(classes)}
         return [
             dict(
@@ -182,7 +179,7 @@ class LabelledPictures(CutAwareDataset):
                 band_names=self.bands,
                 **(dict(gt_label=number[strata[name]]) if self.labelled else {}),
             )
-            for name in names
+            for name in chosen
         ]
 
     def _name_classes(self, strata: Mapping[str, str]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from swimdiff.bands import canonical_bands
+from swimdiff.bands import spell_bands
 from swimdiff.datasets.classification.labelled_pictures import LabelledPictures
 from swimdiff.registry import DATASETS
 
@@ -54,7 +54,7 @@ class LabelledRasters(LabelledPictures):
         bands: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
-        self.file_bands = canonical_bands(file_bands)
+        self.file_bands = spell_bands(file_bands)
         super().__init__(data_root, bands=self.file_bands if bands is None else bands, **kwargs)
 
     def prepare_data(self, idx: int) -> Any:

@@ -10,8 +10,6 @@ import hashlib
 import json
 import logging
 import os
-import shutil
-import uuid
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +18,19 @@ from typing import Any
 from mmengine.logging import print_log
 
 from swimdiff.errors import ConfigError, LayoutError
+from swimdiff.files import stage_folder
 
-__all__ = ['PARTS', 'OnDisk', 'Split', 'draw_split', 'get_split', 'read_names', 'stratified_subset']
+__all__ = [
+    'PARTS',
+    'OnDisk',
+    'Split',
+    'check_fraction',
+    'choose_subset',
+    'draw_split',
+    'get_split',
+    'read_names',
+    'stratified_subset',
+]
 
 PARTS = ('train', 'val', 'test')
 #: Shares of a split that is drawn here (method.md section 4).
@@ -165,6 +174,36 @@ def stratified_subset(strata: Mapping[str, str], count: int, seed: int) -> list[
     return sorted(order[int((i + start) * len(order) / count)] for i in range(count))
 
 
+def check_fraction(fraction: float) -> None:
+    """Refuse a share of a part that is none.
+
+    Raises:
+        ConfigError: It is not above 0 and up to 1.
+    """
+    if not 0 < fraction <= 1:
+        raise ConfigError(f'fraction={fraction}: expected a share above 0 and up to 1.')
+
+
+def choose_subset(
+    strata: Mapping[str, str], fraction: float, limit: int | None, seed: int
+) -> list[str]:
+    """Return the samples of a part that are used: all, or a stratified subset of at least one.
+
+    Args:
+        strata: Stratum of each name (a class, or a set of classes).
+        fraction: Share to use.
+        limit: Number to use instead, or all where there are fewer; None for the share.
+        seed: Seed of the draw.
+
+    Returns:
+        Their names, sorted.
+    """
+    wanted = round(len(strata) * fraction) if limit is None else limit
+    if wanted >= len(strata):
+        return sorted(strata)
+    return stratified_subset(strata, max(wanted, 1), seed)
+
+
 def draw_split(dataset: str, strata: Mapping[str, str], folder: Path, seed: int = 0) -> Split:
     """Draw train, val and test, 60/20/20 of every stratum.
 
@@ -243,7 +282,6 @@ def _read_split(folder: Path, clean: Callable[[str], str]) -> Split:
 
 def _write(split: Split, on_disk: OnDisk | None) -> None:
     """Write a drawn split, whole or not at all; another process may be doing the same."""
-    partial = split.folder.with_name(f'.{split.folder.name}.{uuid.uuid4().hex}')
     record: dict[str, Any] = dict(
         name=split.name,
         sha256=split.sha256,
@@ -252,12 +290,11 @@ def _write(split: Split, on_disk: OnDisk | None) -> None:
     if on_disk is not None:
         record['drawn_from'] = dict(samples=len(on_disk.names), sha256=on_disk.sha256)
     try:
-        partial.mkdir(parents=True)
-        for part, names in split.parts.items():
-            # Names of files need not be text.
-            (partial / f'{part}.txt').write_bytes(os.fsencode('\n'.join(names) + '\n'))
-        (partial / _RECORD).write_text(json.dumps(record, indent=1) + '\n')
-        os.replace(partial, split.folder)
+        with stage_folder(split.folder) as partial:
+            for part, names in split.parts.items():
+                # Names of files need not be text.
+                (partial / f'{part}.txt').write_bytes(os.fsencode('\n'.join(names) + '\n'))
+            (partial / _RECORD).write_text(json.dumps(record, indent=1) + '\n')
         print_log(f'Wrote the split {split.tag} to {split.folder}', logger='current')
     except OSError as error:
         # The draw is the same every time, so nothing is lost where the folder is read-only.
@@ -268,8 +305,6 @@ def _write(split: Split, on_disk: OnDisk | None) -> None:
                 logger='current',
                 level=logging.WARNING,
             )
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _check(split: Split, counts: Mapping[str, int] | None, on_disk: OnDisk | None) -> None:
@@ -321,7 +356,8 @@ def get_split(
             a drawn split whose samples are others now.
     """
     split_dir = None if split_dir is None else Path(split_dir).expanduser()
-    if split_dir is not None and split_dir.is_dir() and any(split_dir.glob('*.*')):
+    # A name with a dot in front is of a split that another process is just writing.
+    if split_dir is not None and split_dir.is_dir() and any(split_dir.glob('[!.]*.*')):
         split = _read_split(split_dir, clean)
         _check(split, counts, on_disk)
         return split

@@ -3,14 +3,15 @@
 from swimdiff.datasets.geo.access import (
     GDAL_ERRORS,
     gdal_modules,
+    ogr_module,
     open_raster,
     raster_failure,
     require_gdal,
 )
+from swimdiff.datasets.geo.block_grid import BlockGrid
 from swimdiff.datasets.geo.georeference import centre_lonlat
 from swimdiff.datasets.geo.ground import (
     AXIS,
-    E2,
     carry,
     earth_centred,
     is_geographic,
@@ -20,6 +21,7 @@ from swimdiff.datasets.geo.ground import (
     same_system,
     to_lonlat,
 )
+from swimdiff.datasets.geo.network import call_again, is_retry_note, use_network
 from swimdiff.datasets.geo.raster import (
     raster_size,
     read_bands,
@@ -29,16 +31,19 @@ from swimdiff.datasets.geo.raster import (
 
 __all__ = [
     'AXIS',
-    'E2',
     'GDAL_ERRORS',
+    'BlockGrid',
+    'call_again',
     'carry',
     'centre_lonlat',
     'earth_centred',
     'gdal_modules',
     'is_geographic',
+    'is_retry_note',
     'join_longitudes',
     'meridian_metres',
     'metres_per_unit',
+    'ogr_module',
     'open_raster',
     'raster_failure',
     'raster_size',
@@ -48,4 +53,5 @@ __all__ = [
     'require_gdal',
     'same_system',
     'to_lonlat',
+    'use_network',
 ]

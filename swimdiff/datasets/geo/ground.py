@@ -11,6 +11,8 @@ import pyproj
 from swimdiff.datasets.geo.access import gdal_modules
 
 __all__ = [
+    'AXIS',
+    'E2',
     'carry',
     'earth_centred',
     'is_geographic',

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from swimdiff.bands import canonical_bands, get_stats
+from swimdiff.bands import get_stats, spell_bands
 from swimdiff.bands.units import UNITS
 from swimdiff.datasets.index.cache import cache_folder, cached_array, cached_index
 from swimdiff.datasets.index.patch_index import PatchIndex
@@ -139,7 +139,7 @@ class PatchSource(ABC):
         Raises:
             BandError: The archive has no such band.
         """
-        names = self.bands if bands is None else canonical_bands(bands)
+        names = self.bands if bands is None else spell_bands(bands)
         absent = [name for name in names if name not in self.bands]
         if absent:
             raise BandError(

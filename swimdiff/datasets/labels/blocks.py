@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from swimdiff.datasets.archives.scenes import BlockScene
-from swimdiff.datasets.change.tiles import IGNORE
-from swimdiff.datasets.geo.ground import meridian_metres, to_lonlat
+from swimdiff.datasets.change import IGNORE
+from swimdiff.datasets.geo import BlockGrid, meridian_metres, to_lonlat
 from swimdiff.datasets.labels.labelled_ground import LabelledGround
 from swimdiff.datasets.labels.layers import Grid
 from swimdiff.errors import ConfigError, LayoutError
@@ -72,7 +71,7 @@ class _BlockReader:
     """Numbers of the blocks under the pixels of a grid."""
 
     def __init__(self, metres: float) -> None:
-        self.scene = BlockScene(metres)
+        self.blocks = BlockGrid(float(metres))
 
     def number(self, grid: Grid) -> np.ndarray:
         """Return the number of the block under the centre of each pixel, H x W int64."""
@@ -87,7 +86,7 @@ class _BlockReader:
         lon, along = (
             _fill(part, rows, columns, grid).ravel() for part in (lon, meridian_metres(lat))
         )
-        numbers = self.scene.blocks_along(lon, along)
+        numbers = self.blocks.find_along(lon, along)
         return (numbers[:, 0] * (1 << 32) + numbers[:, 1]).reshape(grid.height, grid.width)
 
 

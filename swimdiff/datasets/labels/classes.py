@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from swimdiff.datasets.change.tiles import IGNORE
+from swimdiff.datasets.change import IGNORE
 from swimdiff.errors import ConfigError
 
 __all__ = ['ClassTable', 'spell_value']

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from swimdiff.datasets.change.tiles import IGNORE, Window
-from swimdiff.datasets.geo.ground import metres_per_unit
+from swimdiff.datasets.change import IGNORE, Window
+from swimdiff.datasets.geo import metres_per_unit
 from swimdiff.datasets.labels.classes import ClassTable
 from swimdiff.datasets.labels.layers import Grid, Layer, lay_onto
 from swimdiff.datasets.labels.lists import ListedRasters
@@ -93,6 +93,7 @@ def open_ground(
     layer: str | None,
     zeros_are_nodata: bool,
     unit: str | None = None,
+    offset: int | None = None,
 ) -> LabelledGround:
     """Open the rasters and the labels of a row and lay them onto the first date.
 
@@ -104,12 +105,13 @@ def open_ground(
         layer: Layer of the vector file where it has several.
         zeros_are_nodata: Whether a pixel that is zero in every band is without data.
         unit: What the images hold.
+        offset: What is taken off their numbers; None: as they say.
 
     Raises:
         DataError: A file is missing or damaged, has no georeference, or lies elsewhere.
     """
-    first = open_image(row.images[0], bands, file_bands, unit)
-    others = [open_image(path, bands, file_bands, unit) for path in row.images[1:]]
+    first = open_image(row.images[0], bands, file_bands, unit, offset)
+    others = [open_image(path, bands, file_bands, unit, offset) for path in row.images[1:]]
     dates = (first, *(lay_onto(other, first.grid, 'bilinear', first.path) for other in others))
     labels: Polygons | Layer
     if is_vector(row.labels):

@@ -10,9 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from swimdiff.datasets.change.tiles import Window
-from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules, raster_failure
-from swimdiff.datasets.geo.ground import carry, same_system, to_lonlat
+from swimdiff.datasets.change import Window
+from swimdiff.datasets.geo import (
+    GDAL_ERRORS,
+    carry,
+    gdal_modules,
+    raster_failure,
+    same_system,
+    to_lonlat,
+)
 from swimdiff.datasets.rasters.reading import opened
 from swimdiff.errors import LayoutError, RasterError
 

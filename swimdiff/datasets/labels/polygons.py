@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules, ogr_module
-from swimdiff.datasets.geo.ground import to_lonlat
+from swimdiff.datasets.geo import GDAL_ERRORS, gdal_modules, ogr_module, to_lonlat
 from swimdiff.datasets.labels.classes import ClassTable, spell_value
 from swimdiff.datasets.labels.layers import Grid, describe_ground, explain_failure
 from swimdiff.errors import ConfigError, LayoutError, RasterError

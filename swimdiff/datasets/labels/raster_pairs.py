@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from mmengine.logging import print_log
 
+from swimdiff.datasets.change import IGNORE
 from swimdiff.datasets.change.mask_coding import MaskCoding, MaskLook, decide_coding
-from swimdiff.datasets.change.tiles import IGNORE
 from swimdiff.datasets.labels.classes import ClassTable
 from swimdiff.datasets.labels.labelled_ground import LabelledGround
 from swimdiff.datasets.labels.layers import Layer

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from swimdiff.datasets.change.tiles import IGNORE
+from swimdiff.datasets.change import IGNORE
 from swimdiff.datasets.labels.classes import ClassTable
 from swimdiff.datasets.labels.labelled_ground import LabelledGround
 from swimdiff.datasets.labels.raster_windows import RasterWindows

@@ -8,9 +8,9 @@ import numpy as np
 from mmengine.logging import print_log
 
 from swimdiff.bands import RGB, canonical_bands, get_stats
-from swimdiff.datasets.change.tiles import IGNORE, Window, check_tiling, cut
+from swimdiff.datasets.change import IGNORE, Window, check_tiling, cut
 from swimdiff.datasets.cuts import CutAwareDataset
-from swimdiff.datasets.geo.access import require_gdal
+from swimdiff.datasets.geo import require_gdal
 from swimdiff.datasets.labels.blocks import BlockOptions, GroundSplit, split_ground
 from swimdiff.datasets.labels.classes import ClassTable
 from swimdiff.datasets.labels.labelled_ground import LabelledGround, open_ground
@@ -46,6 +46,8 @@ class RasterWindows(CutAwareDataset):
         stats: Statistics that hold the stretch to uint8, see :func:`swimdiff.bands.get_stats`.
         unit: What the files hold: ``reflectance x 10000``, another one of
             :data:`swimdiff.bands.units.UNITS`, or the unit of ``stats``.
+        offset: What is taken off the numbers of all files, 0 or above; None: as the files, the
+            product's metadata or its name say.
         layer: Layer of vector files that have several.
         zeros_are_nodata: Whether a pixel that is zero in every band is without data.
         pipeline: Transforms.
@@ -67,6 +69,7 @@ class RasterWindows(CutAwareDataset):
         stride: int | None = None,
         stats: str | Mapping[str, Any] = 's2_l2a',
         unit: str = 'reflectance x 10000',
+        offset: int | None = None,
         layer: str | None = None,
         zeros_are_nodata: bool = True,
         pipeline: Sequence[Any] = (),
@@ -74,9 +77,10 @@ class RasterWindows(CutAwareDataset):
         **kwargs: Any,
     ) -> None:
         require_gdal()
-        self.stats, self.unit = get_stats(stats), unit
-        self.file_bands = None if file_bands is None else canonical_bands(file_bands)
-        self.bands = canonical_bands(bands)
+        self.stats, self.unit, self.offset = get_stats(stats), unit, offset
+        known = self.stats.low
+        self.file_bands = None if file_bands is None else canonical_bands(file_bands, known)
+        self.bands = canonical_bands(bands, known)
         if tile is None:
             raise ConfigError(f'{type(self).__name__}: tile=None. Expected pixels, e.g. tile=256.')
         check_tiling(tile, stride, test_mode)
@@ -98,6 +102,7 @@ class RasterWindows(CutAwareDataset):
                 self.layer,
                 self.zeros_are_nodata,
                 self.unit,
+                self.offset,
             )
         except (LayoutError, ConfigError) as error:
             raise type(error)(f'{row.place}: {error}') from error

@@ -10,11 +10,10 @@ import numpy as np
 
 from swimdiff.bands import ProductStats
 from swimdiff.bands.units import UNITS, convert_pixels
-from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules
+from swimdiff.datasets.geo import GDAL_ERRORS, gdal_modules
 from swimdiff.datasets.labels.layers import Layer, explain_failure, read_grid
-from swimdiff.datasets.rasters.files import BandNames, RasterTree, find_scenes
-from swimdiff.datasets.rasters.opening import find_offset
-from swimdiff.datasets.rasters.options import RasterOptions
+from swimdiff.datasets.rasters import BandNames, RasterOptions, RasterTree, find_scenes
+from swimdiff.datasets.rasters.offsets import find_declared, find_offset
 from swimdiff.datasets.rasters.reading import opened
 from swimdiff.errors import BandError, ConfigError, LayoutError, RasterError
 
@@ -34,7 +33,11 @@ def _open(path: str) -> Any:
 
 
 def open_image(
-    path: str, bands: Sequence[str], file_bands: Sequence[str] | None, unit: str | None = None
+    path: str,
+    bands: Sequence[str],
+    file_bands: Sequence[str] | None,
+    unit: str | None = None,
+    offset: int | None = None,
 ) -> Layer:
     """Open a raster with its bands by name.
 
@@ -46,18 +49,24 @@ def open_image(
             name them.
         unit: What the files hold. With ``reflectance x 10000`` the 1000 that newer Sentinel-2
             products (``..._N0400_...`` and later) add to their numbers are taken off.
+        offset: What is taken off instead; None: as the files, the product's metadata or its name
+            say.
 
     Raises:
         LayoutError: The file, or the file of a band, is missing.
-        RasterError: It is damaged or has no usable georeference.
+        RasterError: It is damaged, has no usable georeference, or nothing says its offset.
         BandError: A band wanted is not there, or nothing says which band is which.
     """
+    place = os.path.abspath(path)
     if os.path.isdir(path):
-        return replace(_stack_files(path, bands), offset=find_offset(path, unit))
+        layer, files = _stack_files(path, bands)
+        pixels = [file.GetRasterBand(1) for file in files]
+        return replace(layer, offset=find_offset(place, unit, find_declared(pixels), offset))
     dataset = _open(path)
     channels = _find_channels(path, dataset, bands, file_bands)
     made = _make_layer(path, path, dataset, channels)
-    return replace(made, offset=find_offset(path, unit))
+    pixels = [dataset.GetRasterBand(number) for number in channels]
+    return replace(made, offset=find_offset(place, unit, find_declared(pixels), offset))
 
 
 def _find_channels(
@@ -90,8 +99,8 @@ def _find_channels(
     return tuple(named.index(band) + 1 for band in bands)
 
 
-def _stack_files(folder: str, bands: Sequence[str]) -> Layer:
-    """Lay the files of a folder, one per band, onto the pixels of the finest."""
+def _stack_files(folder: str, bands: Sequence[str]) -> tuple[Layer, list[Any]]:
+    """Lay the files of a folder, one per band, onto the pixels of the finest; also the files."""
     tree = RasterTree(Path(folder), BandNames(bands), RasterOptions(patch=1))
     scenes = [scene for scene in find_scenes(tree) if scene.bands]
     if len(scenes) != 1:
@@ -107,8 +116,9 @@ def _stack_files(folder: str, bands: Sequence[str]) -> Layer:
             'of bands=, or complete the folder.'
         )
     paths = [os.path.join(folder, files[band]) for band in bands]
-    for path in paths:
-        read_grid(path, _open(path))
+    files_opened = [_open(path) for path in paths]
+    for path, file in zip(paths, files_opened, strict=True):
+        read_grid(path, file)
     gdal, _ = gdal_modules()
     try:
         stacked = gdal.BuildVRT(
@@ -120,7 +130,7 @@ def _stack_files(folder: str, bands: Sequence[str]) -> Layer:
             f'{folder}: its bands do not fit onto one grid: {error}. Expected files of one '
             'coordinate system.'
         ) from error
-    return _make_layer(folder, text, stacked, tuple(range(1, len(bands) + 1)))
+    return _make_layer(folder, text, stacked, tuple(range(1, len(bands) + 1))), files_opened
 
 
 def _name(scenes: Sequence[Any]) -> str:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from swimdiff.datasets.change.tiles import IGNORE, Window, tile_windows
+from swimdiff.datasets.change import IGNORE, Window, tile_windows
 from swimdiff.datasets.labels.blocks import GroundSplit
 from swimdiff.datasets.labels.labelled_ground import LabelledGround
 

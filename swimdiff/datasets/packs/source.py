@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from swimdiff.bands import SENTINEL2, declare_bands, get_stats
+from swimdiff.bands import SENTINEL2, get_stats
 from swimdiff.datasets.index import Georeference, PatchIndex, PatchSource, Tables
 from swimdiff.datasets.packs.codecs import decode_jpeg
 from swimdiff.datasets.packs.format import (
@@ -93,7 +93,6 @@ class PackSource(PatchSource):
                 f'{kind}. Set type={made.kind!r}, or name a pack of {kind} (data_root).'
             )
         self.bands, self.dtype, self.unit = tuple(made.bands), made.dtype, made.unit
-        declare_bands(self.bands)
         # After a stretch a dark pixel is 0 as well, and nobody can say which had no data.
         options = made.source.get('options') or {}
         self.zeros_are_nodata = made.stretch is None and bool(options.get('zeros_are_nodata'))

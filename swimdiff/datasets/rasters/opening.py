@@ -1,7 +1,6 @@
 """What the files of a scene hold and where they lie, checked when the scene is indexed."""
 
 import os
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +19,10 @@ from swimdiff.datasets.geo import (
     to_lonlat,
 )
 from swimdiff.datasets.rasters.files import FoundScene, RasterTree
+from swimdiff.datasets.rasters.offsets import find_declared, find_offset
 from swimdiff.errors import BandError, LayoutError, MissingBandsError, RasterError
 
-__all__ = ['BandFile', 'Extent', 'SceneRasters', 'find_offset', 'open_scene']
+__all__ = ['BandFile', 'Extent', 'SceneRasters', 'open_scene']
 
 #: West, south, east and north edge in the units of a coordinate system.
 Extent = tuple[float, float, float, float]
@@ -179,7 +179,9 @@ def open_scene(
             f'{root / scene.path}: its bands are of the types {", ".join(sorted(types))} and in '
             f'{len(set(systems))} coordinate system(s). Expected one of each.'
         )
-    offset = find_offset(str(root.absolute() / scene.path), options.unit)
+    pixels = [opened[band.file][0].GetRasterBand(band.channel) for band in found.values()]
+    place = str(root.absolute() / scene.path)
+    offset = find_offset(place, options.unit, find_declared(pixels), options.offset)
     made = SceneRasters(scene.path, systems[0], types.pop(), found, mask, offset)
     west, south, east, north = made.extent
     if not (west < east and south < north):
@@ -188,17 +190,6 @@ def open_scene(
     if not np.isfinite(middle).all() or abs(middle[1]) > 90:
         raise RasterError(f'{root / scene.path}: its georeference is no place on Earth.')
     return made
-
-
-def find_offset(path: str, unit: str | None) -> int:
-    """Return what newer Sentinel-2 products add to their numbers.
-
-    1000 from ESA's baseline 04.00 (January 2022) on, else 0. Source: Sentinel-2 Products
-    Specification Document, RADIO_ADD_OFFSET and BOA_ADD_OFFSET.
-    """
-    baseline = re.search(r'S2._MSIL(?:1C|2A)_\d{8}T\d{6}_N(\d{4})_', path)
-    later = baseline is not None and int(baseline.group(1)) >= 400
-    return 1000 if later and unit == 'reflectance x 10000' else 0
 
 
 def _refuse_doubled(

@@ -100,6 +100,8 @@ class RasterOptions:
         unit: What a pixel says, see :mod:`swimdiff.bands.units`; None: nothing is checked. With
             ``reflectance x 10000`` the 1000 that Sentinel-2 products (``..._N0400_...`` and later)
             add to their numbers are taken off.
+        offset: What is taken off the numbers of all files, 0 or above; None: what files declare
+            (scale and offset of their bands), or the metadata or name of a Sentinel-2 product says.
 
     Raises:
         ConfigError: Options that do not fit together.
@@ -121,6 +123,7 @@ class RasterOptions:
     min_clear: float = 0.0
     same_place: float = 0.5
     unit: str | None = None
+    offset: int | None = None
 
     def __post_init__(self) -> None:
         for name in ('file_bands', 'include', 'exclude'):
@@ -140,6 +143,8 @@ class RasterOptions:
                     f'unit={self.unit!r}: expected one of {", ".join(UNITS)}, or None for others.'
                 )
             object.__setattr__(self, 'unit', units[self.unit.replace(' ', '')])
+        if self.offset is not None and self.offset < 0:
+            raise ConfigError(f'offset={self.offset}: expected a number of 0 or above.')
         for name in ('min_valid', 'min_clear'):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f'{name}={getattr(self, name)}: expected a share from 0 to 1.')

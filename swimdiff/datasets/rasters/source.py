@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from swimdiff.bands import canonical_bands, declare_bands
+from swimdiff.bands import spell_bands
 from swimdiff.datasets.geo import require_gdal
 from swimdiff.datasets.index import Georeference, PatchIndex, PatchSource
 from swimdiff.datasets.rasters.building import build_index
@@ -73,8 +73,7 @@ class RasterScenesSource(PatchSource):
         others = [name for name in given if name]
         wanted = None
         if bands is not None:
-            declare_bands([bands] if isinstance(bands, str) else bands)
-            wanted = canonical_bands(bands)
+            wanted = spell_bands(bands)
             others = [*wanted, *others]
         names = BandNames([*others, *self.options.mask_names])
         self.tree = RasterTree(self.root, names, self.options)
@@ -82,7 +81,6 @@ class RasterScenesSource(PatchSource):
         self.bands, self.dtype, self.unit = tuple(first.bands), first.dtype, self.options.unit
         self._typical = first.path
         self.zeros_are_nodata = self.options.zeros_are_nodata
-        declare_bands(self.bands)
         if self.dtype == 'uint8' and self.unit not in (None, 'reflectance x 255'):
             raise RasterError(
                 f'{self.root / first.path} holds uint8 pixels, 0 to 255, which cannot be '

@@ -3,8 +3,8 @@
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from swimdiff.datasets.change import cut
 from swimdiff.datasets.change.images import read_mask, read_rgb
-from swimdiff.datasets.change.tiles import cut
 from swimdiff.registry import TRANSFORMS
 
 __all__ = ['LoadChangePair']

@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 from swimdiff.engine.optimizers import gather_optimizer
 from swimdiff.files import partial_name, replace_file
 
-__all__ = ['AtomicRunner', 'LateRemoval', 'save_atomically', 'updated']
+__all__ = ['save_atomically', 'updated']
 
 
 def save_atomically(runner: Runner, folder: str, filename: str, *args: Any, **options: Any) -> None:
@@ -48,32 +48,3 @@ def updated(runner: Runner) -> bool:
     """Whether the last iteration moved the weights: no gradients are waiting to be added to."""
     wrapper = runner.optim_wrapper
     return wrapper.should_update() if hasattr(wrapper, 'should_update') else True
-
-
-class LateRemoval:
-    """A file backend that removes nothing yet: the engine deletes the old before it saves."""
-
-    def __init__(self, backend: Any) -> None:
-        self._backend = backend
-        self.waiting: list[str] = []
-
-    def remove(self, path: str) -> None:
-        """Note what is to be removed once the new one is down."""
-        self.waiting.append(path)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._backend, name)
-
-
-class AtomicRunner:
-    """A runner whose ``save_checkpoint`` is ours, for the engine's own saving of the best."""
-
-    def __init__(self, runner: Runner) -> None:
-        self.runner = runner
-
-    def save_checkpoint(self, *args: Any, **options: Any) -> None:
-        """Save whole or not at all."""
-        save_atomically(self.runner, *args, **options)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.runner, name)

@@ -12,12 +12,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 from swimdiff.engine.agreement import any_process
-from swimdiff.engine.checkpointing.atomic_saving import (
-    AtomicRunner,
-    LateRemoval,
-    save_atomically,
-    updated,
-)
+from swimdiff.engine.checkpointing.atomic_saving import save_atomically, updated
 from swimdiff.engine.checkpointing.last_checkpoint import NOTE
 from swimdiff.engine.checkpointing.resuming import choose_checkpoint
 from swimdiff.engine.guards.finite_loss_hook import look_before_saving
@@ -67,6 +62,8 @@ class AtomicCheckpointHook(CheckpointHook):
 
     file_backend: Any
     last_ckpt: str | None
+    best_ckpt_path: str | None
+    best_ckpt_path_dict: dict[str, str | None]
 
     def __init__(
         self,
@@ -182,9 +179,8 @@ class AtomicCheckpointHook(CheckpointHook):
             self._save(runner, f'iter_{done}.pth', meta, between=True)
         return self._failures == 0
 
-    def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict) -> None:
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         """Save a checkpoint of the engine's interval."""
-        runner = runner.runner if isinstance(runner, AtomicRunner) else runner
         name = self.filename_tmpl.format(step)
         if not updated(runner):
             self._waiting = step
@@ -226,11 +222,7 @@ class AtomicCheckpointHook(CheckpointHook):
         )
         self._saved_at, self._saved_when = meta['iter'], time.monotonic()
         try:
-            if self._local:
-                save_atomically(runner, self.out_dir, name, self.file_client_args, **options)
-            else:
-                gather_optimizer(runner)
-                runner.save_checkpoint(self.out_dir, name, self.file_client_args, **options)
+            self._write(runner, name, **options)
             if is_main_process():
                 replace_text(Path(runner.work_dir, NOTE), str(self.last_ckpt))
         except OSError as error:
@@ -246,17 +238,34 @@ class AtomicCheckpointHook(CheckpointHook):
         self._remove(one for one in now if one not in newest)
         return True
 
+    def _write(self, runner: Runner, name: str, **options: Any) -> None:
+        """Write one file, whole or not at all where that is up to us."""
+        if self._local:
+            save_atomically(runner, self.out_dir, name, self.file_client_args, **options)
+            return
+        if options['save_optimizer']:
+            gather_optimizer(runner)
+        runner.save_checkpoint(self.out_dir, name, self.file_client_args, **options)
+
     def _between(self, runner: Runner) -> list[str]:
         return list(runner.message_hub.runtime_info.get('between_ckpts', ()))
 
     def _remove(self, names: Iterable[str]) -> None:
         """Delete checkpoints that newer ones replace."""
-        for name in names if is_main_process() else ():
-            path = self.file_backend.join_path(self.out_dir, name)
+        self._delete(self.file_backend.join_path(self.out_dir, name) for name in names)
+
+    def _delete(self, paths: Iterable[str]) -> list[str]:
+        """Delete files, or folders of a sharding strategy; what was there, on the first process."""
+        deleted = []
+        for path in paths if is_main_process() else ():
             if self.file_backend.isfile(path):
                 self.file_backend.remove(path)
-            elif self.file_backend.isdir(path):  # of a sharding strategy
+            elif self.file_backend.isdir(path):
                 self.file_backend.rmtree(path)
+            else:
+                continue
+            deleted.append(path)
+        return deleted
 
     def _failed(self, runner: Runner, name: str, error: OSError) -> None:
         """Say that nothing was saved.
@@ -278,33 +287,82 @@ class AtomicCheckpointHook(CheckpointHook):
         runner.logger.warning(f'{text}; training goes on and stops after {left} more failures.')
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
-        """Save the best one as the engine does, and delete the one before afterwards."""
+        """Save the best after a validation, which the engine runs once an epoch is counted."""
+        self.keep_best(runner, metrics, runner.epoch)
+
+    def keep_best(self, runner: Runner, metrics: dict, epoch: int) -> None:
+        """Save what scores better than ever, and delete the one before afterwards.
+
+        Names, notes and messages are those of the engine's own method, which deletes first.
+
+        Args:
+            runner (Runner): The runner; all processes have to call.
+            metrics (dict): Scores by name; those of the first process count.
+            epoch (int): Epochs that are done. ``runner.epoch`` counts one as soon as
+                ``after_train_epoch`` is over.
+
+        Raises:
+            CheckpointError: A save failed once too often.
+        """
         if not self.save_best:
             return
         # All processes save or none, though their scores may differ in the last bits.
         shared = [metrics]
         broadcast_object_list(shared)
-        metrics = shared[0]
-        known, backend = runner.message_hub.runtime_info, self.file_backend
-        before = {key: value for key, value in known.items() if key.startswith('best_')}
-        names = (
-            getattr(self, 'best_ckpt_path', None),
-            dict(getattr(self, 'best_ckpt_path_dict', ())),
-        )
-        self.file_backend = late = LateRemoval(backend)
+        (scores,) = shared
+        if 'auto' in self.key_indicators:
+            self._init_rule(self.rules, [next(iter(scores))])
+        meta = dict(epoch=epoch, iter=runner.iter)
+        improved = [
+            self._replace_best(runner, indicator, scores[indicator], rule, meta)
+            for indicator, rule in zip(self.key_indicators, self.rules, strict=True)
+        ]
+        # Once more, for the last checkpoint has to name the best one when a run goes on from it.
+        if any(improved) and self.last_ckpt is not None:
+            number = epoch if self.by_epoch else runner.iter
+            self._save_checkpoint_with_step(runner, number, meta)
+
+    def _replace_best(
+        self, runner: Runner, indicator: str, score: Any, rule: str, meta: dict
+    ) -> bool:
+        """Save the best by one score and delete the one before; False where it is not the best."""
+        known, several = runner.message_hub.runtime_info, len(self.key_indicators) > 1
+        tail = f'_{indicator}' if several else ''
+        keys = (f'best_score{tail}', f'best_ckpt{tail}')
+        before = {key: known[key] for key in keys if key in known}
+        to_beat = before.get(keys[0], self.init_value_map[rule])
+        if score is None or not self.is_better_than[indicator](score, to_beat):
+            return False
+        counted = 'epoch' if self.by_epoch else 'iter'
+        name = f'best_{indicator}_{self.filename_tmpl.format(meta[counted])}'.replace('/', '_')
+        path = self.file_backend.join_path(self.out_dir, name)
+        older = self.best_ckpt_path_dict[indicator] if several else self.best_ckpt_path
+        for key, value in zip(keys, (score, path), strict=True):
+            runner.message_hub.update_info(key, value)  # before saving: the file has them too
         try:
-            super()._save_best_checkpoint(AtomicRunner(runner) if self._local else runner, metrics)
+            self._write(
+                runner,
+                name,
+                save_optimizer=False,
+                save_param_scheduler=False,
+                meta=dict(meta),
+                by_epoch=meta['epoch'] > runner.epoch,
+                backend_args=self.backend_args,
+            )
         except OSError as error:
-            late.waiting.clear()
-            for key in [key for key in known if key.startswith('best_')]:
+            for key in keys:
                 del known[key]
             known.update(before)
-            self.best_ckpt_path, self.best_ckpt_path_dict = names
             self._failed(runner, 'The best checkpoint', error)
-        finally:
-            self.file_backend = backend
-        best = [getattr(self, 'best_ckpt_path', None)]
-        best += getattr(self, 'best_ckpt_path_dict', {}).values()
-        for path in late.waiting:
-            if path not in best:
-                backend.remove(path)
+            return False
+        if several:
+            self.best_ckpt_path_dict[indicator] = path
+        else:
+            self.best_ckpt_path = path
+        runner.logger.info(
+            f'The best checkpoint with {score:0.4f} {indicator} at {meta[counted]} {counted} is '
+            f'saved to {name}.'
+        )
+        if older and older != path and self._delete([older]):
+            runner.logger.info(f'The previous best checkpoint {older} is removed')
+        return True

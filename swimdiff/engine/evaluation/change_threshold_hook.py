@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from swimdiff.errors import CheckpointError
 from swimdiff.evaluation.change_metric import ChangeMetric
 from swimdiff.evaluation.change_threshold import THRESHOLD_KEY
-from swimdiff.files import partial_name, replace_file
+from swimdiff.files import open_whole
 from swimdiff.registry import HOOKS
 from swimdiff.weights.unpickling import load_torch
 
@@ -100,15 +100,12 @@ class ChangeThresholdHook(Hook):
         path = Path(str(runner.message_hub.runtime_info.get('last_ckpt') or ''))
         if not path.is_file():  # a folder of a sharding strategy, or a remote one
             return
-        partial = path.with_name(partial_name(path.name))
         try:
             content = load_torch(path, map_location='cpu')
             if content['meta'].get('iter') != runner.iter:
                 return
             content['meta'].update({THRESHOLD_KEY: self.threshold, ABOUT_KEY: dict(self.about)})
-            torch.save(content, partial)
-            replace_file(partial, path)
+            with open_whole(path) as file:
+                torch.save(content, file)
         except (OSError, CheckpointError) as error:
             runner.logger.warning(f'{path} could not be given its threshold: {error}')
-        finally:
-            partial.unlink(missing_ok=True)

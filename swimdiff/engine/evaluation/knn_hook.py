@@ -3,13 +3,14 @@
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import torch
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor, nn
 
+from swimdiff.engine.checkpointing.checkpoint_hook import AtomicCheckpointHook
 from swimdiff.engine.guards.guard import bare_model, highest
 from swimdiff.errors import ConfigError
 from swimdiff.evaluation.features import image_statistics
@@ -41,8 +42,8 @@ class OnlineKNNHook(Hook):
     no network) and ``knn/top1_floor_random`` (the backbone before training). A probe that would
     take more of the run's time than ``budget`` is put off to a later epoch, and the log says so.
 
-    The weights with the best score so far are kept as ``best_knn_top1_epoch_N.pth``, written by a
-    checkpoint hook of the kind that the run has.
+    The weights with the best score so far are kept as ``best_knn_top1_epoch_N.pth`` beside the
+    other checkpoints of the run, if it has any; the file is written whole or not at all.
 
     Args:
         dataset (dict): A data set of single labels such as ``EuroSAT``, whose pipeline ends in
@@ -105,7 +106,7 @@ class OnlineKNNHook(Hook):
         self.linear, self.with_floors, self.budget = linear, floors, budget
         self.floors: dict[str, float] = {}
         self._start = self._spent = self._cost = 0.0
-        self._saver: CheckpointHook | None = None
+        self._saver: AtomicCheckpointHook | None = None
         self._save_best = save_best
 
     def before_train(self, runner: Runner) -> None:
@@ -143,7 +144,7 @@ class OnlineKNNHook(Hook):
         self._log(runner, scores, share)
         # Before the epoch is saved, whose checkpoint then knows which is the best.
         if self._saver is not None:
-            self._saver.after_val_epoch(cast(Runner, _EpochDone(runner)), scores)
+            self._saver.keep_best(runner, scores, runner.epoch + 1)
 
     def _score(self, extract: Callable[[Tensor], Tensor], prefix: str = 'knn') -> dict[str, float]:
         """Scores of any features, on the validation part."""
@@ -214,8 +215,8 @@ class OnlineKNNHook(Hook):
             f'temperature {self.temperature}; probes took {share:.1%} of the run'
         )
 
-    def _build_saver(self, runner: Runner) -> CheckpointHook | None:
-        """A hook like the run's own that saves nothing but the best; None if the run saves nothing.
+    def _build_saver(self, runner: Runner) -> AtomicCheckpointHook | None:
+        """Return a hook that saves nothing but the best; None if the run saves nothing.
 
         The run's own cannot do both without being told in its config, which would then fail in
         every run without a probe.
@@ -223,24 +224,15 @@ class OnlineKNNHook(Hook):
         own = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
         if own is None:
             return None
-        best = dict(save_best='knn/top1', rule='greater')
-        saver = type(own)(interval=-1, save_last=False, out_dir=own.out_dir, **best)
+        saver = AtomicCheckpointHook(
+            interval=-1,
+            save_last=False,
+            out_dir=own.out_dir,
+            save_best='knn/top1',
+            rule='greater',
+        )
         saver.before_train(runner)
         return saver
-
-
-class _EpochDone:
-    """A runner that counts the epoch as done, as it does when the engine keeps the best."""
-
-    def __init__(self, runner: Runner) -> None:
-        self._runner = runner
-
-    @property
-    def epoch(self) -> int:
-        return self._runner.epoch + 1
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._runner, name)
 
 
 def _features(backbone: nn.Module, preprocessor: MultiBandPreprocessor, images: Tensor) -> Tensor:

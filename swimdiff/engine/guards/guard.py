@@ -1,21 +1,47 @@
-"""What the guards share: one verdict for all processes, a warning that does not nag, the stop."""
+"""What the guards share: verdicts, means, warnings that do not nag, and the stop.
+
+Each guard keeps the engine's own methods, so that it reads from the top to the bottom.
+"""
 
 from typing import Any, NoReturn
 
+import torch
 from mmengine.dist import barrier
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from torch import Tensor
 
 from swimdiff.engine.agreement import any_process, highest
 from swimdiff.engine.logging.report_hook import ReportHook
 from swimdiff.errors import DivergedError
+from swimdiff.models.selfsup.scene_queue import EMPTY, SceneQueue
 
-__all__ = ['Nag', 'any_process', 'bare_model', 'highest', 'stop_run']
+__all__ = [
+    'DeviceMean',
+    'Nag',
+    'any_process',
+    'bare_model',
+    'find_queue',
+    'highest',
+    'is_full',
+    'stop_run',
+]
 
 
 def bare_model(runner: Runner) -> Any:
     """The model without the wrapper of distributed training."""
     return runner.model.module if is_model_wrapper(runner.model) else runner.model
+
+
+def find_queue(runner: Runner) -> SceneQueue | None:
+    """Return the queue of keys of the model; None for a model without one."""
+    queue = getattr(bare_model(runner), 'queue', None)
+    return queue if isinstance(queue, SceneQueue) else None
+
+
+def is_full(queue: SceneQueue) -> bool:
+    """Tell whether each slot of a queue has had a key."""
+    return not bool((queue.scenes == EMPTY).any())
 
 
 def stop_run(runner: Runner, message: str, together: bool = True) -> NoReturn:
@@ -37,6 +63,29 @@ def stop_run(runner: Runner, message: str, together: bool = True) -> NoReturn:
     if together:
         barrier()
     raise DivergedError(message)
+
+
+class DeviceMean:
+    """A mean over steps, added up on the device: the host waits only when the mean is taken.
+
+    Attributes:
+        count: Steps since the mean was last taken.
+    """
+
+    def __init__(self) -> None:
+        self._sum: Tensor | float = 0.0
+        self.count = 0
+
+    def add(self, value: Tensor | float) -> None:
+        """Add the value of one step."""
+        self._sum = self._sum + torch.as_tensor(value).detach()
+        self.count += 1
+
+    def take(self) -> float:
+        """Return the mean of what was added, at least one value, and start again."""
+        mean = float(self._sum) / self.count
+        self._sum, self.count = 0.0, 0
+        return mean
 
 
 class Nag:

@@ -1,13 +1,10 @@
 """Telling when scene matching has nothing to match."""
 
-import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from torch import Tensor
 
-from swimdiff.engine.guards.guard import Nag, bare_model
+from swimdiff.engine.guards.guard import DeviceMean, Nag, bare_model, find_queue, is_full
 from swimdiff.errors import ConfigError
-from swimdiff.models.selfsup.scene_queue import EMPTY
 from swimdiff.registry import HOOKS
 
 __all__ = ['SceneMatesHook']
@@ -43,8 +40,7 @@ class SceneMatesHook(Hook):
         if not 0 < most <= 1:
             raise ConfigError(f'SceneMatesHook: most={most}; expected a share above 0 and up to 1')
         self.interval, self.least, self.most = interval, least, most
-        self._sum: Tensor | float = 0.0
-        self._count = 0
+        self._mates = DeviceMean()
         self._nag, self._nag_of_many = Nag(), Nag()
 
     def after_train_iter(
@@ -58,18 +54,14 @@ class SceneMatesHook(Hook):
         mates = (outputs or {}).get('scene_mates')
         if mates is None:
             return
-        self._sum = self._sum + torch.as_tensor(mates).detach()
-        self._count += 1
+        self._mates.add(mates)
         if self.every_n_train_iters(runner, self.interval):
-            mean, self._sum = float(self._sum) / self._count, 0.0
-            self._count = 0
-            self._judge(runner, mean)
+            self._judge(runner, self._mates.take())
 
     def _judge(self, runner: Runner, mean: float) -> None:
-        model = bare_model(runner)
-        rule = getattr(getattr(model, 'head', None), 'rule', 'none')
-        queue = getattr(model, 'queue', None)
-        if rule == 'none' or queue is None or bool((queue.scenes == EMPTY).any()):
+        rule = getattr(getattr(bare_model(runner), 'head', None), 'rule', 'none')
+        queue = find_queue(runner)
+        if rule == 'none' or queue is None or not is_full(queue):
             return
         if self._nag(mean < self.least):
             runner.logger.warning(

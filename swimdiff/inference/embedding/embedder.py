@@ -11,12 +11,12 @@ import torch
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
-from swimdiff.bands import ProductStats, canonical, stats_to_mapping
+from swimdiff.bands import ProductStats, stats_to_mapping
 from swimdiff.bands.units import UNITS
 from swimdiff.datasets.index import stretch_table
-from swimdiff.errors import BandError, ConfigError
+from swimdiff.errors import ConfigError
 from swimdiff.evaluation.features import NetworkFeatures
-from swimdiff.interop.inputs import STRETCHED, CheckpointInputs
+from swimdiff.interop.inputs import STRETCHED, CheckpointInputs, name_band
 from swimdiff.interop.opening import open_checkpoint
 from swimdiff.models.preprocessors.multi_band_preprocessor import MultiBandPreprocessor
 from swimdiff.weights.input_statistics import UNSTRETCHED
@@ -182,12 +182,7 @@ class Embedder:
         return vectors if tensor.ndim == 4 else vectors[0]
 
     def _inputs(self, bands: tuple[str, ...], unit: str) -> CheckpointInputs:
-        channels: list[str | None] = []
-        for band in bands:
-            try:
-                channels.append(canonical(band))
-            except BandError:
-                channels.append(None)
+        channels = [name_band(band, self.bands) for band in bands]
         return CheckpointInputs(self.bands, self.stats, channels, unit, 'the images')
 
     def describe(self) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ from swimdiff.datasets.geo import carry, same_system
 from swimdiff.datasets.index import stack_planes
 from swimdiff.datasets.rasters import CloudMask, RasterOptions, SceneRasters, cut
 from swimdiff.errors import DataError, LayoutError
-from swimdiff.files import partial_name, replace_file, replace_text
+from swimdiff.files import open_whole, replace_text
 from swimdiff.inference.embedding.cells import LONLAT
 from swimdiff.inference.embedding.places import read_outlines
 from swimdiff.inference.embedding.scenes import find_scene, open_files
@@ -196,10 +196,5 @@ def write_sheet(
                 line = f'{line[:-4]}...'
             where = (left, top + _PICTURE + 2 + place * _LINE)
             pen.text(where, line, fill='black', font=font)
-    target = Path(path)
-    partial = target.with_name(partial_name(target.name))
-    try:
-        sheet.save(partial, 'PNG')
-        replace_file(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with open_whole(Path(path)) as file:
+        sheet.save(file, 'PNG')

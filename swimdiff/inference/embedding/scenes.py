@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from swimdiff.bands import canonical_bands
+from swimdiff.bands import spell_bands
 from swimdiff.datasets.geo import require_gdal
 from swimdiff.datasets.rasters import (
     SUFFIXES,
@@ -22,6 +22,7 @@ from swimdiff.datasets.rasters import (
     open_scene,
 )
 from swimdiff.errors import DatasetNotFoundError, LayoutError
+from swimdiff.inference.remote import is_item, is_remote, shown_name
 
 __all__ = ['SceneFiles', 'find_scene', 'list_scenes', 'name_bands', 'open_files']
 
@@ -89,10 +90,10 @@ def list_scenes(
 
     Raises:
         DatasetNotFoundError: Nothing is there by a name.
-        LayoutError: A folder holds no scene.
+        LayoutError: A folder holds no scene, or a scene is behind an address.
     """
     require_gdal()
-    names = name_bands(canonical_bands(bands), options)
+    names = name_bands(spell_bands(bands), options)
     # Files of all arguments together: a shell has made many of one pattern, and the bands of a
     # scene may be among them.
     paths = [path for text in given for path in _expand(text)]
@@ -160,6 +161,13 @@ def open_files(
 
 def _expand(text: str) -> list[str]:
     """Paths of one argument."""
+    if is_remote(text) or is_item(text):
+        raise LayoutError(
+            f'{shown_name(text)}: addresses and items of a catalogue are read for maps, not for '
+            f'embeddings. Expected a raster on a disk ({" ".join(SUFFIXES)}), a folder of them, a '
+            '*.SAFE product or a pattern in quotes; get the files first, for example with '
+            'gdal_translate.'
+        )
     given = os.path.expanduser(text)
     # Each spelling of a path is one path.
     paths = [given] if os.path.exists(given) else sorted(glob.glob(given, recursive=True))

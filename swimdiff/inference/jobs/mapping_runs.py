@@ -12,7 +12,7 @@ from swimdiff.inference.jobs.fingerprint import describe_input, digest_file
 from swimdiff.inference.jobs.running import Outcome, RunOne
 from swimdiff.inference.jobs.scene_list import ListedScene
 from swimdiff.inference.map_job import MapJob
-from swimdiff.inference.products.options import ProductOptions
+from swimdiff.inference.products import ProductOptions
 
 __all__ = ['MappingRun']
 

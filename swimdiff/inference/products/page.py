@@ -1,7 +1,5 @@
 """A map as one web page that needs nothing beside itself."""
 
-import base64
-import io
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,20 +10,12 @@ from PIL import Image
 
 from swimdiff.files import replace_text
 from swimdiff.inference.products.ground_area import measure_class_areas
-from swimdiff.inference.products.pictures import (
-    Source,
-    colour_map,
-    read_imagery,
-    read_values,
-    shrink_size,
-    stretch_together,
-)
-from swimdiff.inference.products.written_map import WrittenMap, choose_classes
+from swimdiff.inference.products.pictures import Source, draw_imagery, draw_map, shrink_size
+from swimdiff.inference.products.written_map import WrittenMap
+from swimdiff.pages import embed_picture, render_template
 from swimdiff.version import __version__
 
 __all__ = ['write_page']
-
-_TEMPLATE = 'page.html.jinja'
 
 
 @dataclass(frozen=True)
@@ -36,14 +26,6 @@ class _Row:
     colour: str
     area: str
     share: str
-
-
-def _embed(picture: np.ndarray) -> str:
-    """Return a picture as a ``data:`` address: JPEG, or PNG where it has four channels."""
-    kind = 'png' if picture.shape[2] == 4 else 'jpeg'
-    out = io.BytesIO()
-    Image.fromarray(picture).save(out, format=kind, quality=85, optimize=True)
-    return f'data:image/{kind};base64,{base64.b64encode(out.getvalue()).decode()}'
 
 
 def _format_area(square_metres: float) -> str:
@@ -133,22 +115,19 @@ def write_page(
         ConfigError: The map has no such class.
         RasterError: A raster cannot be read or lies elsewhere.
     """
-    from jinja2 import Environment, FileSystemLoader
-
     out = Path(out)
     size = shrink_size(made, edge)
-    values = read_values(made, size)
-    colours = colour_map(made, values)
-    colours[np.isin(values, [one.value for one in choose_classes(made, unpainted)]), 3] = 0
-    images = [read_imagery(made, files, size, bands) for files in imagery.values()]
-    pictures = map(_embed, stretch_together(images)) if images else ()
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True
-    )
-    page = environment.get_template(_TEMPLATE).render(
+    colours = draw_map(made, size, unpainted)
+    pictures = draw_imagery(made, list(imagery.values()), size, bands)
+    page = render_template(
+        Path(__file__).parent,
+        'page.html.jinja',
         title=title or made.path.stem,
-        pictures=[dict(name=n, uri=u) for n, u in zip(imagery, pictures, strict=True)],
-        map_uri=_embed(colours),
+        pictures=[
+            dict(name=name, uri=embed_picture(Image.fromarray(picture)))
+            for name, picture in zip(imagery, pictures, strict=True)
+        ],
+        map_uri=embed_picture(Image.fromarray(colours)),
         size=size,
         metres=_measure_width(made),
         rows=_list_classes(made),

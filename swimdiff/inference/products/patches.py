@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from swimdiff.datasets.geo.access import gdal_modules, open_raster
+from swimdiff.datasets.geo import gdal_modules, open_raster
 from swimdiff.inference.products.ground_area import PixelAreas
 from swimdiff.inference.products.written_map import MapClass, WrittenMap
 

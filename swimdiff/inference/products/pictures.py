@@ -8,19 +8,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules, open_raster, raster_failure
+from swimdiff.datasets.geo import GDAL_ERRORS, gdal_modules, open_raster, raster_failure
 from swimdiff.errors import BandError, RasterError
-from swimdiff.inference.products.written_map import WrittenMap
+from swimdiff.inference.products.written_map import WrittenMap, choose_classes
 
-__all__ = [
-    'Imagery',
-    'Source',
-    'colour_map',
-    'read_imagery',
-    'read_values',
-    'shrink_size',
-    'stretch_together',
-]
+__all__ = ['Source', 'draw_imagery', 'draw_map', 'shrink_size']
 
 #: Names of red, green and blue in band descriptions and names of files.
 _RGB = (('B04', 'B4', 'red'), ('B03', 'B3', 'green'), ('B02', 'B2', 'blue'))
@@ -31,7 +23,7 @@ Source: TypeAlias = Sequence[str] | Sequence[tuple[str, int]]
 
 
 @dataclass(frozen=True)
-class Imagery:
+class _Imagery:
     """Pixels of a raster on the shrunken grid of a map.
 
     Args:
@@ -49,16 +41,8 @@ def shrink_size(made: WrittenMap, edge: int) -> tuple[int, int]:
     return max(1, round(made.width * factor)), max(1, round(made.height * factor))
 
 
-def read_values(made: WrittenMap, size: tuple[int, int]) -> np.ndarray:
-    """Read a map at a reduced size; each pixel is one of the map, nothing is mixed.
-
-    Args:
-        made: The map.
-        size: Width and height wanted.
-
-    Returns:
-        H x W uint8 values of classes.
-    """
+def _read_values(made: WrittenMap, size: tuple[int, int]) -> np.ndarray:
+    """Read a map at a reduced size; each pixel is one of the map, nothing is mixed."""
     dataset = open_raster(str(made.path))
     try:
         return dataset.ReadAsArray(buf_xsize=size[0], buf_ysize=size[1], band_list=[1])
@@ -66,20 +50,27 @@ def read_values(made: WrittenMap, size: tuple[int, int]) -> np.ndarray:
         raise raster_failure(str(made.path), str(error), 'a whole map') from error
 
 
-def colour_map(made: WrittenMap, values: np.ndarray) -> np.ndarray:
-    """Colour the pixels of a map.
+def draw_map(made: WrittenMap, size: tuple[int, int], unpainted: Sequence[str] = ()) -> np.ndarray:
+    """Draw a map in the colours of its classes.
 
     Args:
         made: The map.
-        values: H x W uint8.
+        size: Width and height wanted.
+        unpainted: Names of classes that are left transparent. Defaults to none.
 
     Returns:
-        H x W x 4 uint8: red, green, blue and 255, or 0 where there is no class.
+        H x W x 4 uint8: red, green, blue and 255, or 0 where nothing is painted.
+
+    Raises:
+        ConfigError: The map has no such class.
+        RasterError: The map cannot be read.
     """
     table = np.zeros((256, 4), np.uint8)
     for one in made.classes:
         table[one.value] = (*one.colour, 255)
-    return table[values]
+    for one in choose_classes(made, unpainted):
+        table[one.value, 3] = 0
+    return table[_read_values(made, size)]
 
 
 def _find_by_name(files: Sequence[str], names: Sequence[str]) -> tuple[str, int] | None:
@@ -159,28 +150,10 @@ def _read_band(
     return pixels, alpha > 0
 
 
-def read_imagery(
-    made: WrittenMap,
-    source: Source,
-    size: tuple[int, int],
-    bands: Sequence[str] | None = None,
-) -> Imagery:
-    """Read the imagery of one date onto the shrunken grid of a map.
-
-    Overviews of the files are used where they have some.
-
-    Args:
-        made: The map.
-        source: One raster of several bands, or a file per band, named as GDAL reads them; or one or
-            three bands as file and number.
-        size: Width and height wanted.
-        bands: Names of one or three bands. Defaults to None: red, green and blue where the
-            descriptions or the names of the files tell, otherwise the first three, or the first.
-
-    Raises:
-        BandError: There is no such band.
-        RasterError: A file cannot be read, or does not lie where the map lies.
-    """
+def _read_imagery(
+    made: WrittenMap, source: Source, size: tuple[int, int], bands: Sequence[str] | None
+) -> _Imagery:
+    """Read the imagery of one date onto the shrunken grid of a map."""
     first = source[0] if isinstance(source[0], str) else source[0][0]
     try:
         chosen = _choose_bands(source, bands)
@@ -193,19 +166,38 @@ def read_imagery(
             f'{first} holds no pixels where {made.path} lies. Name the rasters that the map was '
             'made of.'
         )
-    return Imagery(np.stack([read[band][0] for band in chosen], 2).astype(np.float32), valid)
+    return _Imagery(np.stack([read[band][0] for band in chosen], 2).astype(np.float32), valid)
 
 
-def stretch_together(images: Sequence[Imagery]) -> list[np.ndarray]:
-    """Stretch the imagery of several dates alike, so that they can be compared.
+def draw_imagery(
+    made: WrittenMap,
+    sources: Sequence[Source],
+    size: tuple[int, int],
+    bands: Sequence[str] | None = None,
+) -> list[np.ndarray]:
+    """Draw the imagery of some dates on the shrunken grid of a map, so that they can be compared.
+
+    Overviews of the files are used where they have some. One stretch serves all dates, from the 2nd
+    to the 98th percentile of all.
 
     Args:
-        images: Of one or more dates.
+        made: The map.
+        sources: Per date one raster of several bands, or a file per band, named as GDAL reads them;
+            or one or three bands as file and number.
+        size: Width and height wanted.
+        bands: Names of one or three bands. Defaults to None: red, green and blue where the
+            descriptions or the names of the files tell, otherwise the first three, or the first.
 
     Returns:
-        H x W x 3 uint8 for each; mid-grey where there is no data. The stretch runs from the 2nd to
-        the 98th percentile of all.
+        H x W x 3 uint8 for each date; mid-grey where there is no data.
+
+    Raises:
+        BandError: There is no such band.
+        RasterError: A file cannot be read, or does not lie where the map lies.
     """
+    images = [_read_imagery(made, source, size, bands) for source in sources]
+    if not images:
+        return []
     pixels = np.concatenate([image.pixels[image.valid] for image in images])
     low, high = np.percentile(pixels, (2, 98), axis=0)
     pictures = []

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from swimdiff.datasets.geo.access import gdal_modules, ogr_module
+from swimdiff.datasets.geo import gdal_modules, ogr_module
 from swimdiff.errors import ConfigError
 
 __all__ = ['FIELDS', 'PolygonFile', 'check_polygon_file', 'open_polygon_file']

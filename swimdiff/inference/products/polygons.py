@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules, ogr_module, open_raster
+from swimdiff.datasets.geo import GDAL_ERRORS, gdal_modules, ogr_module, open_raster
 from swimdiff.errors import ConfigError, RasterError
 from swimdiff.files import clean_partials, partial_name, replace_file
 from swimdiff.inference.products.patches import Patches, find_patches

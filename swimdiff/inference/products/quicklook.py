@@ -6,16 +6,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from swimdiff.files import partial_name, replace_file
-from swimdiff.inference.products.pictures import (
-    Source,
-    colour_map,
-    read_imagery,
-    read_values,
-    shrink_size,
-    stretch_together,
-)
-from swimdiff.inference.products.written_map import WrittenMap, choose_classes
+from swimdiff.files import open_whole
+from swimdiff.inference.products.pictures import Source, draw_imagery, draw_map, shrink_size
+from swimdiff.inference.products.written_map import WrittenMap
 
 __all__ = ['write_quicklook']
 
@@ -53,20 +46,12 @@ def write_quicklook(
     """
     out = Path(out)
     size = shrink_size(made, edge)
-    values = read_values(made, size)
-    colours = colour_map(made, values)
-    bare = np.isin(values, [one.value for one in choose_classes(made, unpainted)])
+    colours = draw_map(made, size, unpainted)
     if imagery:
-        picture = stretch_together([read_imagery(made, imagery, size, bands)])[0]
-        grey = picture.mean(axis=2, keepdims=True).repeat(3, axis=2)
-        share = np.where(bare | (colours[..., 3] == 0), 0.0, _OPACITY)[..., None]
-        mixed = (1 - share) * grey + share * colours[..., :3]
-        image = Image.fromarray(mixed.round().astype(np.uint8))
-    else:
-        colours[bare, 3] = 0
-        image = Image.fromarray(colours)
+        grey = draw_imagery(made, [imagery], size, bands)[0].mean(axis=2, keepdims=True)
+        share = np.where(colours[..., 3:] == 0, 0.0, _OPACITY)
+        colours = ((1 - share) * grey + share * colours[..., :3]).round().astype(np.uint8)
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(partial_name(out.name))
-    image.save(partial, format='PNG', optimize=True)
-    replace_file(partial, out)
+    with open_whole(out) as file:
+        Image.fromarray(colours).save(file, format='PNG', optimize=True)
     return out

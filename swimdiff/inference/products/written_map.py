@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules, open_raster, raster_failure
+from swimdiff.datasets.geo import GDAL_ERRORS, gdal_modules, open_raster, raster_failure
 from swimdiff.errors import ConfigError, RasterError
 
 __all__ = ['MapClass', 'WrittenMap', 'choose_classes', 'read_map']

@@ -4,8 +4,7 @@ import os
 import re
 from typing import Any
 
-from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules
-from swimdiff.datasets.geo.network import call_again, use_network
+from swimdiff.datasets.geo import GDAL_ERRORS, call_again, gdal_modules, use_network
 from swimdiff.errors import RasterError
 
 __all__ = [

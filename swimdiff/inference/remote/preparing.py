@@ -6,14 +6,18 @@ The file is a VRT: it names the remote files and their bands, and holds no pixel
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules
+from swimdiff.datasets.geo import GDAL_ERRORS, gdal_modules, same_system
 from swimdiff.errors import RasterError
 from swimdiff.inference.remote.addresses import explain_failure, is_remote, open_remote, shown_name
 from swimdiff.inference.remote.stac import ItemBand, choose_assets, is_item, read_item
 
 __all__ = ['prepare_input']
+
+#: Numbers of a transform that say something; STAC may add those of a matrix.
+_NUMBERS = 6
 
 
 def prepare_input(name: str, bands: Sequence[str], folder: Path) -> str:
@@ -60,31 +64,85 @@ def _require_vrt(made: object, name: str) -> None:
 
 
 def _join_bands(chosen: dict[str, ItemBand], out: Path, name: str) -> str:
-    """Write a VRT of one band per file, the finest pixels for all; it keeps each band's name."""
+    """Write a VRT of one band per file, the finest pixels for all.
+
+    It keeps each band's name, and declares scale and offset as GDAL has them.
+    """
     gdal, _ = gdal_modules()
-    alone = []
-    for band, found in chosen.items():
-        source = open_remote(found.file) if is_remote(found.file) else _open_local(found.file)
-        file = out.with_name(f'{out.stem}_{band}.vrt')
-        one = gdal.Translate(str(file), source, format='VRT', bandList=[found.number])
-        one.GetRasterBand(1).SetDescription(band)
-        one.FlushCache()
-        alone.append(str(file))
-        del one
+    alone = {band: _write_alone(found, band, out, name) for band, found in chosen.items()}
+    _require_one_system(list(alone.values()), name)
+    files = [one.GetDescription() for one in alone.values()]
     try:
         joined = gdal.BuildVRT(
-            str(out), alone, separate=True, resolution='highest', resampleAlg='bilinear'
+            str(out), files, separate=True, resolution='highest', resampleAlg='bilinear'
         )
     except GDAL_ERRORS as error:
         raise RasterError(f'{name}: its files do not fit together: {error}.') from error
     _require_vrt(joined, name)
-    for number, band in enumerate(chosen, 1):
-        joined.GetRasterBand(number).SetDescription(band)
+    for number, (band, one) in enumerate(alone.items(), 1):
+        made, source = joined.GetRasterBand(number), one.GetRasterBand(1)
+        made.SetDescription(band)
+        made.SetScale(source.GetScale())
+        made.SetOffset(source.GetOffset())
     joined.FlushCache()
     return str(out)
 
 
-def _open_local(file: str) -> object:
+def _write_alone(found: ItemBand, band: str, out: Path, name: str) -> Any:
+    """Write the VRT of one band, as its file and the item together describe it."""
+    gdal, _ = gdal_modules()
+    source = open_remote(found.file) if is_remote(found.file) else _open_local(found.file)
+    file = out.with_name(f'{out.stem}_{band}.vrt')
+    one = gdal.Translate(str(file), source, format='VRT', bandList=[found.number])
+    pixels = one.GetRasterBand(1)
+    pixels.SetDescription(band)
+    if found.scale is not None or found.offset is not None:
+        pixels.SetScale(1.0 if found.scale is None else float(found.scale))
+        pixels.SetOffset(float(found.offset or 0))
+    _place(one, found, f'{name}: {shown_name(found.file)}')
+    one.FlushCache()
+    return one
+
+
+def _place(one: Any, found: ItemBand, name: str) -> None:
+    """Give a file without a georeference that of its item; refuse one that contradicts it."""
+    _, osr = gdal_modules()
+    own = one.GetSpatialRef()
+    if not found.system:
+        return
+    stated = osr.SpatialReference()
+    try:
+        stated.SetFromUserInput(found.system)
+    except GDAL_ERRORS as error:
+        raise RasterError(
+            f'{name}: the item states the coordinate system {found.system!r}: {error}. '
+            'Expected an authority and a code, such as EPSG:32633.'
+        ) from error
+    if own is None and len(found.transform) >= _NUMBERS:
+        width, turn, west, tilt, height, north = found.transform[:_NUMBERS]
+        one.SetSpatialRef(stated)
+        one.SetGeoTransform((west, width, turn, north, tilt, height))
+    elif own is not None and not same_system(own.ExportToWkt(), stated.ExportToWkt()):
+        raise RasterError(
+            f'{name} is in the coordinate system {own.GetName()}, and the item states '
+            f'{found.system}. Expected the same. One of the two is wrong: correct proj:code of '
+            'the item, or get the file again.'
+        )
+
+
+def _require_one_system(files: list[Any], name: str) -> None:
+    """Refuse files of several coordinate systems, of which GDAL would leave out some."""
+    systems = [file.GetSpatialRef() for file in files]
+    known = [system for system in systems if system is not None]
+    if not all(same_system(known[0].ExportToWkt(), other.ExportToWkt()) for other in known):
+        texts = ', '.join(sorted({system.GetName() for system in known}))
+        raise RasterError(
+            f'{name}: its bands lie in several coordinate systems: {texts}. Expected one; warp '
+            'the files onto one grid beforehand (gdalwarp), and give the rasters.'
+        )
+
+
+def _open_local(file: str) -> Any:
     gdal, _ = gdal_modules()
     try:
         return gdal.OpenEx(file, gdal.OF_READONLY | gdal.OF_RASTER)

@@ -1,14 +1,14 @@
 """Items of a STAC catalogue: which of their files holds which band."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from swimdiff.bands.names import SENTINEL2
-from swimdiff.datasets.geo.access import GDAL_ERRORS, gdal_modules
-from swimdiff.datasets.geo.network import call_again, use_network
+from swimdiff.datasets.geo import GDAL_ERRORS, call_again, gdal_modules, use_network
 from swimdiff.errors import BandError, ConfigError, LayoutError
 from swimdiff.inference.remote.addresses import ask_why, explain_failure, gdal_path, is_remote
 
@@ -36,6 +36,14 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
     'B06': ('rededge2',),
     'B07': ('rededge3',),
 }
+#: Properties by which catalogues say that pixels are without the offset of newer products.
+_TAKEN_OFF = ('earthsearch:boa_offset_applied', 'sentinel:boa_offset_applied')
+#: Properties that hold ESA's processing baseline, ``05.11``.
+_BASELINES = ('s2:processing_baseline', 'sentinel:processing_baseline')
+#: Baselines 04.00 to 89.99; 99.99 is what Sen2Cor writes, and says nothing.
+_ADDS = re.compile(r'0[4-9]|[1-8]\d')
+#: Sentinel-2's numbers are reflectance x 10000, and 1000 more from baseline 04.00 on.
+_SCALE, _OFFSET = 1e-4, -0.1
 #: Ends of names of files that are documents of a catalogue.
 _ENDINGS = ('.json', '.geojson')
 
@@ -46,10 +54,19 @@ class ItemBand(NamedTuple):
     Args:
         file: As GDAL opens it.
         number: Of the band in the file, from 1.
+        scale: A reflectance is number x scale + offset; None: the item does not say it.
+        offset: See ``scale``.
+        system: Coordinate system by authority and code, ``EPSG:32633``; '' where it is not said.
+        transform: Of the pixels of the file, in the order of STAC: pixel width, 0, west, 0, minus
+            pixel height, north; () where it is not said.
     """
 
     file: str
     number: int
+    scale: float | None = None
+    offset: float | None = None
+    system: str = ''
+    transform: tuple[float, ...] = ()
 
 
 def is_item(name: str) -> bool:
@@ -186,8 +203,13 @@ def choose_assets(item: Any, bands: Sequence[str], source: str) -> dict[str, Ite
             missing.append(band)
             continue
         _, key, number = min(fits, key=lambda fit: (fit[0], _rank(item.assets[fit[1]])))
-        href = item.assets[key].href
-        chosen[band] = ItemBand(gdal_path(href), number)
+        asset = item.assets[key]
+        chosen[band] = ItemBand(
+            gdal_path(asset.href),
+            number,
+            *_find_scaling(item, asset, number, band),
+            *_find_place(item, asset),
+        )
     if missing:
         has = sorted({names[0] for _, _, names in listed if names})
         raise BandError(
@@ -196,6 +218,44 @@ def choose_assets(item: Any, bands: Sequence[str], source: str) -> dict[str, Ite
             'on.'
         )
     return chosen
+
+
+def _find_scaling(
+    item: Any, asset: Any, number: int, band: str
+) -> tuple[float | None, float | None]:
+    """Return scale and offset of a band, None where nothing says them.
+
+    A catalogue that says that it took the offset off the pixels is believed before scale and
+    offset: Earth Search keeps the product's offset there all the same.
+    """
+    extra, properties = asset.extra_fields, item.properties
+    listed = extra.get('raster:bands') or []
+    about = dict(listed[number - 1]) if len(listed) >= number else {}
+    listed = extra.get('bands') or []
+    own = listed[number - 1] if len(listed) >= number else {}
+    for name in ('scale', 'offset'):
+        for place in (own, extra):
+            if about.get(name) is None and place.get(f'raster:{name}') is not None:
+                about[name] = place[f'raster:{name}']
+    scale, offset = about.get('scale'), about.get('offset')
+    if any(properties.get(name) is True for name in _TAKEN_OFF):
+        return (scale or _SCALE), 0.0
+    baseline = next((properties[name] for name in _BASELINES if name in properties), None)
+    if offset is None and band in SENTINEL2 and _ADDS.match(str(baseline)):
+        return (scale or _SCALE), _OFFSET
+    return scale, offset
+
+
+def _find_place(item: Any, asset: Any) -> tuple[str, tuple[float, ...]]:
+    """Return coordinate system and transform that an item states for a file."""
+
+    def find(name: str) -> Any:
+        value = asset.extra_fields.get(name)
+        return item.properties.get(name) if value is None else value
+
+    code, number = find('proj:code'), find('proj:epsg')
+    system = code or (f'EPSG:{number}' if number else '')
+    return str(system), tuple(float(value) for value in find('proj:transform') or ())
 
 
 def _rank(asset: Any) -> tuple[bool, float]:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from mmengine.model import BaseDataPreprocessor
 
-from swimdiff.bands import ProductStats, canonical, canonical_bands, get_stats
+from swimdiff.bands import ProductStats, canonical_bands, get_stats, spell_band
 from swimdiff.errors import BandError, ConfigError
 from swimdiff.registry import MODELS
 
@@ -47,16 +47,17 @@ class MultiBandPreprocessor(BaseDataPreprocessor):
         non_blocking: bool = True,
     ) -> None:
         super().__init__(non_blocking=non_blocking)
-        self.bands = canonical_bands(bands)
         if (mean is None) != (std is None):
             raise ConfigError('Give both mean and std by band name, or neither.')
         #: Where mean and std come from; None where they were given.
         self.stats: ProductStats | None
         if mean is not None and std is not None:
+            self.bands = canonical_bands(bands, mean)
             centre, spread = self._select(mean, 'mean'), self._select(std, 'std')
             self.stats = None
         else:
             self.stats = table = get_stats(stats)
+            self.bands = canonical_bands(bands, table.low)
             centre, spread = table.select('mean', self.bands), table.select('std', self.bands)
         if min(spread) <= 0:
             raise ConfigError(f'Standard deviations must be above 0; found {spread}.')
@@ -67,7 +68,7 @@ class MultiBandPreprocessor(BaseDataPreprocessor):
         self.std: torch.Tensor
 
     def _select(self, table: Mapping[str, float], what: str) -> tuple[float, ...]:
-        values = {canonical(name): float(value) for name, value in table.items()}
+        values = {spell_band(name): float(value) for name, value in table.items()}
         missing = [band for band in self.bands if band not in values]
         if missing:
             raise BandError(f'No {what} given for {", ".join(missing)}; found {", ".join(values)}.')

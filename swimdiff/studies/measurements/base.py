@@ -10,7 +10,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
-from swimdiff.bands import canonical_bands
+from swimdiff.bands import spell_bands
 from swimdiff.errors import ConfigError
 from swimdiff.evaluation.features import image_statistics
 from swimdiff.evaluation.probe import build_extractor
@@ -66,7 +66,7 @@ class Subject:
                 "measured. Give the measurement bands=('B04', 'B03', 'B02') and stats=..., or take "
                 "a preprocessor with bands (type='MultiBandPreprocessor')."
             )
-        return canonical_bands(bands)
+        return spell_bands(bands)
 
     def build_features(
         self, bands: Sequence[str] | None = None, stats: str | None = None

@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
@@ -73,8 +74,8 @@ def _running_mean(values: np.ndarray, share: float = 0.04) -> np.ndarray:
     return (total[high] - total[low]) / (high - low)
 
 
-def draw_chart(chart: Chart, width: float = 4.6, height: float = 2.5) -> str:
-    """The chart as an ``<svg>`` element.
+def draw_chart(chart: Chart, width: float = 4.6, height: float = 2.5) -> Markup:
+    """Draw a chart as an ``<svg>`` element.
 
     Args:
         chart (Chart): With at least one curve.
@@ -117,7 +118,7 @@ def draw_chart(chart: Chart, width: float = 4.6, height: float = 2.5) -> str:
             figure.legend(loc='outside upper left', ncols=4, frameon=False, fontsize=8)
         out = io.StringIO()
         figure.savefig(out, format='svg', transparent=True, metadata={'Date': None})
-    return _inline(out.getvalue(), chart.title)
+    return Markup(_inline(out.getvalue(), chart.title))
 
 
 def _plot(axis: matplotlib.axes.Axes, chart: Chart, name: str, curve: Curve, colour: str) -> None:
@@ -141,5 +142,5 @@ def _inline(svg: str, title: str) -> str:
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, variable)
     box = re.search(r'viewBox="[^"]*"', svg)
-    head = f'<svg {box[0] if box else ""} role="img" aria-label="{title}">'
+    head = f'<svg {box[0] if box else ""} role="img" aria-label="{escape(title)}">'
     return re.sub(r'<svg.*?>', lambda _: head, svg, count=1, flags=re.DOTALL)

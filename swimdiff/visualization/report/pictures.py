@@ -1,7 +1,5 @@
 """Pictures of the report: the views a model is shown, and what it makes of noise."""
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from swimdiff.models.selfsup.swimdiff import SwiMDiff
+from swimdiff.pages import embed_picture
 from swimdiff.visualization.pretraining import denoising_strip, spread_steps
 from swimdiff.visualization.view_sheet import as_picture
 
@@ -48,9 +47,7 @@ class _Stretch:
         stretched = (picture - self.low) / np.maximum(self.high - self.low, 1)
         image = Image.fromarray((stretched.clip(0, 1) * 255).round().astype(np.uint8))
         image.thumbnail((_EDGE, _EDGE))
-        out = io.BytesIO()
-        image.save(out, format='JPEG', quality=88)
-        return f'data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}'
+        return embed_picture(image)
 
 
 def _views(

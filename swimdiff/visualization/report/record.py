@@ -142,6 +142,7 @@ def read_run(work_dir: str | Path) -> RunRecord:
         config = start / 'vis_data' / 'config.py'
         if config.is_file():
             record.config = Config.fromfile(config, import_custom_modules=False)
+            object.__setattr__(record.config, '_format_python_code', False)  # yapf is slow
     return record
 
 

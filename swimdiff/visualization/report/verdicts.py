@@ -96,17 +96,20 @@ def _spread(record: RunRecord) -> Verdict:
 
 
 def _trend(record: RunRecord) -> Verdict:
-    what = 'The contrastive loss falls'
-    if 'contrast_rise' not in record.train:
+    what = 'Queries stay close to their keys'
+    if 'similarity_lost' not in record.train:
         return Verdict(what, 'none', 'not measured: the queue was not full long enough')
-    curve, limit = record.train['contrast_rise'], hook_option(record, 'TrendHook', 'most_rise', 0.2)
-    highest = curve.values.max()
+    rise, lost = record.train['contrast_rise'], record.train['similarity_lost']
+    most_rise = hook_option(record, 'TrendHook', 'most_rise', 0.2)
+    most_lost = hook_option(record, 'TrendHook', 'most_lost', 0.2)
     found = (
-        f'at the end {curve.last:.2f} above its lowest since the queue was full, at most '
-        f'{highest:.2f} (limit {limit}). Healthy: it rises while the queue fills, then falls and '
-        'levels off'
+        f'similarity to the positive at most {lost.values.max():.2f} below its highest since the '
+        f'queue was full (limit {most_lost}); contrastive loss {rise.last:.2f} above its lowest at '
+        'the end. The loss alone may rise in a healthy run, as negatives become harder'
     )
-    return Verdict(what, 'warn' if highest > limit else 'good', found)
+    risen = rise.values[-len(lost.values) :]  # runs that older code began log the rise alone
+    ill = bool(((risen > most_rise) & (lost.values > most_lost)).any())
+    return Verdict(what, 'warn' if ill else 'good', found)
 
 
 def _loader(record: RunRecord) -> Verdict:

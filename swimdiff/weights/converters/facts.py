@@ -10,7 +10,14 @@ from typing import Any
 import torch
 
 from swimdiff import __version__
-from swimdiff.bands import SENTINEL2, Band, ProductStats, canonical_bands, stats_to_mapping
+from swimdiff.bands import (
+    SENTINEL2,
+    Band,
+    ProductStats,
+    canonical_bands,
+    spell_bands,
+    stats_to_mapping,
+)
 from swimdiff.errors import ConfigError
 from swimdiff.weights.checkpoint import Checkpoint, parse_config_text
 from swimdiff.weights.input_statistics import META_KEY, iterate_datasets, read_statistics
@@ -111,6 +118,15 @@ def read_data_names(checkpoint: Checkpoint) -> str:
     return ', '.join(dict.fromkeys(named)) or str(checkpoint.meta.get('data', ''))
 
 
+def _name_bands(
+    checkpoint: Checkpoint, stats: ProductStats | None, given: Sequence[str] | None
+) -> tuple[str, ...] | None:
+    """Return the bands given by the user, else those of the file; None where neither says."""
+    if not given:
+        return checkpoint.bands
+    return canonical_bands(given, (*(stats.low if stats else ()), *(checkpoint.bands or ())))
+
+
 def list_provenance(
     checkpoint: Checkpoint, bands: Sequence[str] | None, more: Mapping[str, Any]
 ) -> dict[str, str]:
@@ -121,8 +137,8 @@ def list_provenance(
         bands: Bands given by the user.
         more: Further entries; those that are None are left out.
     """
-    known = canonical_bands(bands) if bands else checkpoint.bands
     stats = read_statistics(checkpoint)
+    known = _name_bands(checkpoint, stats, bands)
     about: dict[str, object] = {
         'source': Path(checkpoint.path).name,
         'source_sha256': hash_file(checkpoint.path),
@@ -152,7 +168,7 @@ def read_facts(
     """
     given = {key: value for key, value in known.items() if value is not None}
     stats = given.pop('stats', None) or read_statistics(checkpoint)
-    bands = canonical_bands(given.pop('bands', None) or checkpoint.bands or ())
+    bands = spell_bands(_name_bands(checkpoint, stats, given.pop('bands', None)) or ())
     facts = ModelFacts(
         ''.join(letter if letter.isalnum() or letter in '_.-' else '-' for letter in name),
         architecture,

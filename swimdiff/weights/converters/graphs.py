@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
-from swimdiff.bands import ProductStats, canonical_bands
+from swimdiff.bands import ProductStats
 from swimdiff.errors import CheckpointError
 from swimdiff.registry import MODELS
 from swimdiff.weights.checkpoint import Checkpoint, parse_config_text
@@ -200,5 +200,5 @@ def export_segmentor(
     """
     graph = SegmentorGraph(_make_input(facts, stored), segmentor, threshold)
     entries = list_metadata(facts, tile or _TILE, overlap, small_segment)
-    channels = len(canonical_bands(facts.bands)) * facts.dates
+    channels = len(facts.bands) * facts.dates
     return export_onnx(graph, path, channels, tile, {**entries, **_mark_own(facts)})

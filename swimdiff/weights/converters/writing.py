@@ -1,39 +1,18 @@
 """Writing converted weights in the layout that each library opens."""
 
-import os
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
-from swimdiff.errors import CheckpointError
-from swimdiff.weights.checkpoint import some
+from swimdiff.files import open_whole
+from swimdiff.weights.checkpoint import check_finite
 from swimdiff.weights.converters.conversion import Conversion
 
-__all__ = ['copy_tensors', 'describe_use', 'replace_whole', 'write_weights']
-
-
-def replace_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file whole or not at all, readable as any file of the user.
-
-    Args:
-        path: The file.
-        write: Writes to the path that it is given.
-    """
-    partial = path.with_name(f'.{uuid.uuid4().hex}.{path.name}')
-    try:
-        write(partial)
-        # safetensors makes files that only their owner can read.
-        mask = os.umask(0)
-        os.umask(mask)
-        partial.chmod(0o666 & ~mask)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+__all__ = ['copy_tensors', 'describe_use', 'write_weights']
 
 
 def copy_tensors(state: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
@@ -49,16 +28,7 @@ def copy_tensors(state: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
     Raises:
         CheckpointError: Weights are not finite.
     """
-    broken = [
-        name
-        for name, value in state.items()
-        if value.is_floating_point() and not value.isfinite().all()
-    ]
-    if broken:
-        raise CheckpointError(
-            f'{source} holds NaN or infinite weights in {some(broken)}: nothing written. '
-            'The training that wrote it diverged; take an earlier checkpoint.'
-        )
+    check_finite(state, source, 'nothing was written')
     return {
         name: value.detach().clone(memory_format=torch.contiguous_format)
         for name, value in state.items()
@@ -88,10 +58,13 @@ def write_weights(
         suffix = '.ckpt'
     stem.parent.mkdir(parents=True, exist_ok=True)
     plain, safe = (stem.with_name(stem.name + ending) for ending in (suffix, '.safetensors'))
-    replace_whole(plain, lambda path: torch.save(content, path))
+    with open_whole(plain) as file:
+        torch.save(content, file)
     if library == 'torchgeo':  # which opens no other
         return [plain]
-    replace_whole(safe, lambda path: save_file(state, path, metadata={'format': 'pt', **about}))
+    with open_whole(safe) as file:
+        # Not `save_file`, whose files only their owner can read.
+        file.write(save(state, metadata={'format': 'pt', **about}))
     return [plain, safe]
 
 

@@ -70,6 +70,14 @@ def test_split_is_written_once_and_then_read(tmp_path):
     assert record['counts'] == dict(train=60, val=20, test=20)
 
 
+def test_a_split_that_another_process_is_writing_is_no_list_of_the_user(tmp_path):
+    (tmp_path / '.toy_60-20-20_seed0.host-1.partial').mkdir()
+    (tmp_path / '.toy_60-20-20_seed0.host-1.partial' / 'train.txt').write_text('a_1')
+    split = get_split('toy', tmp_path, lambda: STRATA, tmp_path / 'unused')
+    assert split.parts == draw_split('toy', STRATA, tmp_path).parts
+    assert split.folder == tmp_path / 'toy_60-20-20_seed0'
+
+
 def test_hash_sees_which_part_a_sample_is_in(tmp_path):
     split = get_split('toy', None, lambda: STRATA, tmp_path)
     for part in ('val', 'test'):

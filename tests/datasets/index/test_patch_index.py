@@ -2,8 +2,7 @@
 
 import os
 import pickle
-import subprocess
-import sys
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from fixtures.seco import DATES, write_tree
 
 from swimdiff import files
 from swimdiff.datasets import SeCo
+from swimdiff.datasets.archives.band_folders import BandFolders
 from swimdiff.datasets.index import cache as index_cache
 from swimdiff.datasets.index.patch_index import PatchIndex, Strings
 from swimdiff.errors import LayoutError
@@ -130,20 +130,21 @@ def test_damaged_cache_is_made_anew(tmp_path, monkeypatch):
 
 def test_processes_that_start_together_build_once(tmp_path):
     root = write_tree(tmp_path / 'seco', locations=3, dates=1, bands=('B4',))
-    code = (
-        'import sys\n'
-        'from swimdiff.datasets import SeCo\nfrom swimdiff.datasets.archives import band_folders\n'
-        'real = band_folders.BandFolders.build\n'
-        "band_folders.BandFolders.build = lambda self: print('built') or real(self)\n"
-        f"print(len(SeCo({str(root)!r}, ['B4'])))\n"
-    )
-    jobs = [
-        subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True)
-        for _ in range(3)
-    ]
-    texts = [job.communicate()[0] for job in jobs]
-    assert sum('built' in text for text in texts) == 1
-    assert all(text.endswith('3\n') for text in texts)
+    fork = get_context('fork')
+    ready, found = fork.Barrier(3), fork.SimpleQueue()
+
+    def open_archive():
+        real, built = BandFolders.build, []
+        BandFolders.build = lambda self: built.append(self) or real(self)
+        ready.wait()
+        found.put((len(SeCo(str(root), ['B4'])), len(built)))
+
+    jobs = [fork.Process(target=open_archive) for _ in range(3)]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join()
+    assert sorted(found.get() for _ in jobs) == [(3, 0), (3, 0), (3, 1)]
 
 
 def test_a_sample_that_vanished_is_named(tmp_path):

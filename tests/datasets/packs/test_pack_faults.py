@@ -6,9 +6,6 @@ import json
 import multiprocessing
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -168,18 +165,16 @@ def test_flipped_byte_anywhere_in_the_manifest(pack):
 
 # --- stops -------------------------------------------------------------------------------------
 
-SLOW = """
-import sys, time
-sys.path.insert(0, sys.argv[3])
-from fixtures.packs import pack_seco
-from swimdiff.datasets.packs.writer import Packer
-write = Packer._planes
-def slow(self, row):
-    time.sleep(0.3)
-    return write(self, row)
-Packer._planes = slow
-pack_seco(sys.argv[1], sys.argv[2], bands=('B04', 'B03', 'B02'), shard_bytes=250_000, workers=2)
-"""
+
+def _pack_slowly(root, pack, options):
+    write = pack_writer.Packer._planes
+
+    def slow(packer, row):
+        time.sleep(0.3)
+        return write(packer, row)
+
+    pack_writer.Packer._planes = slow
+    pack_seco(root, pack, workers=2, **options)
 
 
 def _children(pid):
@@ -194,16 +189,17 @@ def test_killed_in_the_middle(shared_seco_root, tmp_path, monkeypatch):
     Before that a second process is refused, and does not disturb the first.
     """
     pack = tmp_path / 'pack'
-    argv = [sys.executable, '-c', SLOW, str(shared_seco_root), str(pack)]
-    run = subprocess.Popen([*argv, str(Path(__file__).parents[2])])
+    options = dict(bands=RGB, shard_bytes=250_000)
+    start = multiprocessing.get_context('fork').Process
+    run = start(target=_pack_slowly, args=(shared_seco_root, pack, options))
+    run.start()
     end = time.monotonic() + 120
 
     def wait_for(pattern, least):
         while len(list(pack.glob(pattern))) < least:
-            assert run.poll() is None and time.monotonic() < end
+            assert run.is_alive() and time.monotonic() < end
             time.sleep(0.02)
 
-    options = dict(bands=RGB, shard_bytes=250_000)
     wait_for('.shard-*.partial', 1)
     with monkeypatch.context() as patch:
         patch.setattr(pack_builder, '_PATIENCE', 0.0)
@@ -211,8 +207,8 @@ def test_killed_in_the_middle(shared_seco_root, tmp_path, monkeypatch):
             pack_seco(shared_seco_root, pack, **options)
     wait_for('parts/shard-*.npz', 2)
     workers = _children(run.pid)
-    run.send_signal(signal.SIGKILL)
-    run.wait()
+    run.kill()
+    run.join()
     finished = {path: path.stat().st_mtime_ns for path in pack.glob('shard-*.npy')}
     assert 2 <= len(finished) < 6
     with pytest.raises(LayoutError, match='a pack that is not finished'):

@@ -287,7 +287,7 @@ def test_other_processes_read_it(pack):
 
 @pytest.mark.parametrize('pack', ['jpeg'], indirect=True)
 def test_without_gdal(pack, shared_seco_root):
-    """Reading, and scenes by distance, in a process where osgeo cannot be imported."""
+    """Reading, scenes by distance and all registries, where osgeo cannot be imported."""
     code = """
 import sys
 class Blocker:
@@ -299,6 +299,8 @@ from swimdiff.datasets import SSL4EO, RasterScenes, SeCo
 dataset = SeCo(sys.argv[1], scene=dict(type='DistanceScene', metres=1000.0),
                pipeline=[dict(type='LoadPatch')])
 print(sum(int(item['img'].sum()) for item in dataset), dataset.scene_ids().tolist())
+from swimdiff.registry import DATASETS, TASK_UTILS, TRANSFORMS
+assert DATASETS.get('SeCo') and TRANSFORMS.get('LoadPatch') and TASK_UTILS.get('TileScene')
 assert 'osgeo' not in sys.modules
 """
     done = subprocess.run(

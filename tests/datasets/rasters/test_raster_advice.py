@@ -35,7 +35,7 @@ def test_statistics_as_the_document_shows_them_fit_the_config_it_shows(tmp_path,
     described = dict(config.train_dataloader.dataset)
     described |= dict(data_root=folder, bands=['red', 'green', 'blue'], stats='my_stats.json')
     data = DATASETS.build(described | dict(pipeline=[dict(type='swimdiff.LoadPatch')]))
-    assert data[0]['img'].shape == (264, 264, 3) and data[0]['img'].dtype == 'uint8'
+    assert data[0]['img'].shape == (96, 96, 3) and data[0]['img'].dtype == 'uint8'
 
 
 def test_statistics_without_the_unit(tmp_path, monkeypatch):

@@ -218,7 +218,8 @@ class _Scores(Hook):
 
     def after_train_epoch(self, runner):
         saver = next(hook for hook in runner.hooks if isinstance(hook, CheckpointHook))
-        saver.after_val_epoch(runner, {'acc': next(self.scores)})
+        score = next(self.scores)
+        saver.after_val_epoch(runner, score if isinstance(score, dict) else {'acc': score})
 
 
 def test_the_best_one_is_replaced_when_the_new_is_there(train, monkeypatch):
@@ -234,6 +235,21 @@ def test_the_best_one_is_replaced_when_the_new_is_there(train, monkeypatch):
     train(epochs=4, hooks=hooks, resume=True, checkpoint=options)
     best = [name for name in checkpoints(train.work_dir) if name.startswith('best')]
     assert best == ['best_acc_epoch_3.pth']
+
+
+def test_each_of_two_scores_has_its_own_best(train, monkeypatch):
+    # writes: acc and miss of the first epoch, acc of the second fails, acc of the third
+    _FullDisk(monkeypatch, 2)
+    scores = [dict(acc=1.0, miss=3.0), dict(acc=2.0, miss=4.0), dict(acc=1.5, miss=5.0)]
+    options = dict(save_best=['acc', 'miss'], rule=['greater', 'less'], save_last=False)
+    runner = train(epochs=3, hooks=[_Scores(*scores)], checkpoint=dict(options, interval=9))
+    assert checkpoints(train.work_dir) == ['best_acc_epoch_2.pth', 'best_miss_epoch_0.pth']
+    known = runner.message_hub.runtime_info
+    assert (known['best_score_acc'], known['best_score_miss']) == (1.5, 3.0)
+    assert known['best_ckpt_acc'].endswith('best_acc_epoch_2.pth')
+    log = next(train.work_dir.glob('*/*.log')).read_text()
+    assert 'The best checkpoint with 1.5000 acc at 2 epoch is saved to best_acc_epoch_2.pth' in log
+    assert f'The previous best checkpoint {train.work_dir}/best_acc_epoch_0.pth is removed' in log
 
 
 def test_the_best_one_is_saved_without_gathering_the_optimizer(train, monkeypatch):

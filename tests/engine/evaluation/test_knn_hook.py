@@ -6,9 +6,9 @@ from functools import partial
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from fixtures.bigearthnet import write_tree
 from fixtures.eurosat import write_rgb
+from fixtures.processes import run_ranks
 from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
@@ -283,7 +283,7 @@ def test_two_processes_embed_each_image_once_in_order(root, tmp_path):
     model = Toy().eval()
     with torch.no_grad():
         alone = embed(model, root)
-    mp.spawn(_worker, args=(str(root), str(tmp_path)), nprocs=2)
+    run_ranks(_worker, str(root), str(tmp_path))
     for rank in range(2):
         for rows, whole in zip(torch.load(tmp_path / f'{rank}.pt'), alone, strict=True):
             assert len(whole) == 9

@@ -8,7 +8,7 @@ import signal
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from fixtures.processes import run_ranks
 from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
@@ -166,7 +166,7 @@ def _worker(rank, folder):
 
 
 def test_all_processes_stop_though_one_alone_is_sick(tmp_path):
-    mp.spawn(_worker, args=(str(tmp_path),), nprocs=2)
+    run_ranks(_worker, str(tmp_path))
     assert 'Another process found' in (tmp_path / '0.txt').read_text()
     assert 'The loss is nan, at iteration 3' in (tmp_path / '1.txt').read_text()
     saved = [

@@ -173,14 +173,13 @@ def test_a_queue_longer_than_the_data_is_said_and_the_advice_ends_it():
 @pytest.mark.parametrize('name', ['swimdiff_r18_raster-scenes', 'swimdiff_r18_picture-scenes'])
 def test_own_scenes_start_with_the_recipe_for_small_data(name, monkeypatch):
     monkeypatch.setattr(batch_recipe.DATASETS, 'build', lambda _: range(125))
-    cfg, small = config(name), config('swimdiff_r18_seco-small')
+    cfg = config(name, batch=64)
     assert cfg.scale_recipe
-    assert cfg.model == small.model and cfg.optim_wrapper == small.optim_wrapper
-    assert read_recipe(cfg).batch == 32 == cfg.train_dataloader.batch_size
+    assert read_recipe(cfg).batch == 64 == cfg.train_dataloader.batch_size
     assert cfg.train_dataloader.num_workers <= max(1, len(os.sched_getaffinity(0)) - 1)
     scale_recipe(cfg, 1)
-    # 125 patches: a queue of half of them in whole batches, the rate as the batch
-    assert cfg.model.queue.length == 32 and cfg.optim_wrapper.optimizer.lr == pytest.approx(1e-3)
+    # 125 patches: a queue of half of them in whole batches, the rate as it is
+    assert cfg.model.queue.length == 64 and cfg.optim_wrapper.optimizer.lr == pytest.approx(1e-3)
     assert describe_mismatch(cfg, 1, 125) is None and describe_long_queue(cfg, 125) is None
 
 

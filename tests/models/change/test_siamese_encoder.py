@@ -93,27 +93,21 @@ def test_levels_and_stem_are_chosen():
         encoder()(pair[:, :5])
 
 
+SMALL_SWIN = dict(embed_dims=24, depths=[1, 1, 1, 1], num_heads=[1, 2, 4, 8])
+
+
 @pytest.mark.parametrize(
-    'backbone',
+    ('backbone', 'channels'),
     [
-        dict(
-            type='mmpretrain.SwinTransformer',
-            arch='tiny',
-            out_indices=(0, 1, 2, 3),
-            pad_small_map=True,
-        ),
-        dict(
-            type='mmpretrain.ConvNeXt',
-            arch='tiny',
-            out_indices=(0, 1, 2, 3),
-            gap_before_final_norm=False,
-        ),
+        (dict(type='mmpretrain.SwinTransformer', arch=SMALL_SWIN, pad_small_map=True), 24),
+        (dict(type='mmpretrain.ConvNeXt', arch='atto', gap_before_final_norm=False), 40),
     ],
-    ids=lambda c: c['type'],
+    ids=['swin', 'convnext'],
 )
-def test_other_backbones_give_their_stages(backbone):
+def test_other_backbones_give_their_stages(backbone, channels):
+    backbone = dict(backbone, out_indices=(0, 1, 2, 3))
     found = encoder(backbone=backbone, frozen=True).train()(torch.randn(1, 6, 96, 96))
-    assert [f.shape[1] for f in found] == [96, 192, 384, 768]
+    assert [f.shape[1] for f in found] == [channels * 2**level for level in range(4)]
     assert [f.shape[2] for f in found] == [24, 12, 6, 3]
     assert not any(f.requires_grad for f in found)
 

@@ -11,16 +11,20 @@ from swimdiff.models.selfsup.utils import probe_pyramid
 from swimdiff.registry import MODELS
 
 ALL = (0, 1, 2, 3)
+RESNET = dict(type='mmpretrain.ResNet', stem_channels=16, base_channels=16, out_indices=ALL)
+SMALL_SWIN = dict(embed_dims=24, depths=[1, 1, 1, 1], num_heads=[1, 2, 4, 8])
 BACKBONES = {
-    'resnet18': (dict(type='mmpretrain.ResNet', depth=18, out_indices=ALL), (64, 128, 256, 512)),
-    'resnet50': (dict(type='mmpretrain.ResNet', depth=50, out_indices=ALL), (256, 512, 1024, 2048)),
+    'resnet18': (dict(RESNET, depth=18), (16, 32, 64, 128)),
+    'resnet50': (dict(RESNET, depth=50), (64, 128, 256, 512)),
     'convnext': (
-        dict(type='mmpretrain.ConvNeXt', arch='tiny', out_indices=ALL, gap_before_final_norm=False),
-        (96, 192, 384, 768),
+        dict(type='mmpretrain.ConvNeXt', arch='atto', out_indices=ALL, gap_before_final_norm=False),
+        (40, 80, 160, 320),
     ),
     'swin': (
-        dict(type='mmpretrain.SwinTransformer', arch='tiny', out_indices=ALL, pad_small_map=True),
-        (96, 192, 384, 768),
+        dict(
+            type='mmpretrain.SwinTransformer', arch=SMALL_SWIN, out_indices=ALL, pad_small_map=True
+        ),
+        (24, 48, 96, 192),
     ),
 }
 

@@ -120,6 +120,9 @@ def test_the_diffusion_branch_gets_query_and_key_views():
     assert [feat.shape[1] for feat in feats] == [64, 128, 256, 512]
 
 
+SMALL_SWIN = dict(embed_dims=24, depths=[1, 1, 1, 1], num_heads=[1, 2, 4, 8])
+
+
 def test_any_neck_that_returns_vectors_will_do():
     @MODELS.register_module(force=True)
     class MaxNeck(torch.nn.Module):
@@ -137,8 +140,8 @@ def test_any_neck_that_returns_vectors_will_do():
 @pytest.mark.parametrize(
     'backbone',
     [
-        dict(type='mmpretrain.SwinTransformer', arch='tiny', pad_small_map=True),
-        dict(type='mmpretrain.ConvNeXt', arch='tiny', gap_before_final_norm=False),
+        dict(type='mmpretrain.SwinTransformer', arch=SMALL_SWIN, pad_small_map=True),
+        dict(type='mmpretrain.ConvNeXt', arch='atto', gap_before_final_norm=False),
     ],
 )
 @pytest.mark.parametrize('levels', [None, (0, 2)])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torchvision
-from fixtures.exports import build
+from fixtures.exports import build, find_torchgeo_task
 
 from swimdiff.errors import CheckpointError
 from swimdiff.weights.converters import convert_backbone
@@ -140,12 +140,12 @@ def test_segmentation_models_gives_the_same_features(config):
 
 @torch.no_grad()
 def test_torchgeo_task_begins_with_the_weights(tmp_path):
-    tasks = pytest.importorskip('torchgeo.tasks')
+    build_task = find_torchgeo_task()
     ours = build(RESNET)
     converted = convert_backbone(RESNET, ours.state_dict(), 'torchgeo')
     file = tmp_path / 'r18.ckpt'
     torch.save(dict(state_dict=converted.state, hyper_parameters=dict(model='resnet18')), file)
-    task = tasks.Classification(
+    task = build_task(
         model='resnet18', weights=str(file), in_channels=5, task='multiclass', num_classes=4
     ).eval()
     images = images_of(5, 96, 128)

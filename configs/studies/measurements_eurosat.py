@@ -1,0 +1,32 @@
+# How the studies on Sentinel-2 score a backbone: kNN and linear probe on EuroSAT, and what the log
+# says.
+measurements = [
+    dict(
+        type='ProbeMeasurement',
+        name='eurosat',
+        dataset=dict(
+            type='EuroSAT',
+            data_root='{{$EUROSAT_ROOT:data/eurosat}}',
+            pipeline=[dict(type='LoadEuroSAT'), dict(type='mmpretrain.PackInputs')],
+        ),
+        limit=12_000,
+        divisions=2,
+    ),
+    dict(
+        type='LogMeasurement',
+        name='log',
+        keys=[
+            'loss_contrast',
+            'loss_diffusion',
+            'diffusion_relative_error',
+            'scene_mates',
+            'mates_mass',
+            'positive_similarity',
+            'key_rank',
+            'feature_reliance',
+            'feature_reliance_deepest',
+            'gradient_share',
+            'gradient_share_layer4',
+        ],
+    ),
+]
