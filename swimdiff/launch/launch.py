@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.hooks import LoggerHook
 from mmengine.logging import MMLogger
@@ -18,6 +18,7 @@ from mmengine.runner import FlexibleRunner, Runner
 from torch import distributed
 
 from swimdiff.errors import ConfigError
+from swimdiff.launch.config_options import ConfigOptions
 from swimdiff.launch.config_reading import read_config_file
 from swimdiff.launch.noise import EngineNoise, start_quietly
 from swimdiff.launch.paths import SCOPE, find_config
@@ -234,7 +235,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigOptions,
         help='override options of the config, key=value; lists as key="[a,b]" or key=a,b',
     )
     parser.add_argument(

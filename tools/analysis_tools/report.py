@@ -11,13 +11,13 @@ Examples:
 import argparse
 import sys
 
-from mmengine.config import DictAction
 from mmengine.dataset import BaseDataset
 from torch import nn
 
 from swimdiff.apis.runs import build_dataset, last_checkpoint, open_pretrained
 from swimdiff.errors import SwiMDiffError
 from swimdiff.launch.command_line import CommandParser
+from swimdiff.launch.config_options import ConfigOptions
 from swimdiff.visualization.report import write_report
 from swimdiff.visualization.report.record import read_run
 
@@ -32,7 +32,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigOptions,
         help='options of the config, e.g. where the data is now: '
         'train_dataloader.dataset.data_root=DIR',
     )

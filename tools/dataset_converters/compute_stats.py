@@ -15,13 +15,12 @@ import os
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from swimdiff.apis.archive_statistics import count_archive
 from swimdiff.apis.archives import open_archive
 from swimdiff.bands import SENTINEL2, stats_to_json
 from swimdiff.errors import ConfigError, SwiMDiffError
 from swimdiff.launch.command_line import CommandParser
+from swimdiff.launch.config_options import ConfigOptions
 
 _QUANTILES = (0.001, 0.01, 0.02, 0.05, 0.25, 0.5, 0.75, 0.95, 0.98, 0.99, 0.999)
 
@@ -33,7 +32,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('out', help='the .json file to write')
     parser.add_argument('--type', help='data set by name, where the layout does not tell it')
     parser.add_argument('--bands', nargs='+', help='bands by name; all by default')
-    parser.add_argument('--dataset-options', nargs='+', action=DictAction, help='key=value ...')
+    parser.add_argument('--dataset-options', nargs='+', action=ConfigOptions, help='key=value ...')
     parser.add_argument(
         '--stretch', nargs=2, type=float, default=(0.02, 0.98), help='quantiles of the stretch'
     )

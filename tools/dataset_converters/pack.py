@@ -22,8 +22,6 @@ import re
 import sys
 import time
 
-from mmengine.config import DictAction
-
 from swimdiff.apis.archives import open_archive
 from swimdiff.datasets.packs import (
     CODECS,
@@ -35,6 +33,7 @@ from swimdiff.datasets.packs import (
 )
 from swimdiff.errors import DatasetNotFoundError, SwiMDiffError
 from swimdiff.launch.command_line import CommandParser
+from swimdiff.launch.config_options import ConfigOptions
 
 _UNITS = {'': 1, 'K': 1 << 10, 'M': 1 << 20, 'G': 1 << 30, 'T': 1 << 40}
 
@@ -67,7 +66,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument('target', metavar='DST', help='folder of the pack')
     parser.add_argument('--type', help='data set of the archive; guessed from its folders')
     parser.add_argument(
-        '--dataset-options', nargs='+', action=DictAction, help='of that data set, key=value'
+        '--dataset-options', nargs='+', action=ConfigOptions, help='of that data set, key=value'
     )
     parser.add_argument('--bands', nargs='+', help='bands to pack (all)')
     parser.add_argument(

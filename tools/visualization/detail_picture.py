@@ -13,11 +13,11 @@ import sys
 from pathlib import Path
 
 import torch
-from mmengine.config import DictAction
 
 from swimdiff.apis.runs import open_run, read_images
 from swimdiff.errors import SwiMDiffError
 from swimdiff.launch.command_line import CommandParser
+from swimdiff.launch.config_options import ConfigOptions
 from swimdiff.launch.noise import start_quietly
 from swimdiff.visualization.detail import detail_figure, shallow_features
 
@@ -35,7 +35,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigOptions,
         help='options of the config, e.g. where the data is now: '
         'train_dataloader.dataset.data_root=DIR',
     )

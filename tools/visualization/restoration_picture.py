@@ -9,11 +9,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from swimdiff.apis.runs import open_run, read_images
 from swimdiff.errors import ConfigError, SwiMDiffError
 from swimdiff.launch.command_line import CommandParser
+from swimdiff.launch.config_options import ConfigOptions
 from swimdiff.launch.noise import start_quietly
 from swimdiff.visualization.restoration import restoration_figure
 
@@ -29,7 +28,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigOptions,
         help='options of the config, e.g. where the data is now: '
         'train_dataloader.dataset.data_root=DIR',
     )

@@ -1,0 +1,43 @@
+"""``--cfg-options key=value``: values as the engine reads them, with their spaces."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from mmengine.config import DictAction
+
+__all__ = ['ConfigOptions']
+
+
+class ConfigOptions(DictAction):
+    """The engine's action for ``key=value``, which leaves the spaces within a text in place.
+
+    The engine removes every space, and a folder such as OSCD's ``... - Images`` is not found.
+    Numbers, lists and tuples are read as the engine reads them.
+    """
+
+    @staticmethod
+    def _parse_iterable(val: str) -> Any:
+        """Parse one value; called by the engine."""
+        whole = val.strip().strip('\'"')
+        if ' ' in whole and whole[0] in '([':
+            return _parse_quoted(whole)
+        if ' ' in whole and ',' not in whole:
+            return DictAction._parse_int_float_bool(whole)
+        return DictAction._parse_iterable(val)
+
+
+def _parse_quoted(text: str) -> Any:
+    """Parse a list or tuple; texts in quotes keep their spaces, all else is the engine's."""
+    try:
+        return _convert(ast.literal_eval(text))
+    except (ValueError, SyntaxError):  # texts without quotes: [a, b]
+        return DictAction._parse_iterable(text)
+
+
+def _convert(value: Any) -> Any:
+    """Read texts within a list as the engine does: a number in quotes is a number."""
+    if isinstance(value, list | tuple):
+        return type(value)(_convert(item) for item in value)
+    return DictAction._parse_int_float_bool(value) if isinstance(value, str) else value
