@@ -10,7 +10,6 @@ measurements = [
             shares=dict(pretrain=0.5, train=0.2, val=0.05, test=0.25),
             pipeline=[dict(type='LoadPicture'), dict(type='mmpretrain.PackInputs')],
         ),
-        divisions=5,
     ),
     dict(
         type='ProbeMeasurement',
@@ -22,7 +21,6 @@ measurements = [
         ),
         stats='oscd',
         limit=12_000,
-        divisions=2,
     ),
     dict(
         type='LogMeasurement',
