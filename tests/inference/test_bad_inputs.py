@@ -101,7 +101,7 @@ def test_a_bad_input_is_named_and_nothing_is_left(job, change_model, tmp_path, n
         message = message.replace('bad.tif', 'date1.tif')
     with pytest.raises(kind, match=re.compile(message, re.S)):
         write_map(job, change_model, None)
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # those of earlier tests may end meanwhile
     assert not job.out.parent.exists() or os.listdir(job.out.parent) == []
 
 

@@ -134,7 +134,8 @@ for package in ('mmpretrain', 'mmseg'):
         network = importlib.import_module(package + '.registry').MODELS.build(backbone)
         assert type(network).__module__.startswith(package + '.')
         network.init_weights()
-        features[package] = network.eval()(images)[-1]
+        network.eval()  # the engine's returns nothing
+        features[package] = network(images)[-1]
 assert not any(name.startswith('swimdiff') for name in sys.modules)
 torch.save(features, sys.argv[2])
 """
