@@ -21,7 +21,7 @@ class ConfigOptions(DictAction):
     def _parse_iterable(val: str) -> Any:
         """Parse one value; called by the engine."""
         whole = val.strip().strip('\'"')
-        if ' ' in whole and whole[0] in '([':
+        if ' ' in whole and whole[0] + whole[-1] in ('()', '[]'):
             return _parse_quoted(whole)
         if ' ' in whole and ',' not in whole:
             return DictAction._parse_int_float_bool(whole)

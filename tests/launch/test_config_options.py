@@ -32,6 +32,7 @@ def test_values_are_those_of_the_engine(value):
         ('/data/OSCD - Images', '/data/OSCD - Images'),
         ("'/data/OSCD - Images'", '/data/OSCD - Images'),
         ('reflectance x 10000', 'reflectance x 10000'),
+        ('(2020) my scenes', '(2020) my scenes'),
         ("['new building', 'road', 3]", ['new building', 'road', 3]),
         ("[('a b', '1'), 'c']", [('a b', 1), 'c']),
     ],
