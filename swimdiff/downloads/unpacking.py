@@ -201,7 +201,9 @@ def find_conflicts(staged: Path, target: Path) -> list[Path]:
 
 
 def move_entries(staged: Path, target: Path) -> None:
-    """Move unpacked entries into the target folder; may be called again after a break.
+    """Move unpacked entries into the target folder.
+
+    It may be called again after a break.
 
     Folders that are there already are filled, the others moved as they are.
     """

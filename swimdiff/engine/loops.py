@@ -32,18 +32,18 @@ __all__ = [
 
 
 def sampler_of(dataloader: DataLoader) -> Any:
-    """The sampler of a data loader, also inside a batch sampler."""
+    """Return the sampler of a data loader, also inside a batch sampler."""
     return getattr(dataloader.batch_sampler, 'sampler', dataloader.sampler)
 
 
 def global_batch(dataloader: DataLoader) -> int:
-    """Samples a step over all processes."""
+    """Return the samples of a step over all processes."""
     size = dataloader.batch_size or getattr(dataloader.batch_sampler, 'batch_size', None) or 1
     return size * get_world_size()
 
 
 def batches_from(dataloader: DataLoader, epoch: int, start: int) -> Iterator[Any]:
-    """The batches of an epoch from the one with number ``start`` on.
+    """Yield the batches of an epoch from the one with number ``start`` on.
 
     Args:
         dataloader: Its sampler is told the epoch, and where to start.
@@ -101,7 +101,7 @@ def check_length(dataloader: DataLoader) -> None:
 
 
 def end_workers(batches: Iterator[Any] | None) -> None:
-    """End the workers that load some batches, also where an error keeps the iterator alive.
+    """End the workers of some batches, also where an error keeps the iterator alive.
 
     Left to the exit of the interpreter they would be sent one SIGTERM and waited for; workers may
     be told to let one pass (``StopSignalHook``).
@@ -112,7 +112,7 @@ def end_workers(batches: Iterator[Any] | None) -> None:
 
 @LOOPS.register_module()
 class ResumableEpochLoop(EpochBasedTrainLoop):
-    """The engine's epoch loop; a run resumed within an epoch goes on there.
+    """Run the engine's epoch loop; go on within an epoch after a resume.
 
     A hook may end the run after any iteration by ``runner.train_loop.stop_training = True``. The
     epoch then counts as unfinished.
@@ -172,7 +172,7 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
 
 @LOOPS.register_module()
 class ResumableIterLoop(IterBasedTrainLoop):
-    """The engine's iteration loop; epochs of the sampler follow each other without a pause.
+    """Run the engine's iteration loop; epochs follow each other without a pause.
 
     Example::
 

@@ -16,7 +16,7 @@ _FLOAT_BINS, _FLOAT_RANGE = 1 << 16, (-0.1, 2.1)
 
 
 class BandHistogram:
-    """Counts of every value of every band.
+    """Count every value of every band.
 
     For integers quantiles, mean and deviation follow exactly, also those after the stretch, which
     is a table; for floats to a bin, a 30,000th of reflectance 1.
@@ -71,7 +71,7 @@ class BandHistogram:
             self.counts[i] += np.bincount(found, minlength=self.counts.shape[1])
 
     def summary(self, quantiles: Sequence[float], stretch: Sequence[float]) -> dict[str, dict]:
-        """Statistics by band, as :func:`swimdiff.bands.stats_from_mapping` reads them.
+        """Return statistics by band for :func:`swimdiff.bands.stats_from_mapping`.
 
         Args:
             quantiles: Which quantiles are told besides, 0..1.

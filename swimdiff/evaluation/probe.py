@@ -36,7 +36,7 @@ Parts = Mapping[str, tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class ProbeScores:
-    """What a probe found for one set of features.
+    """Hold what a probe found for one set of features.
 
     Args:
         dim: Length of a feature.
@@ -115,7 +115,7 @@ def score_features(
     k: int = 20,
     temperature: float = 0.07,
 ) -> ProbeScores:
-    """Score one set of features by weighted kNN and a linear probe, see :func:`score_parts`.
+    """Score features by weighted kNN and a linear probe, see :func:`score_parts`.
 
     Args:
         bank (FeatureBank): Gives the features.
@@ -161,7 +161,7 @@ def score_parts(
 
 
 def divide_anew(data: Parts, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
-    """Divide the images of all parts at random, each class into parts as large as they were.
+    """Divide the images of all parts at random, into parts as large per class.
 
     For images that are independent of each other: neighbours on the ground would fall on both
     sides.

@@ -48,7 +48,9 @@ def scale_probabilities(values: np.ndarray, valid: np.ndarray, kind: str) -> np.
 
 
 class CogWriter:
-    """One raster of the map; a context manager that leaves nothing behind where it fails.
+    """Write one raster of the map; leave nothing behind after a failure.
+
+    It is a context manager.
 
     Args:
         path (Path): The file; its folder is made.

@@ -11,7 +11,7 @@ __all__ = ['ConfigOptions']
 
 
 class ConfigOptions(DictAction):
-    """The engine's action for ``key=value``, which leaves the spaces within a text in place.
+    """Read ``key=value`` as the engine does, and keep the spaces within a text.
 
     The engine removes every space, and a folder such as OSCD's ``... - Images`` is not found.
     Numbers, lists and tuples are read as the engine reads them.

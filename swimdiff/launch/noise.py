@@ -33,7 +33,7 @@ _OF_DEVELOPERS = ('"FileClient" will be deprecated', 'alias of "LocalBackend"')
 
 
 class EngineNoise(logging.Filter):
-    """Drops lines that no user can act on, and corrects one that is wrong.
+    """Drop lines that no user can act on, and correct one that is wrong.
 
     The engine warns of its own use of a deprecated class, and calls processes GPUs.
     """
@@ -51,7 +51,10 @@ class EngineNoise(logging.Filter):
 
 
 def start_quietly() -> None:
-    """Begin a tool that builds models or data sets without the engine's lines to its developers."""
+    """Begin a tool without the engine's lines to its developers.
+
+    For tools that build models or data sets.
+    """
     import_engine_quietly()
     logger = MMLogger.get_current_instance()
     if not any(isinstance(one, EngineNoise) for one in logger.filters):

@@ -29,7 +29,7 @@ _NAME = re.compile(r'\w[\w.+=-]*')
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to pre-train.
+    """Describe one way to pre-train.
 
     Args:
         name: Names the row of the table and the folder.
@@ -49,7 +49,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a study consists of.
+    """Describe what a study consists of.
 
     Args:
         name: Stands in the results.

@@ -37,7 +37,7 @@ STARTED = 'SWIMDIFF_STUDY_STARTED'
 
 
 class Study:
-    """A plan, the folder it works in and the file of its results.
+    """Run a plan in a folder, with a file of results.
 
     Args:
         plan (Plan): What to do.

@@ -33,7 +33,7 @@ _CHOICES = {
 
 
 class ScenePatches(BaseDataset):
-    """Patches of one archive, raw or packed.
+    """Serve the patches of one archive, raw or packed.
 
     An item carries ``img_path`` (or two for two dates), ``band_names``, ``location``, ``date``,
     ``scene_id`` and ``sample_idx``, and ``patch``, which the loading transform reads and removes.
@@ -113,7 +113,7 @@ class ScenePatches(BaseDataset):
 
     @property
     def index(self) -> PatchIndex:
-        """What the archive holds."""
+        """Return what the archive holds."""
         return self.source.index
 
     def full_init(self) -> None:
@@ -185,7 +185,7 @@ class ScenePatches(BaseDataset):
         self._chosen = self._subset(indices)
 
     def get_subset(self, indices: int | Sequence[int]) -> 'ScenePatches':
-        """A data set of some of the samples, over the same index."""
+        """Return a data set of some of the samples, over the same index."""
         other = copy.copy(self)
         other.get_subset_(indices)
         return other
@@ -195,7 +195,7 @@ class ScenePatches(BaseDataset):
         return len(self._chosen)
 
     def scene_ids(self) -> np.ndarray:
-        """Scene id of every sample, int64, in the order of the data set (for samplers)."""
+        """Return the scene id of every sample, int64, in order (for samplers)."""
         self.full_init()
         if self.samples == 'locations':
             return np.asarray(self._scene_of[self._chosen], np.int64)
@@ -204,7 +204,7 @@ class ScenePatches(BaseDataset):
     # Samples
 
     def get_data_info(self, idx: int) -> dict:
-        """What is known of a sample without reading it."""
+        """Return what is known of a sample without reading it."""
         self.full_init()
         chosen = int(self._chosen[idx])
         location = chosen if self.samples == 'locations' else int(self._location_of[chosen])

@@ -34,7 +34,7 @@ To try without it: bash tools/quickstart.sh, which trains on a scene that comes 
 
 @SOURCES.register_module()
 class SeCoSource(BandFolders):
-    """SeCo's tree, read through GDAL.
+    """Read SeCo's tree through GDAL.
 
     Args:
         data_root: Folder with the six-digit location folders, or the folder above it.
@@ -51,7 +51,7 @@ class SeCoSource(BandFolders):
 
 @DATASETS.register_module()
 class SeCo(ScenePatches):
-    """The SeCo data set in its released layout, 100k and 1M alike.
+    """Serve the SeCo data set in its released layout, 100k and 1M alike.
 
     Args:
         data_root: Folder with the six-digit location folders, or the folder above it, or a pack.

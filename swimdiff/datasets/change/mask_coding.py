@@ -31,7 +31,7 @@ _ADVICE = (
 
 @dataclass(frozen=True)
 class MaskLook:
-    """Which grey values a mask holds.
+    """Describe which grey values a mask holds.
 
     Args:
         path: The file.
@@ -60,7 +60,7 @@ class MaskLook:
 
     @property
     def values(self) -> list[int]:
-        """Grey values that occur, sorted."""
+        """Return the grey values that occur, sorted."""
         return sorted(self.counts)
 
 
@@ -77,7 +77,7 @@ def _as_values(name: str, given: Any) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class MaskCoding:
-    """Which grey values mean no change, change, and unlabelled.
+    """Describe which grey values mean no change, change, and unlabelled.
 
     Args:
         unchanged: Grey values, 0 to 255.

@@ -87,7 +87,7 @@ def _refuse_version_2(data_root: str) -> None:
 
 @DATASETS.register_module()
 class BigEarthNet(CutAwareDataset):
-    """BigEarthNet v1 S2 in its released layout, 12 band files per patch.
+    """Serve BigEarthNet v1 S2 in its released layout, 12 band files per patch.
 
     v2 (reBEN), the version on the site today, is recognised and refused: it is another data set,
     which ``BigEarthNetV2`` reads.

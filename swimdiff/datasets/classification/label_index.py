@@ -25,7 +25,7 @@ _NUMBER = {name: i for i, name in enumerate(CLASSES_43)}
 
 
 def read_labels(root: Path, patch: str) -> list[int]:
-    """Labels of one patch, as indices into ``CLASSES_43``.
+    """Read the labels of one patch, as indices into ``CLASSES_43``.
 
     Raises:
         LayoutError: The file is missing, no JSON, or holds no known labels.

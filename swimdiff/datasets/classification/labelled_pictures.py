@@ -39,7 +39,7 @@ def _is_any(path: Path) -> bool:
 
 @DATASETS.register_module()
 class LabelledPictures(CutAwareDataset):
-    """Pictures in one folder per class, divided into parts as for pre-training.
+    """Serve pictures of one folder per class, divided as for pre-training.
 
     An item carries ``img_path``, ``band_names``, ``gt_label``; the pipeline reads the pixels. The
     classes are the folders that hold pictures, sorted by name. With the ``shares`` and the

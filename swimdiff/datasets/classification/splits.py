@@ -40,7 +40,7 @@ _RECORD = 'split.json'
 
 @dataclass(frozen=True)
 class Split:
-    """Names of the samples of each part.
+    """Hold the names of the samples of each part.
 
     Args:
         name: Short name, e.g. ``eurosat_60-20-20_seed0``.
@@ -54,7 +54,7 @@ class Split:
 
     @property
     def sha256(self) -> str:
-        """Hash of all names and the parts they are in, independent of files and their order."""
+        """Hash all names and the parts they are in, whatever the files and their order."""
         digest = hashlib.sha256()
         for part in sorted(self.parts):
             for name in sorted(self.parts[part]):
@@ -67,7 +67,7 @@ class Split:
         return f'{self.name}@{self.sha256[:8]}'
 
     def names(self, part: str) -> tuple[str, ...]:
-        """Names of one part.
+        """Return the names of one part.
 
         Raises:
             ConfigError: The split has no such part.
@@ -81,7 +81,7 @@ class Split:
 
 @dataclass(frozen=True)
 class OnDisk:
-    """The samples of an archive as they lie there, which a drawn split must go on to match.
+    """Describe the samples of an archive on disk, which a drawn split must match.
 
     Args:
         root: Folder of the samples.
@@ -102,7 +102,7 @@ class OnDisk:
 
     @property
     def sha256(self) -> str:
-        """Hash of the names, whatever their order."""
+        """Hash the names, whatever their order."""
         return hashlib.sha256('\n'.join(sorted(self.names)).encode(errors='replace')).hexdigest()
 
     def warn_of_parts(self) -> None:
@@ -187,7 +187,9 @@ def check_fraction(fraction: float) -> None:
 def choose_subset(
     strata: Mapping[str, str], fraction: float, limit: int | None, seed: int
 ) -> list[str]:
-    """Return the samples of a part that are used: all, or a stratified subset of at least one.
+    """Return the samples of a part that are used.
+
+    They are all, or a stratified subset of at least one.
 
     Args:
         strata: Stratum of each name (a class, or a set of classes).
@@ -337,7 +339,7 @@ def get_split(
     on_disk: OnDisk | None = None,
     seed: int = 0,
 ) -> Split:
-    """The split to use: the user's lists, the one drawn before, or a new one.
+    """Return the split: the user's lists, the one drawn before, or a new one.
 
     Args:
         dataset: First part of the name of a drawn split.

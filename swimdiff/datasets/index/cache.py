@@ -32,12 +32,12 @@ CHECK_SECONDS = 0.5
 
 
 def digest(key: Any) -> str:
-    """Short name of anything that JSON can write."""
+    """Return a short name of anything that JSON can write."""
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def cache_folder(root: Path, where: str | Path | None = 'auto') -> Path | None:
-    """Folder for what is remembered of an archive, made if need be.
+    """Return the folder for what is remembered of an archive; make it if need be.
 
     Args:
         root: The archive.
@@ -82,7 +82,7 @@ def _changed(index: PatchIndex, root: Path) -> str | None:
 def cached_index(
     root: Path, key: Any, build: Callable[[], PatchIndex], folder: Path | None
 ) -> tuple[PatchIndex, Path | None]:
-    """The index of an archive, from the cache where that is still true.
+    """Return the index of an archive, from the cache where that is still true.
 
     An index is never written over: each build has a folder of its own, so that whoever mapped an
     older one keeps it, and what is derived from an index lies with just that one. Of the processes
@@ -164,7 +164,7 @@ def _forget(folder: Path, name: str) -> None:
 
 
 def cached_array(entry: Path | None, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:
-    """An array derived from an index, kept beside it.
+    """Return an array derived from an index, kept beside it.
 
     Args:
         entry: Folder of the index in the cache, or None.

@@ -48,7 +48,7 @@ _SAMPLE = 16
 
 @dataclass(frozen=True)
 class PackOptions:
-    """How a pack is made.
+    """Describe how a pack is made.
 
     Args:
         bands: Bands by name; all of the archive by default. They are kept in its order.

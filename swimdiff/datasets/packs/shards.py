@@ -19,7 +19,9 @@ __all__ = ['Shards']
 
 
 class Shards:
-    """The shards of a finished pack, opened when first read; may be forked and pickled.
+    """Read the shards of a finished pack, opened when first read.
+
+    They may be forked and pickled.
 
     Args:
         root: Folder of the pack.

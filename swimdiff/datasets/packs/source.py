@@ -68,7 +68,7 @@ def open_source(
 
 
 class PackSource(PatchSource):
-    """An archive in a pack.
+    """Read an archive in a pack.
 
     Args:
         root: The pack.
@@ -128,7 +128,7 @@ class PackSource(PatchSource):
         return PatchIndex.load(folder)
 
     def names(self, bands: Any) -> tuple[str, ...]:
-        """Return the names of the bands wanted; one that was not packed is an error of its own."""
+        """Return the names of the bands wanted; refuse those that were not packed."""
         try:
             return super().names(bands)
         except BandError as error:
@@ -215,7 +215,7 @@ class PackSource(PatchSource):
         return bytes(self.index.columns['dates'][row]).decode()
 
     def make_tables(self, stats: Any, bands: Sequence[str]) -> Tables | None:
-        """Return the tables of the stretch; None for pixels that were stretched when packed.
+        """Return the tables of the stretch; None where the pack holds stretched pixels.
 
         Packs of earlier versions may hold such pixels.
 
@@ -242,7 +242,7 @@ class PackSource(PatchSource):
         return None
 
     def check_options(self, asked: Mapping[str, Any]) -> None:
-        """Refuse options of the archive that differ from those that the pack was made with.
+        """Refuse options of the archive that differ from those of the pack.
 
         Args:
             asked: Options by name; what the pack does not know is not judged.

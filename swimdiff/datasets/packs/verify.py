@@ -53,7 +53,7 @@ class _Verifier:
 
 
 def verify_pack(root: str | Path, workers: int = 1) -> list[str]:
-    """Compare all planes of a pack, its index and manifest with their checksums; and headers.
+    """Compare planes, index, manifest and headers of a pack with their checksums.
 
     Args:
         root: The pack.

@@ -22,7 +22,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class DiskFull(DataError):
-    """No room for a shard."""
+    """Report that there is no room for a shard."""
 
 
 def find_georeference(
@@ -53,7 +53,7 @@ def find_georeference(
 
 
 class Packer:
-    """Writes shards of one pack.
+    """Write shards of one pack.
 
     Args:
         root: The pack.
@@ -98,7 +98,9 @@ class Packer:
         return part
 
     def check(self, number: int) -> None:
-        """Compare the archive with what a shard was made of; one without its part is not judged.
+        """Compare the archive with what a shard was made of.
+
+        One without its part is not judged.
 
         Raises:
             LayoutError: Files changed since the shard was written.

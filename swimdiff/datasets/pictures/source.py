@@ -64,7 +64,7 @@ class _Measured(NamedTuple):
 
 @SOURCES.register_module()
 class PictureSource(PatchSource):
-    """A folder of pictures, cut into patches when they are read.
+    """Cut the pictures of a folder into patches when they are read.
 
     Args:
         data_root: The folder.
@@ -139,7 +139,9 @@ class PictureSource(PatchSource):
         return asked
 
     def build(self) -> PatchIndex:
-        """Index the patches of all pictures of the part, sorted by picture, row and column.
+        """Index the patches of all pictures of the part.
+
+        They are sorted by picture, row and column.
 
         Raises:
             LayoutError: The part is empty, or not one picture can be used.

@@ -56,7 +56,7 @@ def _heed_parent(numbers: Sequence[int], said: Any, inner: Callable | None, work
 
 @HOOKS.register_module()
 class StopSignalHook(Hook):
-    """Saves and ends the run after SIGTERM, SIGUSR1 or Ctrl-C.
+    """Save and end the run after SIGTERM, SIGUSR1 or Ctrl-C.
 
     Whichever process gets the signal, all save and end after the same update of the weights. They
     agree on it every ``check_every`` updates, over the host's network: a signal is heeded within so

@@ -32,7 +32,9 @@ PENALTY = 1e-3
 
 @HOOKS.register_module()
 class OnlineKNNHook(Hook):
-    """Logs ``knn/top1`` of the query backbone, in per cent, every few epochs and after the last.
+    """Log ``knn/top1`` of the query backbone every few epochs and after the last.
+
+    It is in per cent.
 
     The training part of a labelled set is the bank, its validation part is scored; the images are
     shared among the processes. The test part is not touched. Losses and weights are those of a run

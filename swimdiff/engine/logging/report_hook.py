@@ -20,7 +20,7 @@ __all__ = ['ReportHook', 'report_failure']
 
 @HOOKS.register_module()
 class ReportHook(Hook):
-    """Writes ``report.html`` into the work dir after training, and when an error ends it.
+    """Write ``report.html`` into the work dir after training or an error.
 
     At the start it notes what only the run itself knows (stack, commit, processes, command) in
     ``run.json`` beside the log. A report that fails is a warning, never the end of the run.

@@ -13,7 +13,7 @@ __all__ = ['ThroughputHook']
 
 @HOOKS.register_module()
 class ThroughputHook(Hook):
-    """Logs ``images_per_s`` since the last log, loading and logging included.
+    """Log ``images_per_s`` since the last log, loading and logging included.
 
     Args:
         interval (int, optional): Iterations between two values. Defaults to None, the interval of

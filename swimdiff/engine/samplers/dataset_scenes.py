@@ -16,7 +16,7 @@ __all__ = ['dataset_scenes']
 
 
 def dataset_scenes(dataset: Any) -> np.ndarray:
-    """Scene id of every sample, in the order of the data set.
+    """Return the scene id of every sample, in the order of the data set.
 
     Args:
         dataset: A data set with ``scene_ids()``, or wrappers of mmengine and torch around such.

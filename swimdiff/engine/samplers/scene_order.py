@@ -13,7 +13,7 @@ __all__ = ['Grouping', 'Meetings', 'plan_groups', 'scene_order']
 
 @dataclass(frozen=True)
 class Meetings:
-    """What a query meets: the keys of a ring queue, at a given order of the samples.
+    """Compute what a query meets: keys of a ring queue, by the order of samples.
 
     Args:
         samples: N, samples of the data set.
@@ -41,13 +41,13 @@ class Meetings:
         return starts, sizes
 
     def by_chance(self) -> float:
-        """Probability that a sample's query meets the key of another given one, this epoch."""
+        """Return the probability that a query meets another sample's key this epoch."""
         starts, sizes = self._steps()
         met = np.minimum(starts, self.queue_length) + self.batch_keys * (sizes - 1)
         return float((sizes * met).sum() / (sizes.sum() * max(self.samples - 1, 1)))
 
     def from_before(self, epochs: int | None = None) -> float:
-        """Expected keys of a given sample that a query meets from the epochs before this one.
+        """Return the expected keys of a sample that a query meets from epochs before.
 
         Args:
             epochs: How many there were; by default as many as the queue reaches back to.
@@ -63,7 +63,7 @@ class Meetings:
         return float((sizes * met).sum() / (used * self.samples))
 
     def in_a_group(self) -> float:
-        """Expected meetings of a pair of one group: how often one's query meets the other's key.
+        """Return how often, in a pair of one group, one's query meets the other's key.
 
         With D the distance of the pair in the order and f the place of the later one in its batch,
         the two meet where f < D <= f + K, and in one batch where D <= f.
@@ -81,7 +81,7 @@ class Meetings:
     def expected(
         self, sizes: np.ndarray, pairs: float = 0.0, epochs_before: int | None = None
     ) -> float:
-        """Expected mates of a query.
+        """Return the expected mates of a query.
 
         Args:
             sizes: Samples of each scene.
@@ -96,7 +96,7 @@ class Meetings:
 
 @dataclass(frozen=True)
 class Grouping:
-    """How scenes are cut into groups.
+    """Describe how scenes are cut into groups.
 
     Args:
         size: Samples a group; 1 is a plain shuffle.

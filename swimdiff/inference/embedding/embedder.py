@@ -25,7 +25,9 @@ __all__ = ['Embedder']
 
 
 class Embedder:
-    """The backbone of a checkpoint in evaluation mode: images in, averaged features out.
+    """Turn images into averaged features by the backbone of a checkpoint.
+
+    It is in evaluation mode.
 
     Args:
         path: A pre-training checkpoint (``epoch_N.pth``) or a published backbone (``.pth``,
@@ -71,7 +73,7 @@ class Embedder:
 
     @property
     def key(self) -> str:
-        """Hash of everything that decides the vector of an image: weights and statistics."""
+        """Hash all that decides the vector of an image: weights and statistics."""
         told = json.dumps([self.network.key, stats_to_mapping(self.stats, self.bands)])
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 

@@ -20,7 +20,7 @@ __all__ = ['draw_noise', 'part_of_batch']
 
 
 def part_of_batch(share: float, rows: int) -> tuple[int, float]:
-    """This process's rows of the first ``share`` of the global batch.
+    """Return this process's rows of the first ``share`` of the global batch.
 
     Args:
         share (float): In (0, 1].

@@ -16,7 +16,9 @@ __all__ = ['ProbeMeasurement']
 
 @MEASUREMENTS.register_module()
 class ProbeMeasurement(Measurement):
-    """Scores ``knn`` and ``linear`` of the frozen backbone, in per cent, as tools/probe.py does.
+    """Score ``knn`` and ``linear`` of the frozen backbone as tools/probe.py does.
+
+    Both are in per cent.
 
     Scaling and penalty are chosen on the validation part, the test part is scored with the choice.
     Floors: image statistics without a network, and the backbone with random weights.

@@ -11,7 +11,7 @@ __all__ = ['ViewPlan']
 
 
 class ViewPlan:
-    """Geometry and stages of N views.
+    """Hold geometry and stages of N views.
 
     All geometry is one affine map from the pixels of a view to those of its source, so an image is
     sampled once. Flips and turns about the centre commute with what may stand between the crop and
