@@ -249,7 +249,7 @@ def main(arguments: list[str] | None = None) -> int:
     print()
     for finding in report.findings:
         print(f'{finding.status.upper()}: {finding.subject}: {finding.problem}')
-        print(f'  mend it: {finding.remedy}')
+        print(f'  repair it: {finding.remedy}')
     print('Something required is broken.' if not report.ok else 'Everything required works.')
     return int(not report.ok)
 

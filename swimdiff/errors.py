@@ -1,7 +1,7 @@
 """The errors users of the toolkit meet, one small family.
 
 Each message names the file or option, what was expected, what was found and what to do about it, so
-that nobody has to read a traceback to mend their data or their config.
+that nobody has to read a traceback to repair their data or their config.
 """
 
 __all__ = [
@@ -32,7 +32,7 @@ class SwiMDiffError(Exception):
     """Serve as the base of all errors raised on purpose by the toolkit."""
 
     def __str__(self) -> str:
-        # A DataLoader raises a worker's error anew with the worker's traceback as its message, of
+        # A DataLoader raises a worker's error again with the worker's traceback as its message, of
         # which the last part is what we said.
         text = readable(super().__str__())
         name = f'{type(self).__module__}.{type(self).__name__}: '

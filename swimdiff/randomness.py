@@ -145,7 +145,7 @@ def run_seed() -> int | None:
     """Seed of the run that is training, or None where none is.
 
     With ``diff_rank_seed`` the engine tells each process a seed of its own. Process 0 shares its
-    seed once a run, so all processes have to call this alike.
+    seed once per run, so all processes have to call this alike.
     """
     hub = MessageHub.get_current_instance()
     if hub.get_info('loop_stage') != 'train':

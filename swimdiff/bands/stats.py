@@ -104,7 +104,7 @@ def stats_from_mapping(content: Mapping[str, Any], name: str = 'the config') -> 
         raise BandError(
             f'{name}: expected statistics as tools/dataset_converters/compute_stats.py writes them '
             '(unit, and for each of bands low, high, mean and std); found no proper '
-            f'{error}. Write the file anew.'
+            f'{error}. Write the file again.'
         ) from error
     known = {
         spell_band(band): Band(spell_band(band), entry['wavelength_nm'], entry['resolution_m'])

@@ -23,7 +23,7 @@ class CutAwareDataset(BaseDataset):
     """Give the split another name where ``indices`` leaves samples out.
 
     The engine's options ``indices`` and ``get_subset`` cut a data set without touching its
-    metainfo, so that the scores of ten samples would stand under the name of the whole split.
+    metainfo, so that the scores of ten samples would be given under the name of the whole split.
     """
 
     _indices: Any

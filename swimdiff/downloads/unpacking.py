@@ -178,7 +178,7 @@ def _unpack_entry(
 
 
 def _write(source: IO[bytes], path: Path) -> None:
-    # Rights and owners of the archive are not taken over: whoever unpacks may read and delete.
+    # Rights and owners of the archive are not taken over: who unpacks them may read and delete.
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open('wb') as target:
         shutil.copyfileobj(source, target, _BLOCK)

@@ -1,7 +1,7 @@
 """Training loops that go on in the middle of an epoch as if they had never stopped.
 
-The engine's epoch loop begins the epoch anew, and its iteration loop reads what it skips unless the
-sampler is infinite. Here the sampler starts at the right sample, and each iteration draws from
+The engine's epoch loop begins the epoch again, and its iteration loop reads what it skips unless
+the sampler is infinite. Here the sampler starts at the right sample, and each iteration draws from
 generators seeded by (seed of the run, process, iteration), so that no random state has to be saved,
 on any process.
 """
@@ -46,7 +46,7 @@ def batches_from(dataloader: DataLoader, epoch: int, start: int) -> Iterator[Any
     """Yield the batches of an epoch from the one with number ``start`` on.
 
     Args:
-        dataloader: Its sampler is told the epoch, and where to start.
+        dataloader: Its sampler gets the epoch, and where to start.
         epoch: Number of the epoch.
         start: Batches of the epoch that have been seen.
     """
@@ -104,7 +104,7 @@ def end_workers(batches: Iterator[Any] | None) -> None:
     """End the workers of some batches, also where an error keeps the iterator alive.
 
     Left to the exit of the interpreter they would be sent one SIGTERM and waited for; workers may
-    be told to let one pass (``StopSignalHook``).
+    be asked to let one pass (``StopSignalHook``).
     """
     if isinstance(batches, _MultiProcessingDataLoaderIter):
         batches._shutdown_workers()

@@ -74,7 +74,7 @@ class BandHistogram:
         """Return statistics by band for :func:`swimdiff.bands.stats_from_mapping`.
 
         Args:
-            quantiles: Which quantiles are told besides, 0..1.
+            quantiles: Quantiles that the summary has as well, 0..1.
             stretch: The two quantiles that the stretch maps to 0 and 255.
 
         Returns:
@@ -113,7 +113,7 @@ class BandHistogram:
         stretched = stack_planes([pixels], tables=list(table)).ravel().astype(np.float64)
         mean, std = _moments(stretched, weights, total)
         raw_mean, raw_std = _moments(values, weights, total)
-        told = {f'{share:g}': quantile(share) for share in quantiles}
+        chosen_quantiles = {f'{share:g}': quantile(share) for share in quantiles}
         return dict(
             low=low,
             high=high,
@@ -121,7 +121,7 @@ class BandHistogram:
             std=std,
             raw_mean=raw_mean,
             raw_std=raw_std,
-            quantiles=told,
+            quantiles=chosen_quantiles,
             pixels=total,
             no_data=1 - total / every,
         )

@@ -83,7 +83,7 @@ def change_scores(counts: np.ndarray) -> dict[str, float]:
 class ChangeMetric(BaseMetric):
     """Score precision, recall, F1, IoU and kappa of the change class, in percent.
 
-    Names of the scores are ``change/{preset}/{split}/{score}``; beside them stands the number of
+    Names of the scores are ``change/{preset}/{split}/{score}``; beside them is the number of
     samples they were computed from, and a log line says all of it in words. Every sample of the
     split is counted once, under any number of processes.
 

@@ -18,7 +18,7 @@ def gather_rows(rows: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
     """Bring the rows of all processes together, once each, in the data set's order.
 
     Samplers repeat samples so that every process gets as many, and processes may still differ in
-    the number of rows; both are mended here.
+    the number of rows; both are repaired here.
 
     Args:
         rows: N x ... tensor of this process; N may differ between processes.

@@ -24,7 +24,7 @@ class LabelledImages:
         split (str): The part.
         limit (int, optional): Images to use, a stratified subset. Defaults to None, all.
         batch_size (int): Images at once. Defaults to 64.
-        keep (int): Bytes of images that a process keeps in memory; what is beyond is read anew each
+        keep (int): Bytes of images that a process keeps in memory; the rest is read again each
             time. Defaults to 512 MiB.
 
     Raises:

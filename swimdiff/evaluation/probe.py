@@ -23,7 +23,7 @@ __all__ = [
     'ProbeScores',
     'build_extractor',
     'build_parts',
-    'divide_anew',
+    'draw_division',
     'score_features',
     'score_parts',
 ]
@@ -160,7 +160,7 @@ def score_parts(
     )
 
 
-def divide_anew(data: Parts, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
+def draw_division(data: Parts, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
     """Divide the images of all parts at random, into parts as large per class.
 
     For images that are independent of each other: neighbours on the ground would fall on both
@@ -176,7 +176,7 @@ def divide_anew(data: Parts, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
     features, targets = (torch.cat([part[i] for part in data.values()]) for i in range(2))
     if targets.ndim != 1:
         raise ConfigError(
-            'Images with several labels cannot be divided anew class by class; score the division '
+            'Images with several labels cannot be divided again class by class; score the division '
             'of the data set alone: divisions=1.'
         )
     generator = torch.Generator().manual_seed(seed)

@@ -6,7 +6,7 @@ them, so they can tell a restart from a start, and leave word that a restart wou
 
 Exit codes, of the launcher and of ``tools/train.py`` alone:
     0: the run is finished;
-    75: told to stop by a signal, the state is saved, start again with ``--resume``;
+    75: stopped by a signal, the state is saved, start again with ``--resume``;
     1: an error that a restart does not cure, or one too many;
     128 + n: ended by signal n, with nothing saved beyond the last checkpoint.
 """

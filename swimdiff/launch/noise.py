@@ -21,7 +21,7 @@ _CHATTY = ('mmcv.cnn', 'mmpretrain.datasets', 'mmseg.datasets')
 def import_engine_quietly() -> None:
     """Import what a run imports anyway, without lines about optional parts.
 
-    A package that cannot be imported is left to whoever needs it, with its error.
+    A package that cannot be imported is left to the part that needs it, with its error.
     """
     for name in _CHATTY:
         with contextlib.suppress(Exception), quiet():

@@ -15,7 +15,7 @@ from swimdiff.launch.paths import find_config
 
 __all__ = ['IMAGE_STATISTICS', 'RANDOM', 'Plan', 'Variant', 'read_plan']
 
-#: Rows of a table that no training stands behind; no variant may have these names.
+#: Rows of a table without a training; no variant may have these names.
 IMAGE_STATISTICS, RANDOM = 'image statistics', 'random'
 
 _OPTIONS = (

@@ -111,7 +111,7 @@ class Study:
         record = records.get(cell.config_hash)
         if record is None:
             return True
-        if record.status == FAILED:  # tried again, but once a start, by whichever process
+        if record.status == FAILED:  # tried again, but once per start, by whichever process
             return not self._started or record.written < self._started
         lacks = any(record.find_scores(digest) is None for digest in cell.measurements.values())
         return record.status == FINISHED and lacks

@@ -58,7 +58,7 @@ class Scores:
         columns: Names of scores by measurement, in order.
         values: By row, measurement and score, the value of each seed.
         seeds: Seeds wanted by row.
-        floors: Rows that no training stands behind.
+        floors: Rows without a training.
         fixed: Rows of which nothing is random: their one value is that of every seed.
         remarks: Cells that are missing, diverged or failed, and what does not fit together.
     """

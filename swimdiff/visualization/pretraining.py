@@ -44,7 +44,7 @@ def read_losses(work_dir: str | Path) -> dict[str, np.ndarray]:
             taken from the latest start.
 
     Returns:
-        dict[str, np.ndarray]: ``step`` (iterations) and one array a loss.
+        dict[str, np.ndarray]: ``step`` (iterations) and one array per loss.
 
     Raises:
         DataError: If no log with losses is there.

@@ -247,7 +247,7 @@ def fetched(address: str) -> Iterator[Path]:
 
 
 def _read_file(file: Path, suffix: str, manner: Manner) -> tuple[Any, dict[str, Any]]:
-    """Content of a file, and the meta information that stands beside the tensors."""
+    """Content of a file, and the meta information beside the tensors."""
     if suffix == '.safetensors':
         return _read_safetensors(file)
     return load_torch(file, manner=manner), {}

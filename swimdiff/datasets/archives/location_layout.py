@@ -1,4 +1,4 @@
-"""Trees of a folder a location, in it a folder a date: finding them, and saying what is wrong."""
+"""Trees of one folder per location and date: how they are found, and what is wrong with them."""
 
 import os
 import re

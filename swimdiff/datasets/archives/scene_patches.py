@@ -45,7 +45,7 @@ class ScenePatches(BaseDataset):
         source: Config of the archive's source, a component in ``SOURCES``, without ``data_root``.
         bands: Bands by name, in the order of the channels; all by default.
         samples: ``dates``: every date is a sample. ``locations``: every location is one, its
-            dates drawn anew at each access.
+            dates drawn again at each access.
         views_from: ``same_date``: both views from one date. ``different_dates``: from two
             dates of the location, drawn without replacement.
         single_date: What to do with a location of one date when two are needed: ``raise``,
@@ -238,7 +238,7 @@ class ScenePatches(BaseDataset):
                     return self.pipeline(self._results(idx))
                 except (LayoutError, RasterError) as error:
                     self.skips.failed(error)
-                # Drawn here, by the sample's own generator: the same stand-in whoever reads it.
+                # Drawn here, by the sample's own generator: the same stand-in for every reader.
                 idx = np.random.randint(len(self._chosen))
         return None
 

@@ -21,7 +21,7 @@ Expected tree:
     000000/
       20200713T075609_20200713T081050_T36QZH/
         B1.tif B2.tif ... B8.tif B8A.tif B9.tif B11.tif B12.tif  metadata.json
-      ... (one folder a date)
+      ... (one folder per date)
     000001/
     ...
 SeCo is at https://zenodo.org/records/4728033: 100k version 7.3 GB, 1M version 36.3 GB.

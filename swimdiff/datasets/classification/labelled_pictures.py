@@ -147,8 +147,8 @@ class LabelledPictures(CutAwareDataset):
         shares = shares or _SHARES
         check_part(self.part, shares)
         parts = divide_pictures(self.files, shares, seed)
-        told = '-'.join(f'{part}{100 * shares[part]:g}' for part in parts)
-        return Split(f'pictures_{told}_seed{seed}', parts, self.root)
+        text = '-'.join(f'{part}{100 * shares[part]:g}' for part in parts)
+        return Split(f'pictures_{text}_seed{seed}', parts, self.root)
 
     def load_data_list(self) -> list[dict]:
         """Index one part, sorted by name.

@@ -139,7 +139,7 @@ class OnDisk:
             f'{folder} was drawn from {drawn.get("samples")} {self.what}; there are '
             f'{len(self.names)} now in {self.root}'
             f'{", some with other names" if drawn.get("samples") == len(self.names) else ""}. If '
-            'the data set was not complete then, delete this folder to draw the split anew; if it '
+            'the data set was not complete then, delete this folder to draw the split again; if it '
             'is not complete now, unpack it again.'
         )
 
@@ -225,7 +225,7 @@ def draw_split(dataset: str, strata: Mapping[str, str], folder: Path, seed: int 
 
 
 def read_names(path: str | Path, clean: Callable[[str], str] = str) -> list[str]:
-    """Sample names of a list: one a line, or the first column of a CSV.
+    """Sample names of a list: one per line, or the first column of a CSV.
 
     Args:
         path: The file.
@@ -236,11 +236,11 @@ def read_names(path: str | Path, clean: Callable[[str], str] = str) -> list[str]
     """
     file = Path(path)
     if not file.is_file():
-        raise LayoutError(f'{file} does not exist. Expected a list of sample names, one a line.')
+        raise LayoutError(f'{file} does not exist. Expected a list of sample names, one per line.')
     with file.open(newline='', encoding='utf-8', errors='surrogateescape') as lines:
         names = [clean(row[0].strip()) for row in csv.reader(lines) if row and row[0].strip()]
     if not names:
-        raise LayoutError(f'{file} is empty. Expected sample names, one a line.')
+        raise LayoutError(f'{file} is empty. Expected sample names, one per line.')
     if len(set(names)) != len(names):
         seen: set[str] = set()
         twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
@@ -317,7 +317,7 @@ def _check(split: Split, counts: Mapping[str, int] | None, on_disk: OnDisk | Non
             raise LayoutError(
                 f'{split.folder} was changed: its lists have the sha256 {split.sha256[:8]}..., '
                 f'{_RECORD} says {str(written.get("sha256"))[:8]}.... Delete the folder to draw '
-                f'the split anew, or delete {_RECORD} if the lists are meant to be yours.'
+                f'the split again, or delete {_RECORD} if the lists are meant to be yours.'
             )
         if on_disk is not None:
             on_disk.check(split.folder, written, sum(map(len, split.parts.values())))

@@ -103,7 +103,7 @@ def read_planes(
     dtype: str = 'uint8',
     advice: str = _ADVICE,
 ) -> list[np.ndarray]:
-    """Read one file a band, each at its own size.
+    """Read one file per band, each at its own size.
 
     Args:
         paths: One single-band file each.

@@ -84,15 +84,15 @@ def cached_index(
 ) -> tuple[PatchIndex, Path | None]:
     """Return the index of an archive, from the cache where that is still true.
 
-    An index is never written over: each build has a folder of its own, so that whoever mapped an
-    older one keeps it, and what is derived from an index lies with just that one. Of the processes
-    of one launch the first looks for changes, or builds; the others take what it chose.
+    An index is never written over: each build has a folder of its own, so that a process that
+    mapped an older one keeps it, and what is derived from an index lies with just that one. Of the
+    processes of one launch the first looks for changes, or builds; the others take what it chose.
 
     Args:
         root: The archive.
         key: What else decides the content of the index, for JSON.
         build: Makes the index.
-        folder: From :func:`cache_folder`; None makes it anew each time.
+        folder: From :func:`cache_folder`; None makes it again each time.
 
     Returns:
         The index, and its folder in the cache.
@@ -111,7 +111,7 @@ def cached_index(
             _forget(folder, name)
         if _launch() is not None:
             replace_text(folder / f'.launch-{name}.json', json.dumps([_launch(), chosen]))
-    # Mapped from the file also by whoever built it, instead of a private copy.
+    # Mapped from the file also by the process that built it, instead of a private copy.
     return PatchIndex.load(folder / chosen), folder / chosen
 
 
@@ -147,12 +147,12 @@ def _look(folder: Path, name: str, root: Path) -> str | None:
     try:
         index = PatchIndex.load(folder / entries[0])
     except LayoutError as error:
-        print_log(f'The index is made anew: {error}', logger='current', level=logging.WARNING)
+        print_log(f'The index is made again: {error}', logger='current', level=logging.WARNING)
         return None
     changed = _changed(index, root)
     if changed is None:
         return entries[0]
-    print_log(f'{root} changed ({changed}): its index is made anew', logger='current')
+    print_log(f'{root} changed ({changed}): its index is made again', logger='current')
     return None
 
 
@@ -175,7 +175,7 @@ def cached_array(entry: Path | None, name: str, make: Callable[[], np.ndarray]) 
     if path is not None and path.exists():
         try:
             return np.asarray(np.load(path, mmap_mode='r', allow_pickle=False))
-        except (OSError, ValueError):  # cut off while written: made anew
+        except (OSError, ValueError):  # cut off while written: made again
             pass
     array = make()
     if path is not None and entry is not None and entry.is_dir():

@@ -21,7 +21,7 @@ from swimdiff.files import replace_folder
 
 __all__ = ['PatchIndex', 'Strings']
 
-#: Raised when the meaning of a column changes; older files are then written anew.
+#: Raised when the meaning of a column changes; older files are then written again.
 FORMAT = 1
 
 
@@ -164,7 +164,7 @@ class PatchIndex:
         except (OSError, ValueError, KeyError) as error:
             raise LayoutError(
                 f'{source} holds no index that can be read. Expected index.json of format {FORMAT} '
-                f'and its .npy files; found: {error}. Delete the folder; it is made anew.'
+                f'and its .npy files; found: {error}. Delete the folder; it is made again.'
             ) from error
         columns = {name.removeprefix('column.'): array for name, array in arrays.items()}
         return cls(

@@ -284,8 +284,8 @@ def _whole(root: Path, made: Manifest) -> bool:
         if not path.is_file() or path.stat().st_size != size:
             return False
     try:
-        told = made.index.items()
-        return all(file_checksum(root / 'index' / name) == found for name, found in told)
+        checksums = made.index.items()
+        return all(file_checksum(root / 'index' / name) == found for name, found in checksums)
     except OSError:
         return False
 

@@ -1,6 +1,6 @@
 """Encoded planes of a pack: the JPEG streams of the archive's own files.
 
-SeCo's files are JPEG inside: a tenth of the pixels. Decoding and encoding anew would lose, so the
+SeCo's files are JPEG inside: a tenth of the pixels. Decoding and encoding again would lose, so the
 streams themselves are kept, in the first of three ways that gives back GDAL's pixels to the bit:
 one JPEG for the plane with the file's own quantisation (encoding what was decoded mostly finds the
 same coefficients again; decodes fastest), the file's strips as they are, or the pixels.

@@ -144,16 +144,16 @@ def read_manifest(root: str | Path) -> Manifest:
             f'{path} is of format {text["format"]!r}; this version reads {FORMAT}. Pack the '
             'archive again, or use the version of the toolkit that wrote it.'
         )
-    told = text.pop('checksum', None)
-    if told != _text_checksum(text):
-        raise _damaged(path, f'content with another checksum than {told}')
+    expected = text.pop('checksum', None)
+    if expected != _text_checksum(text):
+        raise _damaged(path, f'content with another checksum than {expected}')
     del text['format']
     return Manifest(**text)
 
 
 def _damaged(path: Path, found: str) -> LayoutError:
     return LayoutError(
-        f'{path} is damaged. Expected the manifest of a pack; found {found}. Copy the pack anew, '
+        f'{path} is damaged. Expected the manifest of a pack; found {found}. Copy the pack again, '
         'or delete it and pack the archive again.'
     )
 

@@ -38,8 +38,8 @@ class _Verifier:
             return []
         return [
             f'{shards.path(shard)} is damaged in its first {HEADER} bytes, the header of a .npy '
-            'file: NumPy may not open it. Copy the pack anew, or delete this file and run pack.py '
-            'again to write it anew.'
+            'file: NumPy may not open it. Copy the pack again, or delete this file and run pack.py '
+            'again to write it again.'
         ]
 
     def _planes(self, row: int) -> list[str]:

@@ -233,7 +233,7 @@ class PictureSource(PatchSource):
         for row in rows:
             picture = self._picture(row)
             top, left = (int(columns[name][row]) for name in ('top', 'left'))
-            # Copies: whoever changes a patch must not change the picture that is kept.
+            # Copies: a caller that changes a patch must not change the picture that is kept.
             crop = picture[:, top : top + self.patch, left : left + self.patch]
             found.append([crop[channel].copy() for channel in channels])
         return found
@@ -249,7 +249,7 @@ class PictureSource(PatchSource):
                 raise RasterError(
                     f'{path} has {pixels.shape[1]} x {pixels.shape[0]} pixels, and had '
                     f'{size[1]} x {size[0]} when it was indexed. Start again: the index is made '
-                    'anew when a picture has changed.'
+                    'again when a picture has changed.'
                 )
             planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))
             self._kept.put(path, planes)

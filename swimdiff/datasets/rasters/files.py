@@ -31,8 +31,8 @@ SUFFIXES = ('.tif', '.tiff', '.jp2', '.vrt')
 
 _LAYOUTS = """\
 Expected rasters ({suffixes}) in it or in folders below:
-  one file a scene, its bands described in the file or named by file_bands=[...];
-  one file a band: scene_B04.tif scene_B03.tif ..., or B04.tif B03.tif ... in a folder a scene;
+  one file per scene, its bands described in the file or named by file_bands=[...];
+  one file per band: scene_B04.tif scene_B03.tif ..., or B04.tif B03.tif ... in a folder;
   Sentinel-2 products: *.SAFE/GRANULE/*/IMG_DATA."""
 
 #: Folders of Sentinel-2 products that hold masks and metadata, some named like bands.
@@ -44,7 +44,7 @@ class FoundScene:
     """Describe a scene by its files, relative to the root.
 
     Args:
-        path: What stands for the scene: its file, its product, its folder, or folder and stem.
+        path: What represents the scene: its file, its product, its folder, or folder and stem.
         folder: The folder it lies in.
         stem: Its name without suffix and band.
         bands: File of each band; empty for a file with the bands inside, which is ``path``.

@@ -76,7 +76,7 @@ class SceneRasters:
     """Describe a scene that can be cut.
 
     Args:
-        path: What stands for it, relative to the root.
+        path: What represents it, relative to the root.
         system: Coordinate system, WKT.
         dtype: Type of the pixels as handed on.
         bands: The bands wanted.
@@ -269,7 +269,7 @@ def _band(
     if turn or tilt or not (dx > 0 > dy and np.isfinite(transform).all()):
         raise RasterError(
             f'{path} is not north-up: its geotransform is {tuple(transform)}. Expected pixels '
-            'that run east and south without rotation. Write it anew: gdalwarp SRC DST.'
+            'that run east and south without rotation. Write it again: gdalwarp SRC DST.'
         )
     if not 1 <= channel <= dataset.RasterCount:
         raise BandError(f'{path} has {dataset.RasterCount} bands, and number {channel} is wanted.')

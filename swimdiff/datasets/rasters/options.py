@@ -76,7 +76,7 @@ class RasterOptions:
             the number of each name, from 1 as GDAL counts; files then are scenes, whatever their
             names. By default bands are known by file name or by description.
         sensor: The sensor that bands named B1, B2, ... are of: ``Sentinel-2``, or a name in
-            :data:`swimdiff.bands.sensors.SENSORS`; None: told by the names of files and folders,
+            :data:`swimdiff.bands.sensors.SENSORS`; None: read from the names of files and folders,
             and Sentinel-2 where these say nothing.
         include: Patterns (``fnmatch``) of paths below ``data_root`` that are taken; all by default.
         exclude: Patterns of paths that are not taken.

@@ -119,7 +119,7 @@ def _refuse_another(path: str, dataset: Any, band: BandFile) -> None:
     raise RasterError(
         f'{path} was replaced since it was indexed. Expected {band.width} x {band.height} pixels '
         f'with the north-west corner ({band.west:g}, {band.north:g}); found {size[0]} x {size[1]} '
-        f'at ({grid[0]:g}, {grid[3]:g}). Start again: the index is made anew.'
+        f'at ({grid[0]:g}, {grid[3]:g}). Start again: the index is made again.'
     )
 
 

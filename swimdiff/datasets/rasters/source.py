@@ -143,7 +143,7 @@ class RasterScenesSource(PatchSource):
     def read(self, rows: Sequence[int], bands: Sequence[str]) -> list[list[np.ndarray]]:
         """Read planes of some rows of one location, all of the same ground.
 
-        Windows at random are drawn from NumPy's global generator, at each call anew.
+        Windows at random are drawn from NumPy's global generator, at each call again.
         """
         place = self._place(rows[0])
         scenes = [self._scene(row) for row in rows]

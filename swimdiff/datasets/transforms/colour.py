@@ -101,7 +101,7 @@ def _blocks(image: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _grey(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted mean of the bands, uint8, one value a pixel."""
+    """Weighted mean of the bands, uint8, one value per pixel."""
     if image.shape[2] <= 4:
         return cv2.transform(np.ascontiguousarray(image), weights[None])
     column = weights.astype(np.float32)[:, None]
@@ -235,7 +235,7 @@ class RandomGrey(BaseTransform):
         if self.draw():
             image, weights = results['img'], grey_weights(results['band_names'])
             grey = _grey(image, weights)
-            # One plane seen once a band: nothing is copied.
+            # One plane seen once per band: nothing is copied.
             results['img'] = np.broadcast_to(grey.reshape(*image.shape[:2], 1), image.shape)
         return results
 

@@ -31,7 +31,7 @@ def save_atomically(runner: Runner, folder: str, filename: str, *args: Any, **op
         gather_optimizer(runner)
     try:
         runner.save_checkpoint(folder, partial.name, *args, **options)
-        if partial.is_dir():  # a sharding strategy: a file a process
+        if partial.is_dir():  # a sharding strategy: one file per process
             final.mkdir(exist_ok=True)
             for part in partial.iterdir():
                 replace_file(part, final / part.name)

@@ -136,7 +136,7 @@ class StopSignalHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Save and end where any process was told to."""
+        """Save and end where any process got a signal."""
         if not updated(runner):
             return
         self._updates += 1

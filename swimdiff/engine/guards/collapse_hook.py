@@ -120,7 +120,7 @@ class CollapseHook(Hook):
         else:
             stop_run(
                 runner,
-                f'{found}, in {self._bad} checks in a row. {remedy}. Then start anew, or from a '
+                f'{found}, in {self._bad} checks in a row. {remedy}. Then start again, or from a '
                 f'checkpoint in {runner.work_dir} before the collapse. CollapseHook(patience=...) '
                 'waits longer',
             )

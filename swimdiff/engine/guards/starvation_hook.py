@@ -49,7 +49,7 @@ class LoaderStarvationHook(Hook):
         self._nag = Nag()
 
     def before_train(self, runner: Runner) -> None:
-        """Start anew."""
+        """Start again."""
         self._spans.clear()
         self._seen = 0
         self._step = torch.cuda.Event() if torch.cuda.is_available() else None

@@ -38,7 +38,7 @@ class ThroughputHook(Hook):
             self.interval = loggers[0].interval if loggers else 50
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Start counting anew: validation and saving between epochs are not training."""
+        """Start counting again: validation and saving between epochs are not training."""
         self._images, self._since = 0, time.perf_counter()
 
     def after_train_iter(

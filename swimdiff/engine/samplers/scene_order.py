@@ -1,7 +1,7 @@
 """How images of a scene are brought near each other in time, and how many mates that gives.
 
 Reconstruction: the paper says which keys are recalibrated, not how a query comes to meet them. The
-derivation stands in ``docs/concepts/sampling.md``; this module knows numbers and arrays only.
+derivation is in ``docs/concepts/sampling.md``; this module knows numbers and arrays only.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Meetings:
     Args:
         samples: N, samples of the data set.
         queue_length: K, keys in the queue.
-        batch_size: B, samples a step over all processes. Their keys enter the queue after the
+        batch_size: B, samples per step over all processes. Their keys enter the queue after the
             step, so a query does not meet them there.
         window: W, the stretch of the order that a group's samples are spread over, at most N.
         batch_keys: Whether the other keys of the query's own batch are candidates too.
@@ -100,7 +100,7 @@ class Grouping:
 
     Args:
         size: Samples a group; 1 is a plain shuffle.
-        more: Share of scenes, drawn anew each epoch, whose groups have one sample more.
+        more: Share of scenes, drawn again each epoch, whose groups have one sample more.
         pairs: Expected number of pairs of samples in one group.
         expected: Expected mates of a query, once the queue has been filled.
     """

@@ -39,7 +39,7 @@ class SceneSampler(Sampler[int]):
         mates: Keys of its own scene that a query is to meet on average once the queue is full.
             Defaults to None, as many as a plain shuffle gives.
         queue_length: K, keys in the queue.
-        batch_size: B, samples a step over all processes.
+        batch_size: B, samples per step over all processes.
         batch_keys: Whether the other keys of a query's own batch are candidates.
         drop_last: Whether an incomplete last batch is left out.
         window: Samples of the stretch that a group is spread over. Defaults to None, K.

@@ -74,8 +74,8 @@ class Embedder:
     @property
     def key(self) -> str:
         """Hash all that decides the vector of an image: weights and statistics."""
-        told = json.dumps([self.network.key, stats_to_mapping(self.stats, self.bands)])
-        return hashlib.sha256(told.encode()).hexdigest()[:16]
+        content = json.dumps([self.network.key, stats_to_mapping(self.stats, self.bands)])
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     def choose_unit(self, unit: str | None) -> str:
         """Return the unit of pixels: that of the statistics where none is given.

@@ -325,5 +325,5 @@ def _describe(about: Mapping[str, Any]) -> str:
     """The settings that users give, in words."""
     checkpoint = about.get('checkpoint', {})
     names = ('patch', 'stride', 'max_nodata', 'half', 'system')
-    told = ', '.join(f'{name} {about[name]}' for name in names if name in about)
-    return f'{checkpoint.get("path")} {checkpoint.get("key")}, unit {about.get("unit")!r}, {told}'
+    rest = ', '.join(f'{name} {about[name]}' for name in names if name in about)
+    return f'{checkpoint.get("path")} {checkpoint.get("key")}, unit {about.get("unit")!r}, {rest}'

@@ -18,7 +18,7 @@ class ChangePreprocessor(MultiBandPreprocessor):
     """Standardise both dates with the statistics of one, by band name.
 
     The statistics must give the backbone the distribution it was pre-trained on; what they are for
-    each data set stands in :mod:`swimdiff.bands`.
+    each data set is in :mod:`swimdiff.bands`.
 
     Args: as those of ``MultiBandPreprocessor``; ``bands`` are the bands of *one* date.
 

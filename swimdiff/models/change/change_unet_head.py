@@ -75,8 +75,8 @@ class ChangeUNetHead(BaseDecodeHead):
         widths = tuple(in_channels)
         if len(widths) < 2:
             raise ConfigError(
-                f'ChangeUNetHead: in_channels={widths}; expected one number a level, at least two, '
-                'finest first.'
+                f'ChangeUNetHead: in_channels={widths}; expected one number per level, at least '
+                'two, finest first.'
             )
         norm = norm_cfg or dict(type='BN')
         super().__init__(

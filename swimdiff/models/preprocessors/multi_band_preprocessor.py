@@ -117,7 +117,7 @@ class MultiBandPreprocessor(BaseDataPreprocessor):
 
         Args:
             data: ``inputs``: one N x C x H x W tensor, a list of N tensors C x H x W, or a list of
-                either, one a view. ``data_samples``: anything, moved to the device.
+                either, one per view. ``data_samples``: anything, moved to the device.
             training: Unused; the engine passes it.
 
         Returns:

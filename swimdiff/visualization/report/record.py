@@ -26,7 +26,7 @@ class Curve:
     """Hold one logged scalar.
 
     Args:
-        steps: Iterations, or epochs where it was logged once an epoch; ascending.
+        steps: Iterations, or epochs where it was logged once per epoch; ascending.
         values: As many numbers.
     """
 

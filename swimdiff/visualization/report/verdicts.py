@@ -130,7 +130,7 @@ def _mates(record: RunRecord) -> Verdict:
         return Verdict(what, 'none', 'no scene matching in this run')
     mates = _recent(record.train['scene_mates'])
     least = hook_option(record, 'SceneMatesHook', 'least', 0.1)
-    found = f'{mates:.2f} keys of its own scene a query (at least {least})'
+    found = f'{mates:.2f} keys of its own scene per query (at least {least})'
     return Verdict(what, 'warn' if mates < least else 'good', found)
 
 

@@ -26,7 +26,7 @@ class Counterpart(ABC):
         bands: Canonical names in the order of the channels.
     """
 
-    #: Type of the transform it stands for, as a config names it.
+    #: Type of the transform it represents, as a config names it.
     replaces: ClassVar[str]
     #: Uniform numbers that a view takes.
     numbers: int

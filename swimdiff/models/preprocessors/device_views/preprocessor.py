@@ -116,7 +116,7 @@ class DeviceViews(MultiBandPreprocessor):
         return made
 
     def _sources(self, inputs: Any) -> list[Tensor]:
-        """One N x C x H x W batch, or two: one a date."""
+        """One N x C x H x W batch, or two: one per date."""
         if isinstance(inputs, Tensor):
             return [self.receive(inputs)]
         if inputs and isinstance(inputs[0], Tensor) and inputs[0].ndim == 3:
@@ -170,7 +170,7 @@ class DeviceViews(MultiBandPreprocessor):
             ``inputs``, two batches of views, and ``data_samples`` (None if absent).
 
         Raises:
-            ConfigError: Images of several sizes, not one or two a sample, or views already made.
+            ConfigError: Images of several sizes, not one or two per sample, or views already made.
         """
         if not training:
             return super().forward(data, training)
