@@ -1,5 +1,7 @@
 # How the studies on Sentinel-2 score a backbone: kNN and linear probe on EuroSAT, and what the log
 # says.
+_base_ = ['./measurements_log.py']
+
 measurements = [
     dict(
         type='ProbeMeasurement',
@@ -12,21 +14,5 @@ measurements = [
         limit=12_000,
         divisions=2,
     ),
-    dict(
-        type='LogMeasurement',
-        name='log',
-        keys=[
-            'loss_contrast',
-            'loss_diffusion',
-            'diffusion_relative_error',
-            'scene_mates',
-            'mates_mass',
-            'positive_similarity',
-            'key_rank',
-            'feature_reliance',
-            'feature_reliance_deepest',
-            'gradient_share',
-            'gradient_share_layer4',
-        ],
-    ),
+    {{_base_.log}},
 ]

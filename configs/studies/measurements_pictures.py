@@ -1,5 +1,7 @@
 # How the studies on pictures score a backbone: kNN and linear probe on the pictures of RSSCN7 that
 # were not pre-trained on, and on EuroSAT, a foreign domain; and what the log says.
+_base_ = ['./measurements_log.py']
+
 measurements = [
     dict(
         type='ProbeMeasurement',
@@ -22,21 +24,5 @@ measurements = [
         stats='oscd',
         limit=12_000,
     ),
-    dict(
-        type='LogMeasurement',
-        name='log',
-        keys=[
-            'loss_contrast',
-            'loss_diffusion',
-            'diffusion_relative_error',
-            'scene_mates',
-            'mates_mass',
-            'positive_similarity',
-            'key_rank',
-            'feature_reliance',
-            'feature_reliance_deepest',
-            'gradient_share',
-            'gradient_share_layer4',
-        ],
-    ),
+    {{_base_.log}},
 ]

@@ -15,7 +15,7 @@ def single_threaded_worker(worker_id: int) -> None:
     """Start a worker (``worker_init_fn``) of one thread, forked or spawned.
 
     A forked worker has OpenCV's setting from the engine's ``env_cfg``; a spawned one knows nothing
-    of it and OpenCV would take all cores. Torch limits itself in workers, but gets the setting, too.
+    of it and OpenCV would take all cores. Torch limits itself in workers; it gets the setting, too.
     NumPy's products of the transforms are below the size from which OpenBLAS starts threads.
 
     Seeds are left as the DataLoader sets them: from the run's seed, another one for each worker.

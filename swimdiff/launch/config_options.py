@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+from argparse import ArgumentParser
 from typing import Any
 
 from mmengine.config import DictAction
 
-__all__ = ['ConfigOptions']
+__all__ = ['ConfigOptions', 'add_config_options']
 
 
 class ConfigOptions(DictAction):
@@ -41,3 +42,18 @@ def _convert(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_convert(item) for item in value)
     return DictAction._parse_int_float_bool(value) if isinstance(value, str) else value
+
+
+def add_config_options(parser: ArgumentParser) -> None:
+    """Add ``--cfg-options`` to a tool that opens a finished run.
+
+    Args:
+        parser: Of the tool.
+    """
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        help='options of the config, e.g. where the data is now: '
+        'train_dataloader.dataset.data_root=DIR',
+    )
