@@ -60,7 +60,12 @@ def open_pretrained(cfg: Config, checkpoint: str | Path) -> SwiMDiff:
 
 
 def build_dataset(cfg: Config, pipeline: list | None = None) -> BaseDataset:
-    """Build the training data set of a config, maybe with another pipeline."""
+    """Build the training data set of a config, maybe with another pipeline.
+
+    Args:
+        cfg: Of a run, with a training data set.
+        pipeline: Transforms in place of those of the config; None keeps them.
+    """
     init_default_scope(cfg.get('default_scope', 'swimdiff'))
     dataset = cfg.train_dataloader.dataset
     return DATASETS.build(dataset if pipeline is None else {**dataset, 'pipeline': pipeline})

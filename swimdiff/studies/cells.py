@@ -99,7 +99,12 @@ def read_bands(cfg: Config) -> Any:
 
 
 def read_backbone(cfg: Config, variant: Variant) -> dict[str, Any]:
-    """Return the config of the measured backbone, without initial weights."""
+    """Return the config of the measured backbone, without initial weights.
+
+    Args:
+        cfg: Config of the run.
+        variant: The variant; its own ``backbone`` wins.
+    """
     backbone = {**(cfg.model.get('backbone') or {}), **variant.backbone}
     backbone.pop('init_cfg', None)
     return backbone

@@ -72,11 +72,24 @@ class Scores:
     remarks: list[str] = field(default_factory=list)
 
     def get(self, row: str, measurement: str, score: str) -> dict[int, float]:
-        """Return the values by seed, {} where there are none."""
+        """Return the values by seed, {} where there are none.
+
+        Args:
+            row: Name of a variant or a floor.
+            measurement: Name of a measurement.
+            score: Name of a score of it.
+        """
         return self.values.get((row, measurement, score), {})
 
     def subtract(self, row: str, baseline: str, measurement: str, score: str) -> dict[int, float]:
-        """Return the difference of a row to the baseline, of each seed that both have."""
+        """Return the difference of a row to the baseline, of each seed that both have.
+
+        Args:
+            row: Name of a variant or a floor.
+            baseline: Name of the row that is subtracted.
+            measurement: Name of a measurement.
+            score: Name of a score of it.
+        """
         values, against = (self.get(one, measurement, score) for one in (row, baseline))
         if row in self.fixed and values:
             values = dict.fromkeys(against, next(iter(values.values())))

@@ -108,6 +108,11 @@ def nearest(features: Tensor, queries: Sequence[int], count: int) -> Tensor:
     """Return the nearest other patches by cosine similarity.
 
     Indices, len(queries) x count.
+
+    Args:
+        features: N x D, of unit length.
+        queries: Rows that are searched for.
+        count: Neighbours of each.
     """
     similarity = features[list(queries)] @ features.T
     similarity[torch.arange(len(queries)), list(queries)] = -torch.inf

@@ -31,7 +31,12 @@ __all__ = [
 
 
 def some(items: list[str], most: int = 6) -> str:
-    """Return the first items of a list for a message, and how many more there are."""
+    """Return the first items of a list for a message, and how many more there are.
+
+    Args:
+        items: All items.
+        most: Items that are named.
+    """
     more = f', ... and {len(items) - most} more' if len(items) > most else ''
     return ', '.join(items[:most]) + more
 

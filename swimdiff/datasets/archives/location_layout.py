@@ -80,6 +80,10 @@ class LocationLayout:
     def list_products(self, root: Path, location: str) -> tuple[str, ...]:
         """Return the sorted product folders (dates) of a location; ignore previews.
 
+        Args:
+            root: From :meth:`find_root`.
+            location: Name of the folder of the location.
+
         Raises:
             LayoutError: The location has none.
         """

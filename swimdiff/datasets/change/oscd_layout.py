@@ -160,7 +160,12 @@ def grid_file(folder: Path) -> Path:
 
 
 def find_mask(data_root: str | Path, city: str) -> Path | None:
-    """Return the mask of a city, the GeoTIFF before the picture, or None."""
+    """Return the mask of a city, the GeoTIFF before the picture, or None.
+
+    Args:
+        data_root: Folder with the parts of the data set.
+        city: Name of the folder of the city.
+    """
     root = Path(data_root).expanduser()
     for folder in (root / f'{_PREFIX}Train Labels', root / f'{_PREFIX}Test Labels', root):
         for name in (f'{city}-cm.tif', 'cm.png'):

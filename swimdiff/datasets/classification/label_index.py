@@ -27,6 +27,10 @@ _NUMBER = {name: i for i, name in enumerate(CLASSES_43)}
 def read_labels(root: Path, patch: str) -> list[int]:
     """Read the labels of one patch, as indices into ``CLASSES_43``.
 
+    Args:
+        root: Folder of the patches.
+        patch: Name of the patch.
+
     Raises:
         LayoutError: The file is missing, no JSON, or holds no known labels.
     """

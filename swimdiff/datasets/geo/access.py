@@ -81,7 +81,13 @@ def require_gdal() -> None:
 
 
 def raster_failure(path: str, detail: str, expected: str) -> RasterError | LayoutError:
-    """Return the most telling error for a file that could not be read."""
+    """Return the most telling error for a file that could not be read.
+
+    Args:
+        path: The file.
+        detail: Message of GDAL.
+        expected: Raster that should be there, in words.
+    """
     if not os.path.exists(path):
         return LayoutError(
             f'{path} is missing. Expected {expected}. Unpack the archive again, or leave out '

@@ -175,6 +175,10 @@ class GroundSplit:
 
         Pixels nearer than the margin to a block of another split belong to none. The margin is
         square: a block is larger than two margins, so the corners say it all.
+
+        Args:
+            ground: The ground of which the window is a part.
+            window: Row, column, height and width in its pixels.
         """
         margin = self.margin_pixels(ground)
         row, column, height, width = window

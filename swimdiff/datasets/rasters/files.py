@@ -98,6 +98,10 @@ class BandNames:
         """Return the scene, band and resolution in metres that a file name states.
 
         The resolution is 0 where it is not said.
+
+        Args:
+            stem: Name of a file without its ending.
+            sensor: Of the file; None for Sentinel-2.
         """
         match = self._in_file.fullmatch(stem)
         if match is None:

@@ -131,6 +131,10 @@ def read_progress(path: Path, optimizer: bool = True) -> Progress:
 def require_whole(path: Path, optimizer: bool = True) -> Progress:
     """Return the progress of a checkpoint that somebody named.
 
+    Args:
+        path: The checkpoint.
+        optimizer: Whether the state of the optimiser must be in it.
+
     Raises:
         CheckpointError: It is missing, damaged, or no checkpoint that a run can go on from.
     """

@@ -106,7 +106,12 @@ def find_overlapping(table: EmbeddingTable, row: int) -> list[int]:
 
 
 def read_outlines(table: EmbeddingTable, rows: Sequence[int]) -> np.ndarray:
-    """Return outlines of some rows as shapely polygons, in the table's system."""
+    """Return outlines of some rows as shapely polygons, in the table's system.
+
+    Args:
+        table: The table.
+        rows: Numbers of N rows.
+    """
     records = table.take(rows, ['geometry'])
     return shapely.from_wkb(np.array([record['geometry'] for record in records], object))
 

@@ -36,7 +36,12 @@ class _Imagery:
 
 
 def shrink_size(made: WrittenMap, edge: int) -> tuple[int, int]:
-    """Return width and height of a map's picture, at most ``edge`` pixels a side."""
+    """Return width and height of a map's picture, at most ``edge`` pixels a side.
+
+    Args:
+        made: The map.
+        edge: Most pixels of a side.
+    """
     factor = min(1.0, edge / max(made.width, made.height))
     return max(1, round(made.width * factor)), max(1, round(made.height * factor))
 

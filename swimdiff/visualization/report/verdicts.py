@@ -29,7 +29,14 @@ class Verdict:
 
 
 def hook_option(record: RunRecord, kind: str, option: str, default: Any) -> Any:
-    """Return an option of a hook as the run's config has it."""
+    """Return an option of a hook as the run's config has it.
+
+    Args:
+        record: The run.
+        kind: Type of the hook.
+        option: Name of the option.
+        default: Value where the config does not state it.
+    """
     config = record.config or {}
     hooks = [*(config.get('default_hooks') or {}).values(), *(config.get('custom_hooks') or [])]
     for hook in hooks:
@@ -39,7 +46,12 @@ def hook_option(record: RunRecord, kind: str, option: str, default: Any) -> Any:
 
 
 def floors_of(record: RunRecord, score: str = 'knn/top1') -> dict[str, float]:
-    """Return the floors of a score, by their name in words."""
+    """Return the floors of a score, by their name in words.
+
+    Args:
+        record: The run.
+        score: Name of the score, such as ``knn/top1``.
+    """
     names = {'statistics': 'image statistics', 'random': 'untrained network'}
     return {
         title: record.evaluation[f'{score}_floor_{key}'].last
