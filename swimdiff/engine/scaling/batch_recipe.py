@@ -82,7 +82,7 @@ class BatchRecipe:
 
         Args:
             batch: Images of one optimiser step.
-            updates: Optimiser steps of the run.
+            updates: Updates of the key encoder in one optimiser step.
         """
         return replace(self, batch=batch, updates=updates)
 
