@@ -30,15 +30,15 @@ def last_checkpoint(work_dir: str | Path) -> Path:
     Raises:
         CheckpointError: If there is none, or only damaged ones.
     """
-    found = find_checkpoint(work_dir, optimizer=False)
-    if found.good is None:
+    search = find_checkpoint(work_dir, optimizer=False)
+    if search.good is None:
         raise CheckpointError(
-            f'{work_dir}: expected a checkpoint, found none. {found.message} Train first, or name '
+            f'{work_dir}: expected a checkpoint, found none. {search.message} Train first, or name '
             'the checkpoint'
         )
-    if found.message:
-        print_log(found.message, logger='current', level=logging.WARNING)
-    return found.good.path
+    if search.message:
+        print_log(search.message, logger='current', level=logging.WARNING)
+    return search.good.path
 
 
 def open_pretrained(cfg: Config, checkpoint: str | Path) -> SwiMDiff:

@@ -224,11 +224,11 @@ def move_entries(staged: Path, target: Path) -> None:
 
 def _leaves(staged: Path, target: Path) -> list[Path]:
     """Entries to move: files, and folders that the target does not have."""
-    found: list[Path] = []
+    leaves: list[Path] = []
     for entry in sorted(staged.iterdir()):
         there = target / entry.name
         if entry.is_dir() and there.is_dir():
-            found += _leaves(entry, there)
+            leaves += _leaves(entry, there)
         else:
-            found.append(entry)
-    return found
+            leaves.append(entry)
+    return leaves

@@ -119,10 +119,10 @@ def collect_scores(cells: Sequence[Cell], lines: Sequence[Record]) -> Scores:
         if record.status != FINISHED:
             scores.remarks.append(f'{cell}: {record.status}, {record.message}')
         for name, digest in cell.measurements.items():
-            found = record.find_scores(digest)
-            if found is None and record.status == FINISHED:
+            values = record.find_scores(digest)
+            if values is None and record.status == FINISHED:
                 scores.remarks.append(f'{cell}: {name} has not been measured yet')
-            for score, value in (found or {}).items():
+            for score, value in (values or {}).items():
                 columns = scores.columns.setdefault(name, [])
                 if score not in columns:
                     columns.append(score)

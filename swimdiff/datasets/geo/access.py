@@ -94,9 +94,9 @@ def raster_failure(path: str, detail: str, expected: str) -> RasterError | Layou
             'the band or the sample it belongs to.'
         )
     size = os.path.getsize(path)
-    found = 'an empty file (0 bytes)' if size == 0 else f'{size} bytes that fail with: {detail}'
+    problem = 'an empty file (0 bytes)' if size == 0 else f'{size} bytes that fail with: {detail}'
     return RasterError(
-        f'{path} cannot be read. Expected {expected}; found {found}. The file is damaged or only '
+        f'{path} cannot be read. Expected {expected}; found {problem}. The file is damaged or only '
         'partly written: unpack or download it again.'
     )
 

@@ -176,8 +176,8 @@ def metres_per_unit(x: float, y: float, system: str) -> tuple[float, float]:
     unit = 1e-4 if is_geographic(system) else 1.0
     points = np.array([[x, y], [x + unit, y], [x, y + unit]])
     middle, east, north = earth_centred(to_lonlat(points, system))
-    found = [float(np.linalg.norm(end - middle)) / unit for end in (east, north)]
+    metres = [float(np.linalg.norm(end - middle)) / unit for end in (east, north)]
     if not is_geographic(system):
         own = float(_system(system).GetLinearUnits())
-        found = [own if math.isclose(own, value, rel_tol=0.01) else value for value in found]
-    return found[0], found[1]
+        metres = [own if math.isclose(own, value, rel_tol=0.01) else value for value in metres]
+    return metres[0], metres[1]

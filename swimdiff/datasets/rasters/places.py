@@ -122,8 +122,8 @@ def _neighbours(scenes: Sequence[SceneRasters]) -> set[tuple[int, int]]:
         large, rest = np.flatnonzero(classes == size), np.flatnonzero(classes <= size)
         reach = radii[rest] + radii[large].max()
         near = cKDTree(centres[large]).query_ball_point(centres[rest], reach)
-        for i, found in zip(rest.tolist(), near, strict=True):
-            for j in large[found].tolist():
+        for i, neighbours in zip(rest.tolist(), near, strict=True):
+            for j in large[neighbours].tolist():
                 if i != j and np.linalg.norm(centres[i] - centres[j]) < radii[i] + radii[j]:
                     pairs.add((min(i, j), max(i, j)))
     return pairs

@@ -52,14 +52,14 @@ os.register_at_fork(after_in_child=_forget)
 
 def _stamp(paths: Sequence[str]) -> list[tuple[int, int, int] | None]:
     """Return what changes when a file is written or another takes its place; None for no file."""
-    found: list[tuple[int, int, int] | None] = []
+    stamps: list[tuple[int, int, int] | None] = []
     for path in paths:
         try:
             about = os.stat(path)
-            found.append((about.st_ino, about.st_mtime_ns, about.st_size))
+            stamps.append((about.st_ino, about.st_mtime_ns, about.st_size))
         except OSError:
-            found.append(None)
-    return found
+            stamps.append(None)
+    return stamps
 
 
 def opened(path: str) -> Any:

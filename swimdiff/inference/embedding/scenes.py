@@ -110,10 +110,10 @@ def list_scenes(
     for path in paths:
         folder = path if os.path.isdir(path) else os.path.dirname(path)
         if folder == path:
-            found = list(_in_folder(folder, names, options))
+            scene_files = list(_in_folder(folder, names, options))
         else:
-            found = list(_among(folder, siblings.pop(folder, ()), names, options))
-        for scene in found:
+            scene_files = list(_among(folder, siblings.pop(folder, ()), names, options))
+        for scene in scene_files:
             scenes.setdefault(scene.name, scene)
     return list(scenes.values())
 

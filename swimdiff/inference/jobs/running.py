@@ -101,11 +101,11 @@ class SceneQueue:
         """
         before = self.ledger.read().get(str(scene.out))
         try:
-            found = hash_scene(scene, self._settings)
+            scene_hash = hash_scene(scene, self._settings)
         except SwiMDiffError as error:
             self.record(Entry(str(scene.out), FAILED, '', scene.inputs, message=str(error)))
             return None
-        same = before is not None and before.hash == found
+        same = before is not None and before.hash == scene_hash
         if before is not None and same and before.status == FINISHED and before.is_whole():
             self.summary.skipped += 1
             self._tell(scene.out, 'was finished before')
@@ -114,7 +114,7 @@ class SceneQueue:
             self.summary.failed[before.out] = before.message
             self._tell(scene.out, 'has failed before (see below)')
             return None
-        return found, before is not None
+        return scene_hash, before is not None
 
     def record(self, entry: Entry) -> None:
         """Write the end of a scene down."""
