@@ -93,7 +93,7 @@ def _open_checked(path: Path, size: int) -> int:
     if file_size != size:
         os.close(file)
         raise RasterError(
-            f'{path} is damaged. Expected a shard of {size} bytes; found {file_size}. Copy the pack '
-            'again, or delete this file and run pack.py again to write it again.'
+            f'{path} is damaged. Expected a shard of {size} bytes; found {file_size}. Copy '
+            'the pack again, or delete this file and run pack.py again to write it again.'
         )
     return file

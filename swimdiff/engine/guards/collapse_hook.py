@@ -121,8 +121,8 @@ class CollapseHook(Hook):
             stop_run(
                 runner,
                 f'{measured}, in {self._bad} checks in a row. {remedy}. Then start again, or '
-                f'from a checkpoint in {runner.work_dir} before the collapse. CollapseHook(patience=...) '
-                'waits longer',
+                f'from a checkpoint in {runner.work_dir} before the collapse. '
+                'CollapseHook(patience=...) waits longer',
             )
 
 
