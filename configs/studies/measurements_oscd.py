@@ -3,7 +3,8 @@
 # the head falls as far as in the hundred of the protocol.
 _base_ = './measurements_eurosat.py'
 
-measurements = _base_.measurements + [
+measurements = [
+    *_base_.measurements,
     dict(
         type='ChangeMeasurement',
         name='oscd',
