@@ -60,7 +60,12 @@ def choose_stage(backbone: Mapping[str, Any], stage: int | None) -> dict[str, An
         backbone (Mapping): Config of the backbone.
         stage (int, optional): The stage, counted as its ``out_indices`` does (ResNet: 0 to 3). None
             leaves the config as it is.
+
+    Raises:
+        ConfigError: The stage is negative.
     """
+    if stage is not None and stage < 0:
+        raise ConfigError(f'stage={stage}; expected 0 or more, a ResNet has 0 to 3.')
     return dict(backbone) if stage is None else {**backbone, 'out_indices': (stage,)}
 
 
