@@ -244,7 +244,7 @@ prepare() {
         install_all
         install_checkout
         step 'does it fit together? (python -m swimdiff.doctor)'
-        run "$PYTHON" -m swimdiff.doctor || die "the environment does not work; mend it with the lines above, or remove $VENV and run again."
+        run "$PYTHON" -m swimdiff.doctor || die "the environment does not work; repair it with the lines above, or remove $VENV and run again."
         checkout_key >"$VENV/.swimdiff-checkout"
         environment_key >"$VENV/.swimdiff-environment"
         step 'ready'

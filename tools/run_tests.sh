@@ -25,5 +25,5 @@ step 'mkdocs build --strict'
 NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet --site-dir "$VENV/.swimdiff-site"
 step 'pytest'
 workers="$("$VENV/bin/python" -c 'import os; print(min(4, os.cpu_count() or 1))')"
-# The costly tests, which start training processes, sit in a few files: whoever is idle takes over some.
+# The costly tests, which start training processes, sit in a few files: an idle worker takes over some.
 python -m pytest -n "$workers" --dist worksteal

@@ -1,5 +1,7 @@
 # How the studies on Sentinel-2 score a backbone: kNN and linear probe on EuroSAT, from the last
 # stage and from the one before it, and what the log says.
+_base_ = ['./measurements_log.py']
+
 eurosat = dict(
     type='EuroSAT',
     data_root='{{$EUROSAT_ROOT:data/eurosat}}',
@@ -24,21 +26,5 @@ measurements = [
         stage=2,
         pool='mean-std',
     ),
-    dict(
-        type='LogMeasurement',
-        name='log',
-        keys=[
-            'loss_contrast',
-            'loss_diffusion',
-            'diffusion_relative_error',
-            'scene_mates',
-            'mates_mass',
-            'positive_similarity',
-            'key_rank',
-            'feature_reliance',
-            'feature_reliance_deepest',
-            'gradient_share',
-            'gradient_share_layer4',
-        ],
-    ),
+    {{_base_.log}},
 ]

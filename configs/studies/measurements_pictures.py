@@ -1,6 +1,8 @@
 # How the studies on pictures score a backbone: kNN and linear probe on the pictures of RSSCN7 that
 # were not pre-trained on, and on EuroSAT, a foreign domain, from the last stage and from the one
 # before it; and what the log says.
+_base_ = ['./measurements_log.py']
+
 rsscn7 = dict(
     type='LabelledPictures',
     data_root='{{$RSSCN7_ROOT:data/RSSCN7}}',
@@ -24,21 +26,5 @@ measurements = [
     dict(_last, name='eurosat', **_foreign),
     dict(_middle, name='eurosat-stage2', **_foreign),
     dict(_spread, name='eurosat-stage2-std', **_foreign),
-    dict(
-        type='LogMeasurement',
-        name='log',
-        keys=[
-            'loss_contrast',
-            'loss_diffusion',
-            'diffusion_relative_error',
-            'scene_mates',
-            'mates_mass',
-            'positive_similarity',
-            'key_rank',
-            'feature_reliance',
-            'feature_reliance_deepest',
-            'gradient_share',
-            'gradient_share_layer4',
-        ],
-    ),
+    {{_base_.log}},
 ]

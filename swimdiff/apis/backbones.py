@@ -51,7 +51,7 @@ def load_backbone(path: str | PathLike[str], device: str = 'cpu', **given: Any) 
 
 @dataclass(frozen=True)
 class EmbeddedRaster:
-    """Vectors of the patches of a raster, and where they lie.
+    """Hold the vectors of the patches of a raster, and where they lie.
 
     Args:
         vectors: R x C x D float32, NaN where a patch has too little data.
@@ -255,7 +255,7 @@ def _import_xarray() -> Any:
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A model of the metafiles beside the configs.
+    """Describe a model of the metafiles beside the configs.
 
     Args:
         name: Its name.

@@ -70,7 +70,9 @@ def choose_stage(backbone: Mapping[str, Any], stage: int | None) -> dict[str, An
 
 
 def image_statistics(images: Tensor) -> Tensor:
-    """The floor without a network: mean, deviation and five quantiles of each band.
+    """Return the floor without a network.
+
+    It is mean, deviation and five quantiles of each band.
 
     Args:
         images: N x C x H x W uint8.
@@ -86,7 +88,7 @@ def image_statistics(images: Tensor) -> Tensor:
 
 
 class NetworkFeatures:
-    """Pooled last feature map of a backbone in evaluation mode.
+    """Pool the last feature map of a backbone in evaluation mode.
 
     Args:
         backbone: Any backbone that returns a feature map or a tuple of them.
@@ -114,7 +116,7 @@ class NetworkFeatures:
 
     @property
     def key(self) -> str:
-        """Hash of everything that decides the features of an image."""
+        """Hash everything that decides the features of an image."""
         digest = hashlib.sha256()
         for name, value in sorted(self.backbone.state_dict().items()):
             digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
@@ -135,7 +137,7 @@ class NetworkFeatures:
 
 
 def targets_of(dataset: BaseDataset) -> Tensor:
-    """Labels of a data set: N int64, or N x C of 0 and 1 where samples have several."""
+    """Return labels of a data set: N int64, or N x C of 0 and 1 for several."""
     labels = [dataset.get_data_info(i)['gt_label'] for i in range(len(dataset))]
     if labels and isinstance(labels[0], int):
         return torch.tensor(labels)
@@ -159,7 +161,7 @@ class _Images(Dataset):
 
 
 class FeatureBank:
-    """Features by image path, so that no image goes through the same network twice.
+    """Keep features by image path: no image goes through a network twice.
 
     Args:
         extract: Function from N x C x H x W uint8 images to N x D features.

@@ -28,7 +28,7 @@ __all__ = [
     'ProbeScores',
     'build_extractor',
     'build_parts',
-    'divide_anew',
+    'draw_division',
     'score_features',
     'score_parts',
 ]
@@ -41,7 +41,7 @@ Parts = Mapping[str, tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class ProbeScores:
-    """What a probe found for one set of features.
+    """Hold what a probe found for one set of features.
 
     Args:
         dim: Length of a feature.
@@ -126,7 +126,7 @@ def score_features(
     k: int = 20,
     temperature: float = 0.07,
 ) -> ProbeScores:
-    """Score one set of features by weighted kNN and a linear probe, see :func:`score_parts`.
+    """Score features by weighted kNN and a linear probe, see :func:`score_parts`.
 
     Args:
         bank (FeatureBank): Gives the features.
@@ -171,8 +171,8 @@ def score_parts(
     )
 
 
-def divide_anew(data: Parts, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
-    """Divide the images of all parts at random, each class into parts as large as they were.
+def draw_division(data: Parts, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
+    """Divide the images of all parts at random, into parts as large per class.
 
     For images that are independent of each other: neighbours on the ground would fall on both
     sides.
@@ -187,7 +187,7 @@ def divide_anew(data: Parts, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
     features, targets = (torch.cat([part[i] for part in data.values()]) for i in range(2))
     if targets.ndim != 1:
         raise ConfigError(
-            'Images with several labels cannot be divided anew class by class; score the division '
+            'Images with several labels cannot be divided again class by class; score the division '
             'of the data set alone: divisions=1.'
         )
     generator = torch.Generator().manual_seed(seed)

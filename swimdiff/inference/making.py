@@ -31,7 +31,7 @@ _DATES = {'change': ('Before', 'After'), 'landcover': ('Scene',)}
 
 @dataclass(frozen=True)
 class MadeScene:
-    """A map and its products.
+    """Hold a map and its products.
 
     Args:
         result: The map.

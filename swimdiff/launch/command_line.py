@@ -35,7 +35,7 @@ def split_examples(docstring: str) -> tuple[str, str]:
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser whose help begins with what the tool is for and ends with its examples.
+    """Show a tool's purpose before the options of its help, and examples after.
 
     A wrong option or choice is answered with the nearest right one.
 

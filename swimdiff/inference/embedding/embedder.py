@@ -26,7 +26,9 @@ __all__ = ['Embedder']
 
 
 class Embedder:
-    """The backbone of a checkpoint in evaluation mode: images in, pooled features out.
+    """Turn images into pooled features by the backbone of a checkpoint.
+
+    It is in evaluation mode.
 
     Args:
         path: A pre-training checkpoint (``epoch_N.pth``) or a published backbone (``.pth``,
@@ -97,12 +99,12 @@ class Embedder:
 
     @property
     def key(self) -> str:
-        """Hash of everything that decides the vector of an image: weights, statistics, stage."""
+        """Hash all that decides the vector of an image: weights, statistics, stage."""
         parts: list[Any] = [self.network.key, stats_to_mapping(self.stats, self.bands)]
         if self.stage is not None:  # keys of earlier tables stay
             parts.append(self.stage)
-        told = json.dumps(parts)
-        return hashlib.sha256(told.encode()).hexdigest()[:16]
+        content = json.dumps(parts)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     def choose_unit(self, unit: str | None) -> str:
         """Return the unit of pixels: that of the statistics where none is given.

@@ -22,7 +22,7 @@ __all__ = ['Measurement', 'Subject', 'add_resize']
 
 @dataclass(frozen=True)
 class Subject:
-    """A cell that is measured.
+    """Describe a cell that is measured.
 
     Args:
         title: Of the cell.
@@ -48,13 +48,13 @@ class Subject:
 
     @property
     def preprocessor(self) -> dict[str, Any]:
-        """Config of the data preprocessor that it was trained with."""
+        """Return the config of the data preprocessor that it was trained with."""
         model = self.config.get('model') or {}
         return dict(self.config.get('data_preprocessor') or model.get('data_preprocessor') or {})
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """Bands that its backbone takes.
+        """Return the bands that its backbone takes.
 
         Raises:
             ConfigError: Its config does not say.
@@ -100,7 +100,7 @@ class Subject:
 
 
 class Measurement(ABC):
-    """Numbers about a cell.
+    """Measure numbers about a cell.
 
     A class of your own is registered in ``swimdiff.registry.MEASUREMENTS`` and named by its
     ``type`` in a plan. Its options must be all that decides the numbers, besides the cell: results
@@ -123,7 +123,7 @@ class Measurement(ABC):
 
 
 def add_resize(dataset: Mapping[str, Any], size: int | None) -> dict[str, Any]:
-    """Return the config of a data set whose images are resized before they are packed.
+    """Return a data set's config whose images are resized before they are packed.
 
     Args:
         dataset (Mapping): With a pipeline that ends in a transform that packs.

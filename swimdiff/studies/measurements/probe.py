@@ -7,7 +7,7 @@ from mmengine.dataset import BaseDataset
 
 from swimdiff.errors import ConfigError
 from swimdiff.evaluation.features import FeatureBank, check_pool, targets_of
-from swimdiff.evaluation.probe import ProbeScores, build_parts, divide_anew, score_parts
+from swimdiff.evaluation.probe import ProbeScores, build_parts, draw_division, score_parts
 from swimdiff.registry import MEASUREMENTS
 from swimdiff.studies.measurements.base import Measurement, Subject, add_resize
 
@@ -16,7 +16,9 @@ __all__ = ['ProbeMeasurement']
 
 @MEASUREMENTS.register_module()
 class ProbeMeasurement(Measurement):
-    """Scores ``knn`` and ``linear`` of the frozen backbone, in per cent, as tools/probe.py does.
+    """Score ``knn`` and ``linear`` of the frozen backbone as tools/probe.py does.
+
+    Both are in per cent.
 
     Scaling and penalty are chosen on the validation part, the test part is scored with the choice.
     Floors: image statistics without a network, and the backbone with random weights.
@@ -118,6 +120,6 @@ class ProbeMeasurement(Measurement):
         self, bank: FeatureBank, parts: dict[str, BaseDataset]
     ) -> list[ProbeScores]:
         data = {name: (bank(part), targets_of(part)) for name, part in parts.items()}
-        several = [divide_anew(data, seed) for seed in range(1, self.divisions)]
+        several = [draw_division(data, seed) for seed in range(1, self.divisions)]
         classes = len(parts['train'].metainfo['classes'])
         return [score_parts(one, classes, self.k, self.temperature) for one in (data, *several)]

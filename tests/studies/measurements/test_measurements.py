@@ -19,6 +19,8 @@ from swimdiff.registry import MEASUREMENTS, MODELS
 from swimdiff.studies.measurements import LogMeasurement, Subject
 from swimdiff.studies.measurements.change import build_change_config
 
+pytestmark = pytest.mark.usefixtures('short_search')
+
 RGB = ('B04', 'B03', 'B02')
 BACKBONE = dict(
     type='mmpretrain.ResNet',
