@@ -50,14 +50,17 @@ class EngineNoise(logging.Filter):
         return True
 
 
-#: How the engine's records of some hundred lines begin: environment, config, order of hooks; and
-#: those of one line for each weight without decay.
+#: How the engine's records of some hundred lines begin (environment, config, order of hooks), and
+#: those of one line for each weight without decay; of networks without SyncBatchNorm.
 _LONG = (
     '\n' + 60 * '-' + '\nSystem environment:',
     'Config:\n',
     'Hooks will be executed in',
     'paramwise_options -- ',
+    'Distributed training is not used, all SyncBatchNorm',
 )
+#: How those of one line for each weight that is not trained end.
+_OF_WEIGHTS = ' is skipped since its requires_grad=False'
 
 
 class LongRecords(logging.Filter):
@@ -65,7 +68,10 @@ class LongRecords(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Decide on a record."""
-        return not (isinstance(record.msg, str) and record.msg.startswith(_LONG))
+        text = record.msg
+        return not (
+            isinstance(text, str) and (text.startswith(_LONG) or text.endswith(_OF_WEIGHTS))
+        )
 
 
 def quiet_logger(logger: MMLogger) -> None:
