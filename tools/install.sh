@@ -23,6 +23,14 @@ say() { printf '%s\n' "$*"; }
 step() { STEP=$((STEP + 1)); printf '[%d, %d s] %s\n' "$STEP" "$SECONDS" "$*"; }
 die() { printf 'install: %s\n' "$*" >&2; exit 1; }
 
+# Ctrl-C has ended the command at hand by now: neither its output nor its failure is news.
+interrupted() {
+    trap '' INT
+    if [ -n "${beat:-}" ]; then kill "$beat" 2>/dev/null || true; fi
+    printf '\ninstall: stopped by Ctrl-C. Run the same command again to go on from here.\n' >&2
+    exit 130
+}
+
 # run COMMAND...: silent while it goes well, but for a sign of life; all its output when it fails.
 run() {
     local log="$VENV/.swimdiff-log" beat status=0
@@ -257,6 +265,8 @@ prepare() {
     exec 9>&-
 }
 
+trap interrupted INT
 prepare
+trap - INT
 export PATH="$VENV/bin:$PATH"
 export PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}"

@@ -3,4 +3,4 @@
 # runs tools/quickstart.py with the arguments given. tools/install.sh lists the variables that change the set-up.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/install.sh"
-exec "$VENV/bin/python" "$ROOT/tools/quickstart.py" "$@"
+exec "$VENV/bin/python" -m swimdiff quickstart "$@"
