@@ -142,3 +142,13 @@ def test_documents_that_code_and_pages_mention_are_there():
             if not (ROOT / mention).exists() and 'PLAN' not in mention and 'NAME' not in mention:
                 missing.append(f'{name}: {mention}')
     assert not missing
+
+
+def test_faq_has_each_error_with_its_cure():
+    tree = ast.parse((ROOT / 'swimdiff' / 'errors.py').read_text())
+    families = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+    bases = {'SwiMDiffError', 'DataError'}
+    faq = (ROOT / 'docs' / 'faq.md').read_text()
+    rows = re.findall(r'^\| (`\w+Error`.*?) \| (.+?) \| (.+) \|$', faq, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r'\w+Error', row[0])}
+    assert named == families - bases
