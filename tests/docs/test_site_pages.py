@@ -13,7 +13,7 @@ from message_pages import make_message_page, read_messages
 from part_pages import find_parts, make_part_pages
 from repository_pages import RepositoryPages, place_page, show_path
 from tool_pages import make_tool_page
-from zoo_page import list_models, make_zoo_page
+from zoo_page import list_models, make_zoo_page, split_comment
 
 from swimdiff import registry as registries
 from swimdiff.commands import list_commands
@@ -152,3 +152,10 @@ def test_faq_has_each_error_with_its_cure():
     rows = re.findall(r'^\| (`\w+Error`.*?) \| (.+?) \| (.+) \|$', faq, re.MULTILINE)
     named = {name for row in rows for name in re.findall(r'\w+Error', row[0])}
     assert named == families - bases
+
+
+def test_command_of_a_plan_is_no_part_of_the_words_about_it():
+    about = split_comment('A claim? A_1=... B=... python tools/study.py configs/studies/a.py')
+    assert about == ('A claim?', 'A_1=... B=... ')
+    assert split_comment('A claim. python tools/study.py a.py') == ('A claim.', '')
+    assert split_comment('Only words.') == ('Only words.', '')
