@@ -179,6 +179,7 @@ def _run(args: argparse.Namespace, run: MappingRun) -> Summary:
         ledger,
         args.retry_failed,
         say=lambda line: print(line, flush=True),
+        list_files=run.list_files,
     )
     if args.ray is None:
         return run_scenes(queue, run.build)

@@ -6,6 +6,8 @@ change model with random weights maps them. For each size, in a process of its o
 - ``network``: windows per second of the network alone, on as many windows of the same sizes,
   measured before and after the map;
 - ``map``: windows per second of the whole map, reading and writing included;
+- ``processor``: the same two in processor seconds per window, of all threads: on a machine that has
+  other work these are steadier than the clock;
 - ``memory``: most memory of the process beyond what it had after one pass of the network.
 
 Examples:
@@ -118,17 +120,21 @@ def list_batches(plan: WindowPlan, batch_size: int) -> list[tuple[int, int, int]
     return found
 
 
-def time_network(predictor: MapPredictor, batches: list[tuple[int, int, int]]) -> float:
-    """Return the seconds that the network alone takes for some batches."""
+def time_network(predictor: MapPredictor, batches: list[tuple[int, int, int]]) -> np.ndarray:
+    """Return the seconds, by the clock and of the processor, of the network alone."""
     rng = np.random.default_rng(0)
     images = {
         shape: rng.integers(0, 256, (shape[0], 2 * len(_BANDS), *shape[1:]), dtype=np.uint8)
         for shape in set(batches)
     }
-    begin = time.monotonic()
+    begin = _read_clocks()
     for shape in batches:
         predictor.predict(images[shape])
-    return time.monotonic() - begin
+    return _read_clocks() - begin
+
+
+def _read_clocks() -> np.ndarray:
+    return np.array([time.monotonic(), time.process_time()])
 
 
 def _peak_megabytes() -> float:
@@ -152,14 +158,15 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     inputs = tuple(str(path) for path in paths)
     options = dict(size=args.window, margin=args.margin, mode=args.mode, batch_size=args.batch_size)
     job = MapJob('change', inputs, args.folder / f'{side}-map.tif', overwrite=True, **options)
-    begin = time.monotonic()
+    begin = _read_clocks()
     write_map(job, predictor)
-    seconds = time.monotonic() - begin
+    seconds, worked = _read_clocks() - begin
     peak = _peak_megabytes() - before
-    bare = (bare + time_network(predictor, part)) / 2
-    rates = share / bare, plan.count / seconds
+    alone, alone_worked = (bare + time_network(predictor, part)) / 2
+    rates = share / alone, plan.count / seconds
     return dict(
         side=side, windows=plan.count, network=rates[0], map=rates[1], share=rates[1] / rates[0],
+        network_work=alone_worked / share, map_work=worked / plan.count,
         seconds=seconds, memory=peak,
     )  # fmt: skip
 
@@ -172,11 +179,12 @@ def main(argv: list[str] | None = None) -> None:
         print(json.dumps(measure(args)))
         return
     print(f'{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, '
-          f'load {os.getloadavg()[0]:.1f}, torch {torch.__version__}')  # fmt: skip
+          f'load {os.getloadavg()[0]:.1f}, torch {torch.__version__}', flush=True)  # fmt: skip
     print(
-        '| pixels | windows | network, windows/s | map, windows/s | share | map, s | memory, MiB |'
+        '| pixels | windows | network, windows/s | map, windows/s | share '
+        '| network, processor s/window | map, processor s/window | map, s | memory, MiB |'
     )
-    print('|---|---|---|---|---|---|---|')
+    print('|---|---|---|---|---|---|---|---|---|', flush=True)
     for side in args.sizes:
         for date in (1, 2):
             path = args.folder / f'{side}-{date}.tif'
@@ -187,8 +195,8 @@ def main(argv: list[str] | None = None) -> None:
         command = [sys.executable, __file__, str(args.folder), '--one', *options]
         done = subprocess.run([*command, '--sizes', str(side)], stdout=subprocess.PIPE, check=True)
         found = json.loads(done.stdout.decode().splitlines()[-1])
-        print('| {side} | {windows} | {network:.2f} | {map:.2f} | {share:.0%} | {seconds:.0f} | '
-              '{memory:.0f} |'.format(**found), flush=True)  # fmt: skip
+        print('| {side} | {windows} | {network:.2f} | {map:.2f} | {share:.0%} | {network_work:.2f} | '
+              '{map_work:.2f} | {seconds:.0f} | {memory:.0f} |'.format(**found), flush=True)  # fmt: skip
 
 
 if __name__ == '__main__':
