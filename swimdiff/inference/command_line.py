@@ -52,6 +52,7 @@ def add_product_options(parser: argparse.ArgumentParser) -> None:
     )
     add('--quicklook', action='store_true', help='a small PNG: the map over the grey image')
     add('--page', action='store_true', help='one HTML page: the dates and the map under a swipe')
+    add('--qgis-style', action='store_true', help='the legend, which QGIS loads with the map')
     add(
         '--picture-bands',
         nargs='+',
@@ -123,6 +124,7 @@ def read_products(args: argparse.Namespace) -> ProductOptions:
         args.quicklook,
         args.page,
         tuple(args.picture_bands) if args.picture_bands else None,
+        args.qgis_style,
     )
 
 
