@@ -1,8 +1,15 @@
 #!/usr/bin/env bash
-# Installs what is missing, then checks formatting, lint, types, the site and behaviour. With arguments, only pytest runs
-# and gets them: bash tools/run_tests.sh tests/test_packaging.py -k wheel
-# tools/install.sh lists the variables that change the set-up.
+# Install what is missing, then check formatting, lint, types, the site and behaviour.
+#
+#   bash tools/run_tests.sh [options of pytest]
+#
+# With arguments, only pytest runs and gets them. `bash tools/install.sh --help` lists the variables that change the set-up.
+#
+# examples:
+#   bash tools/run_tests.sh
+#   bash tools/run_tests.sh tests/test_packaging.py -k wheel
 set -euo pipefail
+case "${1:-}" in -h | --help) sed -n '1d; /^#SBATCH/d; /^#/!q; s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit ;; esac
 source "$(dirname "${BASH_SOURCE[0]}")/install.sh"
 cd "$ROOT"
 

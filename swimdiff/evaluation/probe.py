@@ -9,7 +9,12 @@ from mmengine.dataset import BaseDataset
 from torch import Tensor
 
 from swimdiff.errors import ConfigError
-from swimdiff.evaluation.features import FeatureBank, NetworkFeatures, targets_of
+from swimdiff.evaluation.features import (
+    FeatureBank,
+    NetworkFeatures,
+    choose_stage,
+    targets_of,
+)
 from swimdiff.evaluation.floors import random_backbone
 from swimdiff.evaluation.knn import knn_scores
 from swimdiff.evaluation.linear_probe import Scaler, choose_score, search_linear
@@ -81,6 +86,8 @@ def build_extractor(
     checkpoint: Checkpoint | None = None,
     prefix: str = 'backbone.',
     device: str = 'cpu',
+    stage: int | None = None,
+    pool: str = 'mean',
 ) -> tuple[NetworkFeatures, str]:
     """Build a backbone with random weights, or with those of a checkpoint.
 
@@ -91,6 +98,10 @@ def build_extractor(
         checkpoint (Checkpoint, optional): Where the weights come from. Defaults to None, random.
         prefix (str): Part of the checkpoint to take. Defaults to ``backbone.``.
         device (str): Where to compute. Defaults to ``cpu``.
+        stage (int, optional): Stage of the backbone that gives the features, counted as its
+            ``out_indices`` does. Defaults to None, as the config has it.
+        pool (str): How a feature map becomes a vector, one of
+            :data:`swimdiff.evaluation.features.POOLS`. Defaults to ``mean``.
 
     Returns:
         tuple: The extractor, and a line that says what was loaded ('' where nothing was).
@@ -98,7 +109,7 @@ def build_extractor(
     Raises:
         CheckpointError: The weights do not fit the backbone or the bands.
     """
-    config = dict(backbone)
+    config = choose_stage(backbone, stage)
     stem = config.get('patch_cfg') or config  # the engine's masked ViT has its bands there
     if stem.get('in_channels', 3) != len(preprocessor.bands):
         config['in_channels'] = len(preprocessor.bands)
@@ -106,7 +117,7 @@ def build_extractor(
     line = ''
     if checkpoint is not None:
         line = load_weights(network, checkpoint, prefix, bands=preprocessor.bands)
-    return NetworkFeatures(network, preprocessor, device), line
+    return NetworkFeatures(network, preprocessor, device, pool), line
 
 
 def score_features(

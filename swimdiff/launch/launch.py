@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine._strategy import BaseStrategy
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.hooks import LoggerHook
@@ -21,7 +22,7 @@ from torch import distributed
 from swimdiff.errors import ConfigError
 from swimdiff.launch.config_options import ConfigOptions
 from swimdiff.launch.config_reading import read_config_file
-from swimdiff.launch.noise import EngineNoise, start_quietly
+from swimdiff.launch.noise import quiet_logger, start_quietly
 from swimdiff.launch.paths import SCOPE, find_config
 from swimdiff.registry import MODELS
 from swimdiff.weights.engine_loading import guard_engine
@@ -145,16 +146,23 @@ def count_processes(launcher: str) -> int:
 
 
 class QuietRunner(Runner):
-    """Run the engine's runner without the log of its developers' lines.
-
-    :class:`swimdiff.launch.noise.EngineNoise` leaves them out.
-    """
+    """Run the engine's runner with the log of :func:`swimdiff.launch.noise.quiet_logger`."""
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the log of the run."""
         logger = super().build_logger(*args, **kwargs)
-        logger.addFilter(EngineNoise())
+        quiet_logger(logger)
         return logger
+
+
+class QuietFlexibleRunner(FlexibleRunner):
+    """Run the engine's runner with strategies, with the same log."""
+
+    def build_strategy(self, *args: Any, **kwargs: Any) -> BaseStrategy:
+        """Build the strategy, which opens the log of the run."""
+        strategy = super().build_strategy(*args, **kwargs)
+        quiet_logger(strategy.logger)
+        return strategy
 
 
 def build_runner(cfg: Config) -> Runner | FlexibleRunner:
@@ -168,13 +176,10 @@ def build_runner(cfg: Config) -> Runner | FlexibleRunner:
     """
     check_backbone(cfg)
     wait_for_own_second()
-    runner: Runner | FlexibleRunner
-    if cfg.get('strategy'):
-        # This one takes 'auto' for the name of a file, unless settle_resume has chosen one before.
-        runner = FlexibleRunner.from_cfg(cfg)
-        runner.logger.addFilter(EngineNoise())
-    else:
-        runner = QuietRunner.from_cfg(cfg)
+    # The one with strategies takes 'auto' for the name of a file, unless settle_resume has chosen
+    # one before.
+    kind = QuietFlexibleRunner if cfg.get('strategy') else QuietRunner
+    runner: Runner | FlexibleRunner = kind.from_cfg(cfg)
     _SECONDS.add(runner.timestamp)
     write_scores_once(runner)
     return runner

@@ -12,7 +12,7 @@ from mmengine.logging import MMLogger
 
 from swimdiff.environment.diagnosis import quiet
 
-__all__ = ['EngineNoise', 'import_engine_quietly', 'start_quietly']
+__all__ = ['EngineNoise', 'LongRecords', 'import_engine_quietly', 'quiet_logger', 'start_quietly']
 
 #: Packages that print, when they are imported, which optional parts they do not find.
 _CHATTY = ('mmcv.cnn', 'mmpretrain.datasets', 'mmseg.datasets')
@@ -48,6 +48,47 @@ class EngineNoise(logging.Filter):
         if 'GPU number: ' in text and not torch.cuda.is_available():
             record.msg = text.replace('GPU number: ', 'Processes: ')
         return True
+
+
+#: How the engine's records of some hundred lines begin (environment, config, order of hooks), and
+#: those of one line for each weight without decay; of networks without SyncBatchNorm.
+_LONG = (
+    '\n' + 60 * '-' + '\nSystem environment:',
+    'Config:\n',
+    'Hooks will be executed in',
+    'paramwise_options -- ',
+    'Distributed training is not used, all SyncBatchNorm',
+)
+#: How those of one line for each weight that is not trained end.
+_OF_WEIGHTS = ' is skipped since its requires_grad=False'
+
+
+class LongRecords(logging.Filter):
+    """Keeps from the screen what fills it and stands in the log file anyway."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Decide on a record."""
+        text = record.msg
+        return not (
+            isinstance(text, str) and (text.startswith(_LONG) or text.endswith(_OF_WEIGHTS))
+        )
+
+
+def quiet_logger(logger: MMLogger) -> None:
+    """Leave the engine's noise out of the log of a run, and long records off the screen.
+
+    The long ones go to the log file alone, which one line names. Without a file they are printed.
+
+    Args:
+        logger: Of the run, with its handlers.
+    """
+    logger.addFilter(EngineNoise())
+    files = [one for one in logger.handlers if isinstance(one, logging.FileHandler)]
+    for handler in logger.handlers:
+        if files and handler not in files:
+            handler.addFilter(LongRecords())
+    if files:
+        logger.info(f'Environment, config and order of hooks are in {files[0].baseFilename}')
 
 
 def start_quietly() -> None:

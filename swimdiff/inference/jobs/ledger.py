@@ -96,6 +96,22 @@ class Ledger:
         """Add a line; it is on the disk when this returns."""
         append_line(self.path, json.dumps(asdict(entry)))
 
+    @property
+    def _begun(self) -> Path:
+        return self.path.with_name(f'.{self.path.name}.begun')
+
+    def begin(self, scene: ListedScene) -> None:
+        """Note that a map is begun where nothing was: what a kill leaves there is ours."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.touch()
+        append_line(self._begun, str(scene.out))
+
+    def has_begun(self, scene: ListedScene) -> bool:
+        """Return whether a map was begun where nothing was, since the ledger is there."""
+        if not (self.path.is_file() and self._begun.is_file()):
+            return False
+        return str(scene.out) in self._begun.read_text().splitlines()
+
     @contextmanager
     def claim(self, scene: ListedScene) -> Iterator[bool]:
         """Claim a map, so that no other process of any machine writes it as well.

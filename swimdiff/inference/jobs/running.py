@@ -79,6 +79,7 @@ class SceneQueue:
         ledger: Of the whole list.
         retry_failed: Whether scenes that have failed before are tried again.
         say: Takes lines for the user.
+        list_files: Names the files of a scene. Defaults to None, the map alone.
     """
 
     def __init__(
@@ -88,8 +89,10 @@ class SceneQueue:
         ledger: Ledger,
         retry_failed: bool = False,
         say: Callable[[str], None] = print,
+        list_files: Callable[[ListedScene], Sequence[Path]] | None = None,
     ) -> None:
         self.scenes, self.ledger = scenes, ledger
+        self._list_files = list_files or (lambda scene: [scene.out])
         self._settings, self._retry, self._say = settings, retry_failed, say
         self.summary = Summary()
         self._told = 0
@@ -98,6 +101,8 @@ class SceneQueue:
         """Return the hash of a scene to be done and whether files may be replaced.
 
         None for one that is not to be done: finished, or failed before; the summary says which.
+        Files may be replaced where we wrote them: an earlier run, one that was killed between the
+        map and what is made of it, or a worker that is lost in this run. Others are the user's.
         """
         before = self.ledger.read().get(str(scene.out))
         try:
@@ -114,7 +119,11 @@ class SceneQueue:
             self.summary.failed[before.out] = before.message
             self._tell(scene.out, 'has failed before (see below)')
             return None
-        return scene_hash, before is not None
+        if not any(path.exists() for path in self._list_files(scene)):
+            self.ledger.begin(scene)
+            return scene_hash, True
+        ours = before is not None and before.status == FINISHED
+        return scene_hash, ours or self.ledger.has_begun(scene)
 
     def record(self, entry: Entry) -> None:
         """Write the end of a scene down."""

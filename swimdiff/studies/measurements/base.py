@@ -69,7 +69,11 @@ class Subject:
         return spell_bands(bands)
 
     def build_features(
-        self, bands: Sequence[str] | None = None, stats: str | None = None
+        self,
+        bands: Sequence[str] | None = None,
+        stats: str | None = None,
+        stage: int | None = None,
+        pool: str = 'mean',
     ) -> Callable[[Tensor], Tensor]:
         """Build the function from N x C x H x W uint8 images to N x D features.
 
@@ -77,6 +81,9 @@ class Subject:
             bands (Sequence[str], optional): Bands of the images. Defaults to None, its own.
             stats (str, optional): Name of the statistics to standardise with. Defaults to None,
                 those it was trained with.
+            stage (int, optional): Stage that gives the features, counted as ``out_indices`` does.
+                Defaults to None, the last one.
+            pool (str): ``mean`` or ``mean-std``. Defaults to ``mean``.
         """
         if self.kind == 'statistics':
             return image_statistics
@@ -86,7 +93,9 @@ class Subject:
         preprocessor = MultiBandPreprocessor(bands or self.bands, **chosen)
         weights = read_checkpoint(self.checkpoint) if self.checkpoint else None
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
-        extract, _ = build_extractor(self.backbone, preprocessor, self.seed, weights, device=device)
+        extract, _ = build_extractor(
+            self.backbone, preprocessor, self.seed, weights, 'backbone.', device, stage, pool
+        )
         return extract
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from mmengine.dataset import BaseDataset
 
 from swimdiff.errors import ConfigError
-from swimdiff.evaluation.features import FeatureBank, targets_of
+from swimdiff.evaluation.features import FeatureBank, check_pool, targets_of
 from swimdiff.evaluation.probe import ProbeScores, build_parts, draw_division, score_parts
 from swimdiff.registry import MEASUREMENTS
 from swimdiff.studies.measurements.base import Measurement, Subject, add_resize
@@ -55,6 +55,10 @@ class ProbeMeasurement(Measurement):
             was trained on.
         stats (str, optional): Name of the statistics to standardise with. Defaults to None, those
             that the cell was trained with.
+        stage (int, optional): Stage of the backbone that gives the features, counted as its
+            ``out_indices`` does (ResNet: 0 to 3). Defaults to None, the last one.
+        pool (str): How its feature map becomes a vector: ``mean`` over the positions, or
+            ``mean-std``, mean and deviation. Defaults to ``mean``.
         batch_size (int): Images at once. Defaults to 256.
         workers (int): Loading processes. Defaults to 0, the process of the study.
 
@@ -75,6 +79,8 @@ class ProbeMeasurement(Measurement):
         temperature: float = 0.07,
         bands: Sequence[str] | None = None,
         stats: str | None = None,
+        stage: int | None = None,
+        pool: str = 'mean',
         batch_size: int = 256,
         workers: int = 0,
     ) -> None:
@@ -90,14 +96,14 @@ class ProbeMeasurement(Measurement):
         self.draws = tuple(draws) if limit is not None else (0,)
         self.divisions = divisions
         self.k, self.temperature = k, temperature
-        self.bands, self.stats = bands, stats
+        self.bands, self.stats, self.stage, self.pool = bands, stats, stage, check_pool(pool)
         self.batch_size, self.workers = batch_size, workers
         self._parts: dict[tuple, dict[str, BaseDataset]] = {}
 
     def measure(self, subject: Subject) -> dict[str, float]:
         """Score the features of a cell, see :class:`Measurement`."""
         bands = tuple(self.bands or subject.bands)
-        extract = subject.build_features(bands, self.stats)
+        extract = subject.build_features(bands, self.stats, self.stage, self.pool)
         bank = FeatureBank(extract, subject.title, None, self.batch_size, self.workers, quiet=True)
         division_scores: list[ProbeScores] = []
         for draw in self.draws:

@@ -146,17 +146,31 @@ def export_onnx(
             opset_version=_OPSET,
             dynamo=False,
         )
-    _complete_file(onnx, path, metadata or {})
+    _complete_file(onnx, path, several, size, metadata or {})
     return _prove(graph, path, channels, size)
 
 
-def _complete_file(onnx: Any, path: Path, metadata: Mapping[str, Any]) -> None:
-    """Write what the file says about itself, and leave open what the tracer named."""
+def _complete_file(
+    onnx: Any,
+    path: Path,
+    outputs: Sequence[Tensor],
+    size: int | None,
+    metadata: Mapping[str, Any],
+) -> None:
+    """Write what the file says about itself: metadata, and shapes that the tracer lost.
+
+    QGIS's plug-in takes the number of classes from the shape of the output, where the tracer leaves
+    a name behind some layers (softmax). Height and width stay open unless they are fixed; without
+    names, which would promise that both are equal.
+    """
     model = onnx.load(str(path))
-    for output in model.graph.output:  # names of a dimension would promise that both are equal
-        for dimension in output.type.tensor_type.shape.dim[2:]:
-            if dimension.dim_param:
-                dimension.Clear()
+    for output, tensor in zip(model.graph.output, outputs, strict=True):
+        dimensions = output.type.tensor_type.shape.dim
+        for axis in range(1, tensor.ndim):
+            if size is not None or (axis == 1 and tensor.ndim == 4):
+                dimensions[axis].dim_value = tensor.shape[axis]
+            elif dimensions[axis].dim_param:
+                dimensions[axis].Clear()
     for key, value in metadata.items():
         model.metadata_props.add(key=key, value=json.dumps(value))
     onnx.checker.check_model(model)
