@@ -17,10 +17,11 @@ from importlib.util import find_spec
 
 import pytest
 from fixtures.advice import ROOT, find_advice
-from fixtures.advice_table import FOLLOWED_ELSEWHERE, MESSAGES, OF_OTHERS
+from fixtures.advice_table import FOLLOWED_ELSEWHERE, MESSAGES, NO_ADVICE, OF_OTHERS
 from fixtures.tools import load_tool
 from mmengine.registry import init_default_scope
 
+from swimdiff import registry
 from swimdiff.errors import ConfigError
 from swimdiff.launch.config_reading import read_config_file
 from swimdiff.registry import DATA_SAMPLERS, DATASETS, HOOKS, LOOPS, MODELS, TASK_UTILS, TRANSFORMS
@@ -70,6 +71,7 @@ FLAGS = {
     '--show-dir': (*TEST, '--show-dir', 'DIR'),
     '--split-dir': ('probe.py', 'FILE', '--data-root', 'DIR', '--split-dir', 'DIR'),
     '--threads': (*STUDY, '--threads', '2'),
+    '--tile': ('model_converters/export_onnx.py', 'FILE', '--tile', '256'),
     '--timeout': (*GET, '--timeout', '60'),
     '--to': (*GET, '--to', 'DIR'),
     '--tries': (*GET, '--tries', '3'),
@@ -112,7 +114,14 @@ FLAGS_IN = {
     ('tools/embed.py', '--clusters'): (*EMBED, '--clusters', '4'),
     ('tools/embed.py', '--components'): (*EMBED, '--raster', 'v.tif', '--components', '3'),
     ('tools/embed.py', '--map'): (*EMBED, '--clusters', '4', '--map', 'm.tif'),
+    ('tools/embed.py', '--patch'): (*EMBED, '--patch', '32'),
     ('tools/embed.py', '--raster'): (*EMBED, '--raster', 'v.tif'),
+    ('tools/search.py', '--like'): LIKE,
+    ('tools/search.py', '--picture'): (*SEARCH, '--picture', 'FILE'),
+}
+#: Programs that are not ours. GDAL's arguments are taken from the messages in tests beside each.
+COMMANDS_OF_OTHERS = {
+    *('cp -r', 'gdal_edit.py', 'gdal_translate', 'gdalwarp', 'ogr2ogr', 'ulimit -n'),
 }
 #: Flags of programs that are not ours.
 FOREIGN = {'--head', '--no-build-isolation', '--no-deps', '--version'}
@@ -121,6 +130,9 @@ SCENES = 'datasets.archives.scene_patches:ScenePatches'
 RASTERS = 'datasets.rasters.options:RasterOptions'
 LABELS = 'datasets.labels.raster_windows:RasterWindows'
 BRANCH = 'models.diffusion.diffusion_branch:DiffusionBranch'
+DECODER = 'models.diffusion.denoising_decoder:DenoisingDecoder'
+SCHEDULE = 'models.diffusion.noise_schedule:NoiseSchedule'
+SAMPLER = 'engine.samplers.scene_sampler:SceneSampler'
 #: Options: the component that takes them (module:name), or the config that has such a place.
 OPTIONS = {
     'gap_before_final_norm': 'swimdiff_convnext-t_seco.py model.backbone',
@@ -128,45 +140,79 @@ OPTIONS = {
     'adapt_bands': 'weights.pretrained:Pretrained',
     'auto_scale_lr.base_batch_size': SECO,
     'bands': 'datasets.archives.raster_scenes:RasterScenes',
+    'batch_norm': 'models.selfsup.projection_neck:ProjectionNeck',
     'batch_size': CHANGE + ' train_dataloader',
+    'beta_end': SCHEDULE,
+    'beta_start': SCHEDULE,
     'cities': 'datasets.change.oscd:OSCD',
     'clouds': RASTERS,
     'codec': 'datasets.packs.builder:PackOptions',
+    'cloud_masks': 'inference.jobs.scene_list:ListedScene',
     'covered': 'datasets.classification.bigearthnet:BigEarthNet',
     'data_preprocessor': SECO,
     'data_root': 'datasets.change.pairs:ChangePairs',
     'default_hooks.sampler_seed': SECO,
     'divisions': 'studies.measurements.probe:ProbeMeasurement',
+    'drop_levels': DECODER,
     'encoder_input': BRANCH,
     'exclude': RASTERS,
     'file_bands': RASTERS,
     'incomplete': 'datasets.classification.bigearthnet_v2:BigEarthNetV2',
+    'init_cfg': CHANGE + ' model.backbone.backbone',
+    'input_statistics': CHANGE,
     'interval': 'models.selfsup.momentum_encoder:MomentumEncoder',
     'labels': 'datasets.classification.labelled_pictures:LabelledPictures',
     'lambda_d': 'models.selfsup.swimdiff:SwiMDiff',
+    'limit': 'engine.evaluation.knn_hook:OnlineKNNHook',
+    'list_file': 'datasets.change.pairs:ChangePairs',
     'load_from': SECO,
     'mask_values': 'datasets.change.pairs:ChangePairs',
     'masks': 'datasets.change.pairs:ChangePairs',
     'mates': 'engine.samplers.scene_sampler:SceneSampler',
+    'max_unreadable': SCENES,
     'metadata': 'datasets.classification.bigearthnet_v2:BigEarthNetV2',
+    'min_clear': RASTERS,
+    'min_valid': RASTERS,
+    'model.backbone.backbone': CHANGE,
     'model.diffusion.decoder.skip_noised': SECO,
     'model.diffusion.loss.prediction': SECO,
+    'model.queue.length': SECO,
     'model.test_cfg': CHANGE,
+    'momentum': SECO + ' model.momentum_encoder',
+    'norm_statistics': BRANCH,
+    'num_layers': 'models.selfsup.projection_neck:ProjectionNeck',
+    'num_steps': SCHEDULE,
     'offset': RASTERS,
+    'optim_wrapper.optimizer.lr': SECO,
+    'out_dir': 'engine.evaluation.change_picture_hook:ChangePictureHook',
+    'out_indices': SECO + ' model.backbone',
     'pad_label': 'datasets.change.pairs:ChangePairs',
+    'param_scheduler': SECO,
+    'patch': RASTERS,
+    'patch_metres': RASTERS,
+    'queue_length': SAMPLER,
     'rect': 'datasets.change.oscd:OSCD',
     'rule': SECO + ' model.head',
     'scene': SCENES,
     'schedule': 'models.selfsup.momentum_encoder:MomentumEncoder',
     'sensor': RASTERS,
+    'shares': 'datasets.classification.labelled_pictures:LabelledPictures',
     'shuffle': 'engine.samplers.scene_sampler:SceneSampler',
     'single_date': SCENES,
     'skip_noised': SECO + ' model.diffusion.decoder',
     'split_counts': 'datasets.classification.bigearthnet:BigEarthNet',
+    'split_dir': 'datasets.classification.bigearthnet:BigEarthNet',
+    'stats': SCENES,
     'stretch': SCENES,
+    'stride': RASTERS,
+    'stride_metres': RASTERS,
     'test_evaluator': CHANGE,
     'tile': 'datasets.change.pairs:ChangePairs',
+    'time_channels': DECODER,
+    'train_cfg': SECO,
     'train_cfg.type': SECO,
+    'train_dataloader.batch_size': SECO,
+    'train_dataloader.dataset': SECO,
     'train_dataloader.dataset.data_root': SECO,
     'train_dataloader.sampler': SECO,
     'train_dataloader.sampler.mates': SECO,
@@ -178,6 +224,13 @@ OPTIONS = {
 #: An option of two components: in these files or folders another one is meant.
 OPTIONS_IN = {
     ('swimdiff/apis/backbones.py', 'bands'): 'apis.backbones:embed',
+    ('swimdiff/datasets/pictures/', 'patch'): 'datasets.pictures.source:PictureSource',
+    ('swimdiff/datasets/labels/', 'list_file'): LABELS,
+    ('swimdiff/engine/evaluation/change_picture_hook.py', 'enable'): (
+        'engine.evaluation.change_picture_hook:ChangePictureHook'
+    ),
+    ('swimdiff/engine/samplers/', 'batch_size'): SAMPLER,
+    ('swimdiff/inference/embedding/', 'batch_size'): 'inference.embedding.embedder:Embedder',
     ('swimdiff/datasets/labels/', 'file_bands'): LABELS,
     ('swimdiff/datasets/labels/', 'input_statistics'): '_base_/datasets/raster_labels.py',
     ('swimdiff/datasets/labels/', 'layer'): LABELS,
@@ -237,14 +290,37 @@ CALLS = {
     'plain': lambda: expect('datasets.transforms.views:TwoViews', 'plain'),
     'view': lambda: expect(BRANCH, 'view'),
     'weights_only': lambda: expect('weights.pretrained:Pretrained', 'weights_only'),
-    'enable': lambda: expect('engine.evaluation.change_picture_hook:ChangePictureHook', 'enable'),
+    'accumulative_counts': lambda: wrap_optimizer(accumulative_counts=2),
+    'backbone.levels': lambda: expect('models.change.siamese_encoder:SiameseEncoder', 'levels'),
+    'custom_imports': lambda: merge_option(SECO, 'custom_imports', dict(imports=['json'])),
+    'custom_imports.imports': lambda: merge_option(SECO, 'custom_imports.imports', ['json']),
+    'decode_head': lambda: follow_option('model.decode_head', CHANGE),
+    'default_hooks.checkpoint.out_dir': lambda: build_hook(SECO, 'checkpoint', out_dir='elsewhere'),
+    'default_hooks.visualization': lambda: follow_option('default_hooks.visualization', CHANGE),
+    'drop_last': lambda: merge_option(CHANGE, 'test_dataloader.drop_last', False),
+    'meta_keys': lambda: TRANSFORMS.build(dict(type='mmseg.PackSegInputs', meta_keys=('a',))),
+    'optim_wrapper.clip_grad': lambda: merge_option(SECO, 'optim_wrapper.clip_grad.max_norm', 1.0),
+    'test_dataloader': lambda: follow_option('test_dataloader', CHANGE),
+    'train_dataloader.dataset.patch': lambda: expect(RASTERS, 'patch'),
+    'train_dataloader.dataset.scene': lambda: expect(SCENES, 'scene'),
+    'train_dataloader.drop_last': lambda: merge_option(SECO, 'train_dataloader.drop_last', False),
+    'val_evaluator': lambda: merge_option(CHANGE, 'val_evaluator', dict(type='ChangeMetric')),
+    'work_dir': lambda: merge_option(SECO, 'work_dir', 'elsewhere'),
+    'DEVICE_TRANSFORMS': lambda: registry.DEVICE_TRANSFORMS.get('RandomBlur'),
+    'LABEL_RULES': lambda: registry.LABEL_RULES.get('relative'),
     'model.neck.batch_norm': lambda: expect(
         'models.selfsup.projection_neck:ProjectionNeck', 'batch_norm'
     ),
-    'optim_wrapper.clip_grad': lambda: merge_option(SECO, 'optim_wrapper.clip_grad', None),
 }
 #: The same, in these files or folders: the examples that their messages print are taken.
 CALLS_IN = {
+    ('swimdiff/engine/guards/finite_loss_hook.py', 'optim_wrapper.clip_grad'): (
+        lambda: clip_gradients()
+    ),
+    ('swimdiff/interop/opening.py', 'depth'): lambda: build_example_of_backbone(),
+    ('swimdiff/interop/opening.py', 'out_indices'): lambda: build_example_of_backbone(),
+    ('swimdiff/interop/opening.py', 'in_channels'): lambda: build_example_of_backbone(),
+} | {
     ('swimdiff/datasets/labels/', name): lambda: take_examples_of_labels()
     for name in (
         *('attribute', 'blocks', 'change', 'classes', 'metres', 'names'),
@@ -292,6 +368,49 @@ def take_examples_of_labels():
     take_example(BlockOptions.from_config, dict(metres=0))
     take_example(ClassTable.for_change, dict(attribute='class'))
     take_example(ClassTable.for_cover, dict(attribute='class'))
+
+
+def build_example_of_backbone():
+    """Build what the message shows, with the channels that it says follow from the bands."""
+    from swimdiff.interop import opening
+
+    shown = re.search(r"dict\(type='mmpretrain\.ResNet'.*?\)\)", inspect.getsource(opening))[0]
+    MODELS.build(dict(eval(shown, {'dict': dict}), in_channels=4))
+
+
+def build_hook(config, name, **options):
+    HOOKS.build(dict(open_config(config).default_hooks[name], **options))
+
+
+def wrap_optimizer(**options):
+    """Build the optimiser's wrapper with options that a message names."""
+    import torch
+    from mmengine.optim import build_optim_wrapper
+
+    cfg = read_config_file(SECO)
+    cfg.merge_from_dict({f'optim_wrapper.{name}': value for name, value in options.items()})
+    return build_optim_wrapper(torch.nn.Linear(2, 2), cfg.optim_wrapper)
+
+
+def clip_gradients():
+    assert wrap_optimizer(clip_grad=dict(max_norm=1.0)).clip_grad_kwargs == dict(max_norm=1.0)
+
+
+def follow_variable(name):
+    """Find the place that reads a variable of the environment."""
+    if name == 'SWIMDIFF_PYTHON':
+        readers = [ROOT / 'tools' / 'install.sh']
+    elif name.startswith('GDAL_'):
+        readers = [ROOT / 'swimdiff' / 'datasets' / 'geo' / 'network.py']
+    else:
+        readers, name = (ROOT / 'configs').rglob('*.py'), f'{{{{${name}:'
+    assert any(name in path.read_text() for path in readers), name
+
+
+def follow_file(name):
+    """Find a file that a message sends its reader to; a tool may go by its bare name."""
+    found = [ROOT / name] if '/' in name else [*(ROOT / 'tools').rglob(name)]
+    assert found and all(path.exists() for path in found), name
 
 
 def merge_option(config, key, value):
@@ -344,6 +463,8 @@ def choose(table, file, advice):
 
 def follow(file, advice):
     """Follow one advice; KeyError where nobody has said how."""
+    if advice in NO_ADVICE:
+        return
     if advice.startswith('--'):
         if advice not in FOREIGN:
             follow_flag(choose(FLAGS_IN, file, advice) or FLAGS[advice])
@@ -351,12 +472,22 @@ def follow(file, advice):
         name = advice.split('=')[1].strip('\'"')
         registries = (DATASETS, MODELS, HOOKS, DATA_SAMPLERS, LOOPS, TASK_UTILS, TRANSFORMS)
         assert any(registry.get(name) is not None for registry in registries), name
+    elif advice.isupper():
+        if advice not in CALLS and advice not in OF_OTHERS:
+            return follow_variable(advice)
+        follow_named(file, advice)
+    elif advice.startswith('bash tools/'):
+        follow_file(advice.removeprefix('bash '))
+    elif advice in COMMANDS_OF_OTHERS:
+        assert advice.startswith('ulimit') or shutil.which(advice.split()[0]), advice
     elif advice.startswith('python tools/'):
         assert hasattr(open_tool(advice.removeprefix('python tools/')), 'main')
     elif advice.startswith('python -m '):
         assert find_spec(advice.split()[-1]) is not None
-    elif advice.startswith(('pip install', 'gdal')):
-        assert shutil.which(advice.split()[0]) or advice.startswith('gdal')
+    elif advice.startswith(('configs/', 'docs/', 'tools/')) or advice.endswith('.py'):
+        follow_file(advice)
+    elif advice.startswith('pip install'):
+        assert shutil.which('pip')
         if '[' in advice:  # quoted, as a shell may take the brackets for a pattern
             extra = re.fullmatch(r"pip install 'swimdiff\[(\w+)\]'", advice)
             assert extra, f'{file}: {advice}'

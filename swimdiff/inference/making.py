@@ -34,7 +34,7 @@ _UNPAINTED: Mapping[str, tuple[str, ...]] = {'change': ('0',), 'landcover': ()}
 
 @dataclass(frozen=True)
 class MadeScene:
-    """A map and its products.
+    """Hold a map and its products.
 
     Args:
         result: The map.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine._strategy import BaseStrategy
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.hooks import LoggerHook
@@ -21,7 +22,7 @@ from torch import distributed
 from swimdiff.errors import ConfigError
 from swimdiff.launch.config_options import ConfigOptions
 from swimdiff.launch.config_reading import read_config_file
-from swimdiff.launch.noise import EngineNoise, start_quietly
+from swimdiff.launch.noise import quiet_logger, start_quietly
 from swimdiff.launch.paths import SCOPE, find_config
 from swimdiff.registry import MODELS
 from swimdiff.weights.engine_loading import guard_engine
@@ -83,7 +84,7 @@ def set_precision(cfg: Config, dtype: str) -> None:
 
 
 def match_accumulation(cfg: Config) -> None:
-    """Let the key encoder move once an optimiser step where gradients are accumulated.
+    """Move the key encoder once per optimiser step, also with accumulation.
 
     Args:
         cfg (Config): The config of the run, changed in place; a momentum encoder that states its
@@ -145,17 +146,27 @@ def count_processes(launcher: str) -> int:
 
 
 class QuietRunner(Runner):
-    """The engine's runner, whose log leaves out :class:`swimdiff.launch.noise.EngineNoise`."""
+    """Run the engine's runner with the log of :func:`swimdiff.launch.noise.quiet_logger`."""
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the log of the run."""
         logger = super().build_logger(*args, **kwargs)
-        logger.addFilter(EngineNoise())
+        quiet_logger(logger)
         return logger
 
 
+class QuietFlexibleRunner(FlexibleRunner):
+    """Run the engine's runner with strategies, with the same log."""
+
+    def build_strategy(self, *args: Any, **kwargs: Any) -> BaseStrategy:
+        """Build the strategy, which opens the log of the run."""
+        strategy = super().build_strategy(*args, **kwargs)
+        quiet_logger(strategy.logger)
+        return strategy
+
+
 def build_runner(cfg: Config) -> Runner | FlexibleRunner:
-    """The engine's runner; the one with strategies where the config names a ``strategy``.
+    """Build the engine's runner, with strategies where the config names one.
 
     Args:
         cfg (Config): The config of the run.
@@ -165,13 +176,10 @@ def build_runner(cfg: Config) -> Runner | FlexibleRunner:
     """
     check_backbone(cfg)
     wait_for_own_second()
-    runner: Runner | FlexibleRunner
-    if cfg.get('strategy'):
-        # This one takes 'auto' for the name of a file, unless settle_resume has chosen one before.
-        runner = FlexibleRunner.from_cfg(cfg)
-        runner.logger.addFilter(EngineNoise())
-    else:
-        runner = QuietRunner.from_cfg(cfg)
+    # The one with strategies takes 'auto' for the name of a file, unless settle_resume has chosen
+    # one before.
+    kind = QuietFlexibleRunner if cfg.get('strategy') else QuietRunner
+    runner: Runner | FlexibleRunner = kind.from_cfg(cfg)
     _SECONDS.add(runner.timestamp)
     write_scores_once(runner)
     return runner
@@ -204,7 +212,7 @@ def write_scores_once(runner: Runner | FlexibleRunner) -> None:
 
 
 def make_restartable(cfg: Config) -> list[str]:
-    """Let a run be killed, stopped and gone on with, where the config leaves that open.
+    """Let a run be killed, stopped and gone on with, if the config leaves it open.
 
     A config that names no checkpoint hook and no class of its training loop gets ours; one that
     names the engine's keeps them. Signals end the run with its state saved.
@@ -247,7 +255,7 @@ def settle_resume(runner: Runner | FlexibleRunner) -> None:
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that every run of the engine takes: options of the config and launcher."""
+    """Add the arguments of every run: options of the config, and launcher."""
     parser.add_argument('--work-dir', help='where logs, checkpoints and scores go')
     parser.add_argument(
         '--cfg-options',
@@ -266,7 +274,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def read_config(args: argparse.Namespace) -> Config:
-    """Read the config of a run and merge the arguments of :func:`add_run_arguments` into it.
+    """Read a run's config and merge the arguments of :func:`add_run_arguments`.
 
     Args:
         args (argparse.Namespace): With ``config`` and what :func:`add_run_arguments` added.

@@ -12,7 +12,7 @@ from mmengine.logging import MMLogger
 
 from swimdiff.environment.diagnosis import quiet
 
-__all__ = ['EngineNoise', 'import_engine_quietly', 'start_quietly']
+__all__ = ['EngineNoise', 'LongRecords', 'import_engine_quietly', 'quiet_logger', 'start_quietly']
 
 #: Packages that print, when they are imported, which optional parts they do not find.
 _CHATTY = ('mmcv.cnn', 'mmpretrain.datasets', 'mmseg.datasets')
@@ -21,7 +21,7 @@ _CHATTY = ('mmcv.cnn', 'mmpretrain.datasets', 'mmseg.datasets')
 def import_engine_quietly() -> None:
     """Import what a run imports anyway, without lines about optional parts.
 
-    A package that cannot be imported is left to whoever needs it, with its error.
+    A package that cannot be imported is left to the part that needs it, with its error.
     """
     for name in _CHATTY:
         with contextlib.suppress(Exception), quiet():
@@ -33,7 +33,7 @@ _OF_DEVELOPERS = ('"FileClient" will be deprecated', 'alias of "LocalBackend"')
 
 
 class EngineNoise(logging.Filter):
-    """Drops lines that no user can act on, and corrects one that is wrong.
+    """Drop lines that no user can act on, and correct one that is wrong.
 
     The engine warns of its own use of a deprecated class, and calls processes GPUs.
     """
@@ -50,8 +50,52 @@ class EngineNoise(logging.Filter):
         return True
 
 
+#: How the engine's records of some hundred lines begin (environment, config, order of hooks), and
+#: those of one line for each weight without decay; of networks without SyncBatchNorm.
+_LONG = (
+    '\n' + 60 * '-' + '\nSystem environment:',
+    'Config:\n',
+    'Hooks will be executed in',
+    'paramwise_options -- ',
+    'Distributed training is not used, all SyncBatchNorm',
+)
+#: How those of one line for each weight that is not trained end.
+_OF_WEIGHTS = ' is skipped since its requires_grad=False'
+
+
+class LongRecords(logging.Filter):
+    """Keeps from the screen what fills it and stands in the log file anyway."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Decide on a record."""
+        text = record.msg
+        return not (
+            isinstance(text, str) and (text.startswith(_LONG) or text.endswith(_OF_WEIGHTS))
+        )
+
+
+def quiet_logger(logger: MMLogger) -> None:
+    """Leave the engine's noise out of the log of a run, and long records off the screen.
+
+    The long ones go to the log file alone, which one line names. Without a file they are printed.
+
+    Args:
+        logger: Of the run, with its handlers.
+    """
+    logger.addFilter(EngineNoise())
+    files = [one for one in logger.handlers if isinstance(one, logging.FileHandler)]
+    for handler in logger.handlers:
+        if files and handler not in files:
+            handler.addFilter(LongRecords())
+    if files:
+        logger.info(f'Environment, config and order of hooks are in {files[0].baseFilename}')
+
+
 def start_quietly() -> None:
-    """Begin a tool that builds models or data sets without the engine's lines to its developers."""
+    """Begin a tool without the engine's lines to its developers.
+
+    For tools that build models or data sets.
+    """
     import_engine_quietly()
     logger = MMLogger.get_current_instance()
     if not any(isinstance(one, EngineNoise) for one in logger.filters):

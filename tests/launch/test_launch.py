@@ -18,7 +18,7 @@ from swimdiff.errors import ConfigError
 from swimdiff.launch import launch
 from swimdiff.launch.config_reading import read_config_file
 from swimdiff.launch.launch import check_backbone, match_channels, write_scores_once
-from swimdiff.launch.noise import EngineNoise, start_quietly
+from swimdiff.launch.noise import EngineNoise, quiet_logger, start_quietly
 from swimdiff.registry import MODELS
 
 
@@ -97,6 +97,32 @@ def test_noise_of_the_engine_is_left_out_and_nothing_else(monkeypatch):
     assert keep('loss: 1.0') == 'loss: 1.0'
     monkeypatch.setattr('torch.cuda.is_available', lambda: True)
     assert keep('    GPU number: 2') == '    GPU number: 2'
+
+
+def test_long_records_go_to_the_log_file_alone(tmp_path, capsys):
+    """The first loss stood on line 424 of what was printed."""
+    path = tmp_path / 'run.log'
+    logger = MMLogger('long_records', log_file=str(path))
+    quiet_logger(logger)
+    long = (
+        '\n' + 60 * '-' + '\nSystem environment:\n  x',
+        'Config:\na = 1',
+        'Hooks will be executed in the following order:\nb',
+        'paramwise_options -- a.weight:weight_decay=0.0',
+        'b.weight is skipped since its requires_grad=False',
+    )
+    for text in (*long, 'Iter(train) [1/2] loss: 7'):
+        logger.info(text)
+    shown, kept = capsys.readouterr().out, path.read_text()
+    assert all(text in kept for text in (*long, 'loss: 7')) and 'loss: 7' in shown
+    assert len(shown.splitlines()) == 2 and str(path) in shown.splitlines()[0]
+
+
+def test_long_records_are_printed_where_no_file_keeps_them(capsys):
+    logger = MMLogger('no_file')
+    quiet_logger(logger)
+    logger.info('Config:\na = 1')
+    assert 'a = 1' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('first', [True, False])

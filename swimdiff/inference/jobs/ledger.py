@@ -22,7 +22,7 @@ FINISHED, FAILED = 'finished', 'failed'
 
 @dataclass(frozen=True)
 class Entry:
-    """One line: what became of a scene.
+    """Hold one line: what became of a scene.
 
     Args:
         out: The map.
@@ -61,7 +61,7 @@ def measure_files(paths: Any) -> dict[str, int]:
 
 
 class Ledger:
-    """Lines that are only ever added; the newest of a map counts.
+    """Keep lines that are only ever added; the newest of a map counts.
 
     Args:
         path: The file; it need not be there.
@@ -114,7 +114,7 @@ class Ledger:
 
     @contextmanager
     def claim(self, scene: ListedScene) -> Iterator[bool]:
-        """Claim a map, so that no other process of any machine writes it at the same time.
+        """Claim a map, so that no other process of any machine writes it as well.
 
         Each map is one byte of a lock file beside the ledger; a process that dies gives it up.
 

@@ -22,7 +22,9 @@ _FREE = ('inputs', 'out', 'cloud_masks', 'batch_size', 'overwrite', 'seams')
 
 @dataclass(frozen=True)
 class MappingRun:
-    """How every scene of a list is mapped; goes through pickle, the model is built where it runs.
+    """Describe how every scene of a list is mapped.
+
+    It goes through pickle; the model is built where it runs.
 
     Args:
         kind: ``change`` or ``landcover``.

@@ -17,7 +17,7 @@ __all__ = ['Outcome', 'RunOne', 'SceneQueue', 'Summary', 'attempt_scene', 'run_s
 
 @dataclass(frozen=True)
 class Outcome:
-    """A map that was written.
+    """Hold a map that was written.
 
     Args:
         files: All files of it.
@@ -35,7 +35,7 @@ RunOne = Callable[[ListedScene, bool], Outcome]
 
 @dataclass
 class Summary:
-    """What became of a list.
+    """Describe what became of a list.
 
     Args:
         finished: Maps written now.
@@ -51,7 +51,7 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """1 where a scene has failed, otherwise 0."""
+        """Return 1 where a scene has failed, otherwise 0."""
         return int(bool(self.failed))
 
     def describe(self) -> str:
@@ -71,7 +71,7 @@ def _indent(text: str) -> str:
 
 
 class SceneQueue:
-    """Which scenes are to be done, and where their ends are written.
+    """Describe which scenes are to be done, and where their ends are written.
 
     Args:
         scenes: Of this process.
@@ -98,7 +98,7 @@ class SceneQueue:
         self._told = 0
 
     def look(self, scene: ListedScene) -> tuple[str, bool] | None:
-        """Return the hash of a scene that is to be done and whether its files may be replaced.
+        """Return the hash of a scene to be done and whether files may be replaced.
 
         None for one that is not to be done: finished, or failed before; the summary says which.
         Files may be replaced where we wrote them: an earlier run, one that was killed between the

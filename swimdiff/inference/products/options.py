@@ -14,7 +14,7 @@ POLYGON_FORMATS = ('gpkg', 'geojson', 'parquet')
 
 @dataclass(frozen=True)
 class ProductOptions:
-    """Products of a map; each lies beside it and has its name with another ending.
+    """Choose products of a map; each lies beside it, with another ending.
 
     Args:
         polygons: Formats of polygons, of ``POLYGON_FORMATS``.
@@ -54,7 +54,7 @@ class ProductOptions:
 
     @property
     def draws(self) -> bool:
-        """Whether pictures of the inputs are needed."""
+        """Return whether pictures of the inputs are needed."""
         return self.quicklook or self.page
 
     def list_files(self, out: Path) -> dict[str, Path]:

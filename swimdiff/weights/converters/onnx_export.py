@@ -25,7 +25,7 @@ _OPSET = 17
 
 
 class BackboneGraph(nn.Module):
-    """A backbone with its input layer: pixels to feature maps.
+    """Join a backbone and its input layer: pixels to feature maps.
 
     Args:
         pixels: The input layer.
@@ -38,13 +38,13 @@ class BackboneGraph(nn.Module):
         self.backbone = backbone
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """N x C x H x W of 0..1 -> the levels, finest first."""
+        """Return the levels of N x C x H x W pixels of 0..1, finest first."""
         features = self.backbone(self.pixels(images))
         return (features,) if isinstance(features, Tensor) else tuple(features)
 
 
 class SegmentorGraph(nn.Module):
-    """A segmentor of ``mmseg`` with its input layer: pixels to probabilities.
+    """Join a segmentor of ``mmseg`` and its input layer: pixels to probabilities.
 
     Args:
         pixels: The input layer.
@@ -61,7 +61,7 @@ class SegmentorGraph(nn.Module):
         self.threshold = threshold
 
     def forward(self, images: Tensor) -> Tensor:
-        """N x C x H x W of 0..1 -> N x classes x H x W of 0..1."""
+        """Return N x classes x H x W of 0..1 for N x C x H x W pixels of 0..1."""
         meta = dict(img_shape=(images.shape[2], images.shape[3]))
         logits = self.segmentor.encode_decode(self.pixels(images), [meta])
         if not self.one_logit:
