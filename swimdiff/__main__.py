@@ -11,6 +11,7 @@ import sys
 
 from swimdiff.commands import write_overview
 from swimdiff.errors import ConfigError
+from swimdiff.launch.interrupts import answer_interrupts
 from swimdiff.launch.paths import find_tool
 
 __all__ = ['main']
@@ -53,4 +54,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))
+    with answer_interrupts():
+        sys.exit(main(sys.argv[1:]))

@@ -44,7 +44,7 @@ OTHERS = 'more'
 
 @dataclass(frozen=True)
 class Command:
-    """A command with its line of help.
+    """Hold a command with its line of help.
 
     Args:
         name: As ``python -m swimdiff`` takes it.
@@ -73,7 +73,9 @@ def list_commands() -> list[Command]:
 
 
 def shorten_name(tool: str) -> str:
-    """Return the name of a tool without its folder, which :func:`find_tool` does not need.
+    """Return the name of a tool without its folder.
+
+    :func:`find_tool` does not need the folder.
 
     Args:
         tool: As :func:`list_tools` gives it.

@@ -47,7 +47,7 @@ APT_GDAL = 'sudo apt-get install -y libgdal-dev g++ python3-dev'
 
 
 def check_python(report: Report) -> None:
-    """Python itself, the system, and which code of ours runs."""
+    """Check Python itself, the system, and which code of ours runs."""
     report.stack['python'] = f'{platform.python_version()} ({sys.executable})'
     report.stack['system'] = f'{platform.platform()}'
     package = Path(__file__).resolve().parent
@@ -77,7 +77,7 @@ def check_python(report: Report) -> None:
 
 
 def check_torch(report: Report) -> None:
-    """Torch, its device, and whether torchvision's operators load beside it."""
+    """Check torch, its device, and whether torchvision's operators load beside it."""
     torch, why = load_module('torch')
     pair = pinned('torch', 'torchvision')
     if torch is None:
@@ -118,7 +118,7 @@ def check_torch(report: Report) -> None:
 
 
 def check_opencv(report: Report) -> None:
-    """OpenCV: one distribution of it, with the system libraries it wants."""
+    """Check OpenCV: one distribution of it, with the system libraries it wants."""
     found = [name for name in OPENCV if version(name)]
     module, why = load_module('cv2')
     report.stack['opencv'] = ', '.join(f'{name} {version(name)}' for name in found) or 'missing'
@@ -132,7 +132,10 @@ def check_opencv(report: Report) -> None:
 
 
 def check_gdal(report: Report) -> None:
-    """GDAL: binding and library of one version, with the drivers for GeoTIFF and JPEG 2000."""
+    """Check GDAL: binding and library of one version, with the drivers needed.
+
+    GeoTIFF and JPEG 2000 are needed.
+    """
     try:
         config = ['gdal-config', '--version']
         library = subprocess.run(config, capture_output=True, text=True, check=True).stdout.strip()
@@ -177,7 +180,7 @@ def check_gdal(report: Report) -> None:
 
 
 def check_requirements(report: Report) -> None:
-    """Everything else that requirements/runtime.txt lists, by version."""
+    """Check by version all else that requirements/runtime.txt lists."""
     listed = Path(__file__).resolve().parents[1] / 'requirements' / 'runtime.txt'
     try:
         from packaging.requirements import Requirement
@@ -246,7 +249,7 @@ def main(arguments: list[str] | None = None) -> int:
     print()
     for finding in report.findings:
         print(f'{finding.status.upper()}: {finding.subject}: {finding.problem}')
-        print(f'  mend it: {finding.remedy}')
+        print(f'  repair it: {finding.remedy}')
     print('Something required is broken.' if not report.ok else 'Everything required works.')
     return int(not report.ok)
 

@@ -1,7 +1,7 @@
 """The errors users of the toolkit meet, one small family.
 
 Each message names the file or option, what was expected, what was found and what to do about it, so
-that nobody has to read a traceback to mend their data or their config.
+that nobody has to read a traceback to repair their data or their config.
 """
 
 __all__ = [
@@ -29,10 +29,10 @@ def readable(text: str) -> str:
 
 
 class SwiMDiffError(Exception):
-    """Base of all errors raised on purpose by the toolkit."""
+    """Serve as the base of all errors raised on purpose by the toolkit."""
 
     def __str__(self) -> str:
-        # A DataLoader raises a worker's error anew with the worker's traceback as its message, of
+        # A DataLoader raises a worker's error again with the worker's traceback as its message, of
         # which the last part is what we said.
         text = readable(super().__str__())
         name = f'{type(self).__module__}.{type(self).__name__}: '
@@ -42,47 +42,59 @@ class SwiMDiffError(Exception):
 
 
 class ConfigError(SwiMDiffError, ValueError):
-    """Options of a config that are unknown or do not fit together."""
+    """Report options of a config that are unknown or do not fit together."""
 
 
 class CheckpointError(SwiMDiffError, RuntimeError):
-    """A checkpoint that is missing, damaged or of another architecture."""
+    """Report a checkpoint that is missing, damaged or of another architecture."""
 
 
 class GdalMissingError(SwiMDiffError, ImportError):
-    """The Python bindings of GDAL are not installed or do not load."""
+    """Report that the Python bindings of GDAL are missing or do not load."""
 
 
 class MissingExtraError(SwiMDiffError, ImportError):
-    """A package that only this command needs is not installed; names the extra that brings it."""
+    """Report a missing package that only this command needs.
+
+    The message names the extra that brings it.
+    """
 
 
 class DivergedError(SwiMDiffError, ArithmeticError):
-    """Training has left the numbers."""
+    """Report that training has left the numbers."""
 
 
 class StoppedError(SwiMDiffError):
-    """Training was told to stop by a signal, and its state is saved."""
+    """Report that a signal stopped training, with its state saved."""
 
 
 class DataError(SwiMDiffError):
-    """Base of everything that is wrong with data on disk."""
+    """Serve as the base of everything that is wrong with data on disk."""
 
 
 class DatasetNotFoundError(DataError, FileNotFoundError):
-    """The root of a data set is not there; says the layout expected and where to get the data."""
+    """Report that the root of a data set is not there.
+
+    The message says the layout expected and where to get the data.
+    """
 
 
 class DownloadError(DataError, OSError):
-    """An archive that cannot be downloaded, is not the one published, or does not fit the disk."""
+    """Report an archive that cannot be downloaded or is not the one published.
+
+    It may also not fit the disk.
+    """
 
 
 class LayoutError(DataError):
-    """A data set is there, but not laid out as expected (for example only partly unpacked)."""
+    """Report a data set that is not laid out as expected.
+
+    For example, it is only partly unpacked.
+    """
 
 
 class MissingBandsError(LayoutError):
-    """A raster lacks bands that are wanted.
+    """Report that a raster lacks bands that are wanted.
 
     Args:
         fact: What is missing and what is there; for a caller that has another advice.
@@ -95,12 +107,12 @@ class MissingBandsError(LayoutError):
 
 
 class BandError(DataError, ValueError):
-    """A band name that the sensor or the data set does not have."""
+    """Report a band name that the sensor or the data set does not have."""
 
 
 class RasterError(DataError, OSError):
-    """A raster that cannot be read, or has another size or type than expected."""
+    """Report a raster that cannot be read, or has another size or type."""
 
 
 class UnreadableSamplesError(DataError):
-    """More samples could not be read than the config allows."""
+    """Report that more samples could not be read than the config allows."""

@@ -108,7 +108,10 @@ def stage_folder(folder: Path) -> Iterator[Path]:
 
 
 def replace_folder(partial: Path, final: Path) -> None:
-    """Put a finished folder in the place of another; a second writer of the same is no harm."""
+    """Put a finished folder in the place of another.
+
+    A second writer of the same does no harm.
+    """
     for _ in range(8):
         try:
             os.rename(partial, final)
@@ -202,7 +205,7 @@ def _take_lock(file: IO[str], wait: bool | float) -> bool:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Add a line to a file that several processes add to; it is on the disk when this returns.
+    """Add a line to a file of several processes; it is on disk on return.
 
     Args:
         path (Path): The file, made where it is missing.

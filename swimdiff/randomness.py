@@ -34,7 +34,7 @@ _UNSEEDED: AbstractContextManager[None] = nullcontext()
 
 
 class SeededIndex(int):
-    """The index of a sample with the seed of what it draws; an ``int`` wherever one is expected.
+    """Carry the seed of what a sample draws in its index, which stays an ``int``.
 
     What wrappers such as ``ConcatDataset`` and ``RepeatDataset`` do to an index (``-``, ``%``)
     keeps the seed. Pickles, so it passes through a DataLoader's queues.
@@ -63,7 +63,9 @@ class SeededIndex(int):
 
 
 def sample_seeds(seed: int, epoch: int, indices: np.ndarray) -> np.ndarray:
-    """Seeds of samples: a 64-bit mix (splitmix64, Steele et al. 2014) of run, epoch and index.
+    """Return seeds of samples: a 64-bit mix of run, epoch and index.
+
+    It is splitmix64 (Steele et al. 2014).
 
     Args:
         seed: Seed of the run, any integer.
@@ -143,7 +145,7 @@ def run_seed() -> int | None:
     """Seed of the run that is training, or None where none is.
 
     With ``diff_rank_seed`` the engine tells each process a seed of its own. Process 0 shares its
-    seed once a run, so all processes have to call this alike.
+    seed once per run, so all processes have to call this alike.
     """
     hub = MessageHub.get_current_instance()
     if hub.get_info('loop_stage') != 'train':
@@ -165,7 +167,10 @@ def runner_seed(runner: Runner) -> int:
 
 
 def seed_iteration(seed: int, iteration: int) -> None:
-    """Seed the global generators of this process for loading and computing one iteration."""
+    """Seed the global generators of this process for one iteration.
+
+    Loading and computing draw from them.
+    """
     # The samples' seeds count epochs from 0 in the place of the process here.
     mixed = int(sample_seeds(seed, -1 - get_rank(), np.array([iteration]))[0])
     random.seed(mixed)

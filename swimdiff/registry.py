@@ -41,7 +41,7 @@ DATASETS = _child(engine.DATASETS, 'datasets')
 TRANSFORMS = _child(engine.TRANSFORMS, 'datasets.transforms')
 #: Archives of patches, see :mod:`swimdiff.datasets.index.source`.
 SOURCES = Registry('source of patches', scope='swimdiff', locations=['swimdiff.datasets'])
-#: What stands for a transform of the workers where views are made in batches on the device.
+#: What represents a transform of the workers where views are made in batches on the device.
 DEVICE_TRANSFORMS = Registry(
     'device transform', scope='swimdiff', locations=['swimdiff.models.preprocessors.device_views']
 )

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Train on several processes, on one node or several, and start them again when one dies:
+# Train on several processes, on one node or several, and start them again when one dies.
+#
 #   bash tools/dist_train.sh CONFIG PROCESSES_PER_NODE [options of tools/train.py]
-# On each of several nodes, with the same MASTER_ADDR, PORT and work dir (on a shared disk):
-#   NNODES=2 NODE_RANK=0 MASTER_ADDR=10.0.0.1 PORT=29500 bash tools/dist_train.sh CONFIG 8
+#
+# Of several nodes each runs the same command, with the same MASTER_ADDR, PORT and work dir (on a shared disk).
 #
 # NNODES (1), NODE_RANK (0), MASTER_ADDR, PORT: who joins whom; MASTER_ADDR is the node of rank 0
 # MAX_RESTARTS (3): restarts of the group, each from the newest checkpoint of this launch
@@ -11,7 +12,12 @@
 # LOCAL_ADDR, GLOO_SOCKET_IFNAME, NCCL_SOCKET_IFNAME: address and interface to use, where a node has several
 #
 # Exit codes: 0 finished; 75 stopped by a signal with the state saved; 1 an error; 128+n killed.
+#
+# examples:
+#   bash tools/dist_train.sh configs/swimdiff_r50_seco.py 8 --resume
+#   NNODES=2 NODE_RANK=0 MASTER_ADDR=10.0.0.1 PORT=29500 bash tools/dist_train.sh configs/swimdiff_r50_seco.py 8
 set -euo pipefail
+case "${1:-}" in -h | --help) sed -n '1d; /^#SBATCH/d; /^#/!q; s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit ;; esac
 
 if [ $# -lt 2 ]; then
     echo "usage: [NNODES=1 NODE_RANK=0 MASTER_ADDR=127.0.0.1 PORT=29500 MAX_RESTARTS=3] $0 CONFIG PROCESSES [options]" >&2

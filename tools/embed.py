@@ -22,6 +22,7 @@ from pathlib import Path
 
 from swimdiff.datasets.rasters import RasterOptions
 from swimdiff.errors import SwiMDiffError
+from swimdiff.evaluation.features import POOLS
 from swimdiff.inference.embedding import (
     Clusters,
     Embedder,
@@ -47,6 +48,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--out', default='embeddings.parquet', help='the table (default: %(default)s)')
     add('--patch', type=int, default=64, help='side of a patch in pixels of the finest band')
     add('--stride', type=int, help='pixels from one patch to the next (default: --patch)')
+    add(
+        '--stage',
+        type=int,
+        help='of the backbone, that gives the vectors; a ResNet has 0 to 3 (default: the last)',
+    )
+    add(
+        '--pool',
+        choices=POOLS,
+        default='mean',
+        help='of a patch: the mean, or mean and deviation (default: %(default)s)',
+    )
     add('--unit', help="unit of the pixels, e.g. 'reflectance x 10000' (default: the checkpoint's)")
     add('--offset', type=int, help='taken off the numbers of the files (default: as they say)')
     add('--max-nodata', type=float, default=0.5, metavar='SHARE', help='default: %(default)s')
@@ -103,7 +115,7 @@ def embed(args: argparse.Namespace) -> int:
 
     options, shard = choose_options(args), read_shard(args.shard)
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
-    embedder = Embedder(args.checkpoint, device, args.batch_size)
+    embedder = Embedder(args.checkpoint, device, args.batch_size, stage=args.stage, pool=args.pool)
     print(embedder.note)
     scenes = list_scenes(args.scenes, embedder.bands, options.rasters)
     run = EmbeddingRun(embedder, scenes, args.out, options, args.overwrite, say=_say)

@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# Makes the environment that quickstart.sh and run_tests.sh share. They source this file; `bash tools/install.sh`
-# installs and does nothing else. Runs again in a blink, goes on where it was interrupted, asks nothing.
+# Make the environment that tools/quickstart.sh and tools/run_tests.sh use.
+#
+#   bash tools/install.sh
+#
+# Run again, it takes a second, and goes on where it was interrupted. It asks nothing. Variables:
 #
 #   SWIMDIFF_VENV         folder of the environment (default: .venv in the checkout)
 #   SWIMDIFF_PYTHON       the Python to make it with, 3.10 to 3.12 (default: the first that fits)
@@ -8,10 +11,14 @@
 #   SWIMDIFF_APT          "no" leaves the system's packages alone
 #   SWIMDIFF_VERSIONS     "tested" together (default), the "lowest" that the requirements allow, or the "newest"
 #
-# Afterwards ROOT is the checkout, VENV the environment; PATH and PYTHONPATH put both first, so that an
-# environment shared by several clones runs the code of the clone at hand.
+# examples:
+#   bash tools/install.sh
+#   SWIMDIFF_PYTHON=python3.12 SWIMDIFF_VENV=~/swimdiff-venv bash tools/install.sh
 set -euo pipefail
+case "${1:-}" in -h | --help) sed -n '1d; /^#SBATCH/d; /^#/!q; s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit ;; esac
 
+# For scripts that source this file: ROOT is the checkout, VENV the environment; PATH and PYTHONPATH put both first, so
+# that an environment shared by several clones runs the code of the clone at hand.
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 VENV="${SWIMDIFF_VENV:-$ROOT/.venv}"
 case "$VENV" in /*) ;; *) VENV="$PWD/$VENV" ;; esac
@@ -22,6 +29,14 @@ STEP=0
 say() { printf '%s\n' "$*"; }
 step() { STEP=$((STEP + 1)); printf '[%d, %d s] %s\n' "$STEP" "$SECONDS" "$*"; }
 die() { printf 'install: %s\n' "$*" >&2; exit 1; }
+
+# Ctrl-C has ended the command at hand by now: neither its output nor its failure is news.
+interrupted() {
+    trap '' INT
+    if [ -n "${beat:-}" ]; then kill "$beat" 2>/dev/null || true; fi
+    printf '\ninstall: stopped by Ctrl-C. Run the same command again to go on from here.\n' >&2
+    exit 130
+}
 
 # run COMMAND...: silent while it goes well, but for a sign of life; all its output when it fails.
 run() {
@@ -244,7 +259,7 @@ prepare() {
         install_all
         install_checkout
         step 'does it fit together? (python -m swimdiff.doctor)'
-        run "$PYTHON" -m swimdiff.doctor || die "the environment does not work; mend it with the lines above, or remove $VENV and run again."
+        run "$PYTHON" -m swimdiff.doctor || die "the environment does not work; repair it with the lines above, or remove $VENV and run again."
         checkout_key >"$VENV/.swimdiff-checkout"
         environment_key >"$VENV/.swimdiff-environment"
         step 'ready'
@@ -257,6 +272,8 @@ prepare() {
     exec 9>&-
 }
 
+trap interrupted INT
 prepare
+trap - INT
 export PATH="$VENV/bin:$PATH"
 export PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}"

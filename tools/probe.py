@@ -29,7 +29,7 @@ from swimdiff import __version__
 from swimdiff.bands import RGB, ProductStats, canonical_bands, get_stats, stats_to_mapping
 from swimdiff.bands.units import UNITS
 from swimdiff.errors import ConfigError, SwiMDiffError
-from swimdiff.evaluation.features import FeatureBank, NetworkFeatures, image_statistics
+from swimdiff.evaluation.features import POOLS, FeatureBank, NetworkFeatures, image_statistics
 from swimdiff.evaluation.probe import build_extractor, build_parts, score_features
 from swimdiff.evaluation.probe_table import Row, table
 from swimdiff.launch.command_line import CommandParser
@@ -89,6 +89,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--size', type=int, help='image size in pixels (default: as released)')
     add('--limit', type=int, help='use this many images, a stratified subset drawn for each seed')
     add('--seeds', type=int, nargs='+', default=[0, 1, 2], help='default: 0 1 2')
+    add('--stage', type=int, help='of the backbone, a ResNet has 0 to 3 (default: the last)')
+    add('--pool', choices=POOLS, default='mean', help='default: %(default)s')
     add('--k', type=int, default=20, help='neighbours (default: %(default)s)')
     add('--temperature', type=float, default=0.07, help='of the votes (default: %(default)s)')
     add('--no-floors', action='store_true', help='score the checkpoints only')
@@ -182,7 +184,14 @@ def network(args: argparse.Namespace, seed: int, path: str | None) -> NetworkFea
     known = checkpoint.backbone if checkpoint else None
     preprocessor = MultiBandPreprocessor(args.bands, choose_statistics(args))
     extract, line = build_extractor(
-        known or backbone_config(args), preprocessor, seed, checkpoint, args.prefix, args.device
+        known or backbone_config(args),
+        preprocessor,
+        seed,
+        checkpoint,
+        args.prefix,
+        args.device,
+        args.stage,
+        args.pool,
     )
     if line:
         print(line, file=sys.stderr)
@@ -236,7 +245,8 @@ def run(args: argparse.Namespace) -> tuple[list[Row], Parts]:
                     extract = network(args, seed, path)
                     key = extract.key
                 stretch = choose_statistics(args).name.replace('/', '_')
-                name = f'{key}_{stretch}_{args.size}px.npz'
+                stage = '' if args.stage is None else f'_stage{args.stage}'
+                name = f'{key}_{stretch}_{args.size}px{stage}.npz'
                 cache = Path(args.cache) / name if args.cache else None
                 bank = FeatureBank(extract, title, cache, args.batch_size, args.workers)
             evaluate(row, bank, parts[seed if subset else args.seeds[0]], args)

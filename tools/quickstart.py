@@ -25,6 +25,7 @@ from swimdiff.datasets.archives import find_sample_scene
 from swimdiff.errors import CheckpointError, SwiMDiffError
 from swimdiff.launch.command_line import CommandParser
 from swimdiff.launch.config_reading import read_config_file
+from swimdiff.launch.interrupts import EXIT_INTERRUPTED, hold_interrupts
 from swimdiff.launch.noise import start_quietly
 from swimdiff.registry import MODELS
 
@@ -36,8 +37,10 @@ PACKING = (
     *('--type', 'RasterScenes', '--dataset-options', 'patch=264', 'stride=132'),
     *('unit=reflectance x 10000', 'index_cache=None'),  # nothing is written beside the scene
 )
-#: Left in the folder of a run that came to its end.
+#: Left in the folder of a run once all was made of it.
 FINISHED_MARK = 'finished'
+STOPPED = """
+Stopped by Ctrl-C. To go on, run the same command again: what is packed and trained is kept."""
 FINISHED = """
 Done in {minutes:.1f} minutes. What is there now:
   the data, packed               {out}/data
@@ -88,8 +91,13 @@ def open_run(out: Path, resumable: bool) -> tuple[Path, bool]:
     return out / time.strftime('run_%Y%m%d_%H%M%S'), False
 
 
-def run_tool(*arguments: str | Path) -> None:
-    """Run a tool of the checkout, in its own process as a user would."""
+def run_tool(name: str, *arguments: str | Path) -> None:
+    """Run a tool in its own process, as `python -m swimdiff NAME` would.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; the tool has had it, too, and has ended.
+        SystemExit: The tool failed.
+    """
     # On a machine with other work, threads that spin while they wait make a step several times
     # slower; and memory given back after each step costs page faults in the next.
     settings = {
@@ -97,15 +105,20 @@ def run_tool(*arguments: str | Path) -> None:
         'MALLOC_MMAP_MAX_': '0',
         'MALLOC_TRIM_THRESHOLD_': str(2**40),
     }
-    command = [sys.executable, *map(str, arguments)]
+    command = [sys.executable, '-m', 'swimdiff', name, *map(str, arguments)]
     # Ctrl-C reaches the tool as well, which saves; this process waits for it instead of ending it.
-    before = signal.signal(signal.SIGINT, lambda *_: None)
+    interrupts: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
     try:
-        done = subprocess.run(command, cwd=ROOT, env={**settings, **os.environ}, check=False)
+        with hold_interrupts():
+            tool = subprocess.Popen(command, cwd=ROOT, env={**settings, **os.environ})
+        code = tool.wait()
     finally:
         signal.signal(signal.SIGINT, before)
-    if done.returncode:
-        sys.exit(done.returncode)
+    if interrupts:
+        raise KeyboardInterrupt
+    if code:
+        sys.exit(code)
 
 
 def estimate_minutes(iterations: int | None) -> float:
@@ -133,20 +146,19 @@ def draw_cover(out: Path, checkpoint: Path) -> str:
     say(4, f'Training a head on 604 polygons of OpenStreetMap: tools/train.py {COVER}')
     head = out / f'head_{time.strftime("%Y%m%d_%H%M%S")}'
     options = (f'model.backbone.init_cfg.checkpoint={checkpoint}', 'train_cfg.max_epochs=1')
-    run_tool('tools/train.py', COVER, '--work-dir', head, '--cfg-options', *options)
+    run_tool('train', COVER, '--work-dir', head, '--cfg-options', *options)
     say(5, 'Mapping the whole scene: tools/predict.py landcover')
     made = ('--out', out / 'cover.tif', '--overwrite', '--quicklook', '--page')
     scene = find_sample_scene()
-    run_tool('tools/predict.py', 'landcover', COVER, last_checkpoint(head), scene, *made)
+    run_tool('predict', 'landcover', COVER, last_checkpoint(head), scene, *made)
     return (
         f'  a land-cover map (GeoTIFF)     {out}/cover.tif\n'
         f'  the map beside the real scene  {out}/cover.html (open it in a browser, drag the line)\n'
     )
 
 
-def main(argv: list[str] | None = None) -> None:
+def make_all(args: argparse.Namespace) -> None:
     """Pack the data, train, draw, map, say what to try next."""
-    args = parse_args(argv)
     start_quietly()
     start = time.perf_counter()
     out = Path(args.out).absolute() if args.out else ROOT / 'quickstart'
@@ -159,7 +171,7 @@ def main(argv: list[str] | None = None) -> None:
     except SwiMDiffError as error:
         sys.exit(f'\n{type(error).__name__}: {error}')
     if not (out / 'data').exists():
-        run_tool('tools/dataset_converters/pack.py', scene, out / 'data', *PACKING)
+        run_tool('pack', scene, out / 'data', *PACKING)
 
     work_dir, resuming = open_run(out, resumable=args.iters is None)
     say(2, f'Pre-training a ResNet-18 SwiMDiff on it: tools/train.py {CONFIG}')
@@ -167,15 +179,13 @@ def main(argv: list[str] | None = None) -> None:
         print(f'going on with {work_dir}, which stopped before its end', flush=True)
     resume = ['--resume'] if resuming else []
     shorter = [] if args.iters is None else [f'train_cfg.max_iters={args.iters}']
-    run_tool('tools/train.py', CONFIG, '--work-dir', work_dir, *resume, *options, *shorter)
-    (work_dir / FINISHED_MARK).touch()
+    run_tool('train', CONFIG, '--work-dir', work_dir, *resume, *options, *shorter)
 
     picture = out / 'quickstart.png'
     say(3, 'Drawing the losses, the denoising and nearest neighbours')
-    run_tool(
-        'tools/visualization/pretraining_picture.py', CONFIG, work_dir, '--out', picture, *options
-    )
+    run_tool('pretraining_picture', CONFIG, work_dir, '--out', picture, *options)
     cover = '' if args.no_map else draw_cover(out, last_checkpoint(work_dir))
+    (work_dir / FINISHED_MARK).touch()
     print(
         FINISHED.format(
             cover=cover,
@@ -187,6 +197,16 @@ def main(argv: list[str] | None = None) -> None:
             python=sys.executable,
         )
     )
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Make all; Ctrl-C ends in one line."""
+    args = parse_args(argv)
+    try:
+        make_all(args)
+    except KeyboardInterrupt:
+        print(STOPPED, file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED)
 
 
 if __name__ == '__main__':

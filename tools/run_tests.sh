@@ -1,8 +1,15 @@
 #!/usr/bin/env bash
-# Installs what is missing, then checks formatting, lint, types, the site and behaviour. With arguments, only pytest runs
-# and gets them: bash tools/run_tests.sh tests/test_packaging.py -k wheel
-# tools/install.sh lists the variables that change the set-up.
+# Install what is missing, then check formatting, lint, types, the site and behaviour.
+#
+#   bash tools/run_tests.sh [options of pytest]
+#
+# With arguments, only pytest runs and gets them. `bash tools/install.sh --help` lists the variables that change the set-up.
+#
+# examples:
+#   bash tools/run_tests.sh
+#   bash tools/run_tests.sh tests/test_packaging.py -k wheel
 set -euo pipefail
+case "${1:-}" in -h | --help) sed -n '1d; /^#SBATCH/d; /^#/!q; s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit ;; esac
 source "$(dirname "${BASH_SOURCE[0]}")/install.sh"
 cd "$ROOT"
 
@@ -25,5 +32,5 @@ step 'mkdocs build --strict'
 NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet --site-dir "$VENV/.swimdiff-site"
 step 'pytest'
 workers="$("$VENV/bin/python" -c 'import os; print(min(4, os.cpu_count() or 1))')"
-# The costly tests, which start training processes, sit in a few files: whoever is idle takes over some.
+# The costly tests, which start training processes, sit in a few files: an idle worker takes over some.
 python -m pytest -n "$workers" --dist worksteal

@@ -70,7 +70,7 @@ def open_embedder(table: EmbeddingTable, args: argparse.Namespace) -> Embedder:
             f'{table.path} does not name its checkpoint. Expected the one that it was made with: '
             '--checkpoint FILE.'
         )
-    embedder = Embedder(path, args.device)
+    embedder = Embedder(path, args.device, stage=known.get('stage'), pool=known.get('pool', 'mean'))
     if known.get('key', embedder.key) != embedder.key:
         raise ConfigError(
             f'{path} is not the checkpoint that {table.path} was made with (weights or statistics '

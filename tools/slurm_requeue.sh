@@ -7,12 +7,19 @@
 #SBATCH --requeue
 #SBATCH --open-mode=append
 #SBATCH --signal=B:USR1@180
-#
 # Train on Slurm for longer than a job may take: three minutes before the end the state is saved and the job put
-# back into the queue, where it goes on. From the checkout, options of sbatch first:
-#   sbatch --nodes=2 --partition=PART tools/slurm_requeue.sh CONFIG WORK_DIR [options of tools/train.py]
-# One torchrun a node; processes that die are started again within the job (tools/dist_train.sh and its variables).
+# back into the queue, where it goes on.
+#
+#   sbatch [options of sbatch] tools/slurm_requeue.sh CONFIG WORK_DIR [options of tools/train.py]
+#
+# To be submitted from the checkout. One torchrun per node; processes that die are started again within the job
+# (tools/dist_train.sh and its variables).
+#
+# examples:
+#   sbatch --partition=PARTITION tools/slurm_requeue.sh configs/swimdiff_r50_seco.py work_dirs/seco
+#   sbatch --nodes=2 --partition=PARTITION tools/slurm_requeue.sh configs/swimdiff_r50_seco.py work_dirs/seco
 set -euo pipefail
+case "${1:-}" in -h | --help) sed -n '1d; /^#SBATCH/d; /^#/!q; s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit ;; esac
 
 if [ $# -lt 2 ]; then
     echo "usage: sbatch [--nodes=1 --partition=...] $0 CONFIG WORK_DIR [options]" >&2

@@ -1,8 +1,15 @@
 #!/usr/bin/env bash
-# Train on a Slurm cluster, one task a GPU:
+# Train on a Slurm cluster, one task per GPU.
+#
 #   [GPUS=8 GPUS_PER_NODE=8 CPUS_PER_TASK=8 SRUN_ARGS=...] bash tools/slurm_train.sh PARTITION JOB CONFIG WORK_DIR [options]
+#
 # Tasks that are left 300 s after the first one has ended are killed: time to write what is to be kept.
+#
+# examples:
+#   bash tools/slurm_train.sh PARTITION seco configs/swimdiff_r50_seco.py work_dirs/seco
+#   GPUS=16 GPUS_PER_NODE=8 bash tools/slurm_train.sh PARTITION seco configs/swimdiff_r50_seco.py work_dirs/seco --resume
 set -euo pipefail
+case "${1:-}" in -h | --help) sed -n '1d; /^#SBATCH/d; /^#/!q; s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit ;; esac
 
 if [ $# -lt 4 ]; then
     echo "usage: [GPUS=8 GPUS_PER_NODE=8 CPUS_PER_TASK=8] $0 PARTITION JOB CONFIG WORK_DIR [options]" >&2

@@ -1,32 +1,30 @@
-# How the studies on Sentinel-2 score a backbone: kNN and linear probe on EuroSAT, and what the log
-# says.
+# How the studies on Sentinel-2 score a backbone: kNN and linear probe on EuroSAT, from the last
+# stage and from the one before it, and what the log says.
+_base_ = ['./measurements_log.py']
+
+eurosat = dict(
+    type='EuroSAT',
+    data_root='{{$EUROSAT_ROOT:data/eurosat}}',
+    pipeline=[dict(type='LoadEuroSAT'), dict(type='mmpretrain.PackInputs')],
+)
 measurements = [
+    dict(type='ProbeMeasurement', name='eurosat', dataset=eurosat, limit=12_000, divisions=2),
     dict(
         type='ProbeMeasurement',
-        name='eurosat',
-        dataset=dict(
-            type='EuroSAT',
-            data_root='{{$EUROSAT_ROOT:data/eurosat}}',
-            pipeline=[dict(type='LoadEuroSAT'), dict(type='mmpretrain.PackInputs')],
-        ),
+        name='eurosat-stage2',
+        dataset=eurosat,
         limit=12_000,
         divisions=2,
+        stage=2,
     ),
     dict(
-        type='LogMeasurement',
-        name='log',
-        keys=[
-            'loss_contrast',
-            'loss_diffusion',
-            'diffusion_relative_error',
-            'scene_mates',
-            'mates_mass',
-            'positive_similarity',
-            'key_rank',
-            'feature_reliance',
-            'feature_reliance_deepest',
-            'gradient_share',
-            'gradient_share_layer4',
-        ],
+        type='ProbeMeasurement',
+        name='eurosat-stage2-std',
+        dataset=eurosat,
+        limit=12_000,
+        divisions=2,
+        stage=2,
+        pool='mean-std',
     ),
+    {{_base_.log}},
 ]

@@ -27,7 +27,9 @@ _SCRIPTS = (
     'dist_test',
     'slurm_train',
     'slurm_requeue',
+    'slurm_predict',
     'install',
+    'quickstart',
     'run_tests',
     'build_docs',
 )

@@ -7,6 +7,7 @@ it. A model or plan without results is listed as owed.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,8 @@ def write_study(path: Path) -> str:
     title = f'{study.plan.images:,} images per training'
     table = write_scores(scores, study.plan.baseline, title, True, probes or ['log.*'])
     records = [json.loads(line) for line in path.read_text().splitlines()]
-    run = f'python tools/study.py {plan_file.relative_to(ROOT).as_posix()}'
+    about, variables = split_comment(read_comment(plan_file))
+    run = f'{variables}python tools/study.py {plan_file.relative_to(ROOT).as_posix()}'
     commands = f'{run}\n{run} --markdown \\\n    --results docs/studies/{path.name}'
     commits = name_all(record['commit'] for record in records)
     processors = name_all(record['hardware']['cpu'] for record in records)
@@ -65,12 +67,22 @@ def write_study(path: Path) -> str:
     return '\n\n'.join(
         [
             f'### {path.stem}',
-            read_comment(plan_file).partition(' RSSCN7_ROOT=')[0],
+            about,
             f'```bash\n{commands}\n```',
             table,
             f'Commits {commits}; {processors}; torch {torch}.',
         ]
     )
+
+
+def split_comment(comment: str) -> tuple[str, str]:
+    """Return the words of a plan's comment, and the variables before its command.
+
+    Args:
+        comment: As ``read_comment`` gives it, on one line.
+    """
+    command = re.search(r'\s*((?:[A-Z][A-Z0-9_]+=\S+ )*)python tools/', comment)
+    return (comment[: command.start()], command[1]) if command else (comment, '')
 
 
 def name_all(values: Any) -> str:

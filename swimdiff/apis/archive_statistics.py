@@ -60,7 +60,9 @@ def count_archive(
     limit: int | None = None,
     workers: int = 1,
 ) -> BandHistogram:
-    """Count the pixels of an archive, with progress, from where an interrupted call stopped.
+    """Count the pixels of an archive, going on from an interrupted call.
+
+    Progress is shown.
 
     Args:
         dataset: The archive with the bands wanted.

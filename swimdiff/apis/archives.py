@@ -14,7 +14,7 @@ from swimdiff.registry import DATASETS
 
 __all__ = ['ARCHIVE_TYPES', 'open_archive']
 
-#: Layouts that can be told by their folders, tried in this order.
+#: Layouts that are recognised by their folders, tried in this order.
 _LAYOUTS: tuple[dict[str, Any], ...] = (
     dict(type='SeCo'),
     dict(type='SEN12MS'),

@@ -30,7 +30,9 @@ def load_backbone(path: str | PathLike[str], device: str = 'cpu', **given: Any) 
         path: A pre-training checkpoint (``epoch_N.pth``), or a file of ``publish_backbone.py``
             (``.pth``, ``.safetensors``).
         device: Where to compute, such as ``cpu`` or ``cuda``.
-        **given: What the file does not say: ``backbone``, ``bands``, ``stats``, ``prefix``.
+        **given: ``stage`` and ``pool``, which features are taken (see
+            :class:`~swimdiff.inference.embedding.Embedder`); and what the file does not say:
+            ``backbone``, ``bands``, ``stats``, ``prefix``.
 
     Returns:
         The backbone in evaluation mode, for :func:`embed`; the network itself is
@@ -44,12 +46,12 @@ def load_backbone(path: str | PathLike[str], device: str = 'cpu', **given: Any) 
         >>> backbone.bands
         ('B04', 'B03', 'B02')
     """
-    return Embedder(str(path), device, **given)
+    return Embedder(path, device, **given)
 
 
 @dataclass(frozen=True)
 class EmbeddedRaster:
-    """Vectors of the patches of a raster, and where they lie.
+    """Hold the vectors of the patches of a raster, and where they lie.
 
     Args:
         vectors: R x C x D float32, NaN where a patch has too little data.
@@ -253,7 +255,7 @@ def _import_xarray() -> Any:
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A model of the metafiles beside the configs.
+    """Describe a model of the metafiles beside the configs.
 
     Args:
         name: Its name.

@@ -25,7 +25,7 @@ __all__ = ['build_dataset', 'last_checkpoint', 'open_pretrained', 'open_run', 'r
 
 
 def last_checkpoint(work_dir: str | Path) -> Path:
-    """The newest whole checkpoint of a run.
+    """Return the newest whole checkpoint of a run.
 
     Raises:
         CheckpointError: If there is none, or only damaged ones.
@@ -42,7 +42,7 @@ def last_checkpoint(work_dir: str | Path) -> Path:
 
 
 def open_pretrained(cfg: Config, checkpoint: str | Path) -> SwiMDiff:
-    """Build the self-supervisor of a config and load a checkpoint of it, for evaluation.
+    """Build the self-supervisor of a config with a checkpoint, for evaluation.
 
     Args:
         cfg (Config): A pre-training config.
@@ -60,7 +60,7 @@ def open_pretrained(cfg: Config, checkpoint: str | Path) -> SwiMDiff:
 
 
 def build_dataset(cfg: Config, pipeline: list | None = None) -> BaseDataset:
-    """Build the training data set of a config, with another pipeline where one is given."""
+    """Build the training data set of a config, maybe with another pipeline."""
     init_default_scope(cfg.get('default_scope', 'swimdiff'))
     dataset = cfg.train_dataloader.dataset
     return DATASETS.build(dataset if pipeline is None else {**dataset, 'pipeline': pipeline})
@@ -69,7 +69,7 @@ def build_dataset(cfg: Config, pipeline: list | None = None) -> BaseDataset:
 def open_run(
     work_dir: str | Path, options: Mapping[str, Any] | None = None
 ) -> tuple[Config, SwiMDiff]:
-    """Open the last checkpoint of a pre-training run with the config that it ran with.
+    """Open the last checkpoint of a pre-training run with the config of the run.
 
     Args:
         work_dir (str | Path): Of ``tools/train.py``.
@@ -91,7 +91,7 @@ def open_run(
 
 
 def read_images(cfg: Config, count: int, size: int) -> Tensor:
-    """Read images of the training data of a config, evenly spaced, cut at their centre.
+    """Read training images of a config, evenly spaced, cut at their centre.
 
     Args:
         cfg (Config): A pre-training config.

@@ -35,7 +35,9 @@ Note = tuple[int, str]
 
 
 def find_pretrained(described: Any, place: str = 'model') -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every initialiser from a file in the config of a model, with its dotted place.
+    """Yield each initialiser of a model's config that reads a file, with its place.
+
+    The place is dotted.
 
     Args:
         described (Any): The config.

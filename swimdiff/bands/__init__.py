@@ -44,7 +44,7 @@ __all__ = [
 
 
 def get_stats(stats: str | Mapping[str, Any] | ProductStats) -> ProductStats:
-    """Statistics of a product.
+    """Return the statistics of a product.
 
     Args:
         stats: A name (``seco``, ``oscd``, ``s2_l1c``, ``s2_l2a``, ``pictures``), a file of

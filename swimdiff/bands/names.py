@@ -25,7 +25,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Band:
-    """One band of a sensor.
+    """Hold one band of a sensor.
 
     Args:
         name: Canonical name, e.g. ``B04``.
@@ -72,7 +72,9 @@ def _sentinel2(name: str) -> str:
 
 
 def canonical(name: str, others: Collection[str] = ()) -> str:
-    """Return the two-digit name of a Sentinel-2 band: ``B4``, ``b04`` and ``4`` become ``B04``.
+    """Return the two-digit name of a Sentinel-2 band.
+
+    ``B4``, ``b04`` and ``4`` become ``B04``.
 
     Args:
         name: Any usual spelling.
@@ -110,7 +112,9 @@ def canonical_bands(names: Iterable[str], others: Collection[str] = ()) -> tuple
 
 
 def spell_band(name: str) -> str:
-    """Return a name of a band of any sensor: Sentinel-2's two-digit form, others as they are.
+    """Return the name of a band of any sensor.
+
+    Names of Sentinel-2 get their two-digit form, others stay as they are.
 
     For names that say by themselves which bands there are: in a table of statistics, in a file, in
     a checkpoint. Names that are to be looked up go through :func:`canonical`.
@@ -124,7 +128,7 @@ def spell_band(name: str) -> str:
 
 
 def spell_bands(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of several bands of any sensor, each as :func:`spell_band` has it.
+    """Return the names of bands of any sensor, each as :func:`spell_band` does.
 
     Args:
         names: At least one band, none twice.
@@ -150,6 +154,6 @@ def _check_choice(chosen: Iterable[str]) -> tuple[str, ...]:
 
 
 def seco_stem(name: str) -> str:
-    """File stem of a band in SeCo, which drops the zero: ``B04`` -> ``B4``."""
+    """Return the file stem of a band in SeCo, without the zero: ``B04`` -> ``B4``."""
     band = canonical(name)
     return f'B{band[1:].lstrip("0")}'

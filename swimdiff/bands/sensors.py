@@ -19,7 +19,7 @@ __all__ = ['SENSORS', 'Sensor', 'find_sensor']
 
 @dataclass(frozen=True)
 class Sensor:
-    """One sensor, or several whose bands are numbered alike.
+    """Hold one sensor, or several whose bands are numbered alike.
 
     Args:
         name: Short name, which its bands begin with.
@@ -62,7 +62,7 @@ SENSORS: Mapping[str, Sensor] = {
 
 
 def find_sensor(path: str, given: str | None = None) -> Sensor | None:
-    """Return the sensor that a file is of; None for Sentinel-2, which bands by default are of.
+    """Return the sensor of a file; None for Sentinel-2, the usual one.
 
     Args:
         path: The file with its folders.

@@ -62,7 +62,7 @@ class ProductStats:
                 )
 
     def select(self, table: str, bands: Iterable[str]) -> tuple[float, ...]:
-        """Numbers of one table for the bands, in their order.
+        """Return the numbers of one table for the bands, in their order.
 
         Args:
             table: ``low``, ``high``, ``mean`` or ``std``.
@@ -83,7 +83,7 @@ class ProductStats:
 
 
 def stats_from_mapping(content: Mapping[str, Any], name: str = 'the config') -> ProductStats:
-    """Statistics as a config or a file holds them.
+    """Return the statistics as a config or a file holds them.
 
     Args:
         content: ``unit``, ``bands`` (by name: ``low``, ``high``, ``mean``, ``std``, and perhaps
@@ -104,7 +104,7 @@ def stats_from_mapping(content: Mapping[str, Any], name: str = 'the config') -> 
         raise BandError(
             f'{name}: expected statistics as tools/dataset_converters/compute_stats.py writes them '
             '(unit, and for each of bands low, high, mean and std); found no proper '
-            f'{error}. Write the file anew.'
+            f'{error}. Write the file again.'
         ) from error
     known = {
         spell_band(band): Band(spell_band(band), entry['wavelength_nm'], entry['resolution_m'])
@@ -116,7 +116,7 @@ def stats_from_mapping(content: Mapping[str, Any], name: str = 'the config') -> 
 
 
 def stats_from_json(path: str | Path) -> ProductStats:
-    """Statistics from a file of ``compute_stats.py``.
+    """Return the statistics from a file of ``compute_stats.py``.
 
     Raises:
         BandError: The file is missing or holds something else.

@@ -9,7 +9,7 @@ from swimdiff.errors import ConfigError
 
 __all__ = ['UNITS', 'convert_pixels']
 
-#: Value that stands for a reflectance of 1 in each unit.
+#: Value that represents a reflectance of 1 in each unit.
 UNITS: Mapping[str, float] = {
     'reflectance x 10000': 10_000.0,
     'reflectance x 255': 255.0,

@@ -8,7 +8,7 @@ _ARCHIVES = ('.zip', '.tar', '.tar.gz', '.tgz', '.tar.bz2', '.tar.zst', '.7z', '
 
 
 def describe_contents(root: Path) -> str:
-    """Return what is in a folder that is not what was expected, and what that suggests.
+    """Return what is in a folder instead of what was expected, and a hint.
 
     Advice to unpack an archive is given where there is nothing but archives: beside an archive
     that is unpacked already it would lead nowhere.

@@ -20,10 +20,10 @@ def name_cut(split: str, used: int, total: int) -> str:
 
 
 class CutAwareDataset(BaseDataset):
-    """A data set whose split carries another name where ``indices`` leaves samples out.
+    """Give the split another name where ``indices`` leaves samples out.
 
     The engine's options ``indices`` and ``get_subset`` cut a data set without touching its
-    metainfo, so that the scores of ten samples would stand under the name of the whole split.
+    metainfo, so that the scores of ten samples would be given under the name of the whole split.
     """
 
     _indices: Any

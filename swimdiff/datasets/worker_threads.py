@@ -12,10 +12,10 @@ __all__ = ['single_threaded_worker']
 
 @FUNCTIONS.register_module()
 def single_threaded_worker(worker_id: int) -> None:
-    """Start of a worker (``worker_init_fn``), whichever way its process was started.
+    """Start a worker (``worker_init_fn``) of one thread, forked or spawned.
 
     A forked worker has OpenCV's setting from the engine's ``env_cfg``; a spawned one knows nothing
-    of it and OpenCV would take all cores. Torch limits itself in workers, and is told all the same.
+    of it and OpenCV would take all cores. Torch limits itself in workers; it gets the setting, too.
     NumPy's products of the transforms are below the size from which OpenBLAS starts threads.
 
     Seeds are left as the DataLoader sets them: from the run's seed, another one for each worker.

@@ -164,7 +164,7 @@ def fetch_file(file: RemoteFile, folder: Path, options: FetchOptions) -> tuple[P
 
 
 def check_sum(path: Path, file: RemoteFile, ours: bool = True) -> str:
-    """Compare a file with the published checksum; print the sum where none is published.
+    """Compare a file with the published checksum; print the sum if none is published.
 
     Args:
         path: The file on disk.

@@ -54,7 +54,7 @@ class RemoteArchive:
 
     @property
     def size(self) -> int | None:
-        """Bytes of all parts; None where one of them is not known."""
+        """Return the bytes of all parts; None where one of them is not known."""
         sizes = [part.size for part in self.parts]
         return None if None in sizes else sum(size or 0 for size in sizes)
 

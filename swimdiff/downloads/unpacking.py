@@ -178,7 +178,7 @@ def _unpack_entry(
 
 
 def _write(source: IO[bytes], path: Path) -> None:
-    # Rights and owners of the archive are not taken over: whoever unpacks may read and delete.
+    # Rights and owners of the archive are not taken over: who unpacks them may read and delete.
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open('wb') as target:
         shutil.copyfileobj(source, target, _BLOCK)
@@ -201,7 +201,9 @@ def find_conflicts(staged: Path, target: Path) -> list[Path]:
 
 
 def move_entries(staged: Path, target: Path) -> None:
-    """Move unpacked entries into the target folder; may be called again after a break.
+    """Move unpacked entries into the target folder.
+
+    It may be called again after a break.
 
     Folders that are there already are filled, the others moved as they are.
     """

@@ -20,7 +20,9 @@ def _control_group() -> object:
 
 
 def highest(value: float) -> float:
-    """The highest of all processes' values; every process has to ask, at the same point of the run.
+    """Return the highest of all processes' values.
+
+    Every process has to ask, at the same point of the run.
 
     Args:
         value: Of this process.
@@ -33,7 +35,9 @@ def highest(value: float) -> float:
 
 
 def any_process(answer: bool) -> bool:
-    """Whether any process says yes; every process has to ask, at the same point of the run.
+    """Return whether any process says yes.
+
+    Every process has to ask, at the same point of the run.
 
     Args:
         answer: What this process says.

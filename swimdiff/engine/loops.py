@@ -1,7 +1,7 @@
 """Training loops that go on in the middle of an epoch as if they had never stopped.
 
-The engine's epoch loop begins the epoch anew, and its iteration loop reads what it skips unless the
-sampler is infinite. Here the sampler starts at the right sample, and each iteration draws from
+The engine's epoch loop begins the epoch again, and its iteration loop reads what it skips unless
+the sampler is infinite. Here the sampler starts at the right sample, and each iteration draws from
 generators seeded by (seed of the run, process, iteration), so that no random state has to be saved,
 on any process.
 """
@@ -32,21 +32,21 @@ __all__ = [
 
 
 def sampler_of(dataloader: DataLoader) -> Any:
-    """The sampler of a data loader, also inside a batch sampler."""
+    """Return the sampler of a data loader, also inside a batch sampler."""
     return getattr(dataloader.batch_sampler, 'sampler', dataloader.sampler)
 
 
 def global_batch(dataloader: DataLoader) -> int:
-    """Samples a step over all processes."""
+    """Return the samples of a step over all processes."""
     size = dataloader.batch_size or getattr(dataloader.batch_sampler, 'batch_size', None) or 1
     return size * get_world_size()
 
 
 def batches_from(dataloader: DataLoader, epoch: int, start: int) -> Iterator[Any]:
-    """The batches of an epoch from the one with number ``start`` on.
+    """Yield the batches of an epoch from the one with number ``start`` on.
 
     Args:
-        dataloader: Its sampler is told the epoch, and where to start.
+        dataloader: Its sampler gets the epoch, and where to start.
         epoch: Number of the epoch.
         start: Batches of the epoch that have been seen.
     """
@@ -101,10 +101,10 @@ def check_length(dataloader: DataLoader) -> None:
 
 
 def end_workers(batches: Iterator[Any] | None) -> None:
-    """End the workers that load some batches, also where an error keeps the iterator alive.
+    """End the workers of some batches, also where an error keeps the iterator alive.
 
     Left to the exit of the interpreter they would be sent one SIGTERM and waited for; workers may
-    be told to let one pass (``StopSignalHook``).
+    be asked to let one pass (``StopSignalHook``).
     """
     if isinstance(batches, _MultiProcessingDataLoaderIter):
         batches._shutdown_workers()
@@ -112,7 +112,7 @@ def end_workers(batches: Iterator[Any] | None) -> None:
 
 @LOOPS.register_module()
 class ResumableEpochLoop(EpochBasedTrainLoop):
-    """The engine's epoch loop; a run resumed within an epoch goes on there.
+    """Run the engine's epoch loop; go on within an epoch after a resume.
 
     A hook may end the run after any iteration by ``runner.train_loop.stop_training = True``. The
     epoch then counts as unfinished.
@@ -172,7 +172,7 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
 
 @LOOPS.register_module()
 class ResumableIterLoop(IterBasedTrainLoop):
-    """The engine's iteration loop; epochs of the sampler follow each other without a pause.
+    """Run the engine's iteration loop; epochs follow each other without a pause.
 
     Example::
 

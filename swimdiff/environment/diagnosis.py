@@ -29,7 +29,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that does not fit: what, how bad, why, and the command that mends it."""
+    """Describe one thing that does not fit: what, how bad, why, and the remedy."""
 
     subject: str
     status: Literal['warning', 'error']
@@ -39,14 +39,14 @@ class Finding:
 
 @dataclass
 class Report:
-    """The stack by name and what was found wrong with it."""
+    """Hold the stack by name and what was found wrong with it."""
 
     stack: dict[str, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
-        """Whether everything required works; warnings do not count."""
+        """Return whether everything required works; warnings do not count."""
         return all(finding.status != 'error' for finding in self.findings)
 
     def warn(self, subject: str, problem: str, remedy: str) -> None:
@@ -64,7 +64,7 @@ def pip_line(*arguments: str) -> str:
 
 
 def version(distribution: str) -> str | None:
-    """Return the version of an installed distribution, None where it is not installed."""
+    """Return the version of an installed distribution, or None."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

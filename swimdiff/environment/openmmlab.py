@@ -38,12 +38,12 @@ PROVIDERS = {
 
 
 def pinned(*names: str) -> list[str]:
-    """Return what pip is to be asked for to get the tested versions of some distributions."""
+    """Return what to ask pip for to get the tested versions of distributions."""
     return [f'{name}=={TESTED[name]}' for name in names]
 
 
 def check_openmmlab(report: Report) -> None:
-    """The four engine packages: as first published or maintained forks, alone, importable."""
+    """Check the four engine packages: original or forks, alone, importable."""
     there = {
         module: [name for name in names if version(name)] for module, names in PROVIDERS.items()
     }

@@ -6,7 +6,9 @@ __all__ = ['average_precision', 'mean_average_precision']
 
 
 def average_precision(scores: np.ndarray, targets: np.ndarray) -> float:
-    """Area under the precision-recall steps: sum of (R_i - R_(i-1)) P_i over distinct scores.
+    """Return the area under the precision-recall steps.
+
+    It is the sum of (R_i - R_(i-1)) P_i over distinct scores.
 
     Samples of equal score enter together, so that their order cannot matter.
 
@@ -28,7 +30,7 @@ def average_precision(scores: np.ndarray, targets: np.ndarray) -> float:
 
 
 def mean_average_precision(scores: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-    """Macro and micro average precision of several labels, in per cent.
+    """Return macro and micro average precision of several labels, in per cent.
 
     Macro is the mean over the classes that occur in the split; micro ranks all pairs of sample and
     class together, so that frequent classes weigh more.

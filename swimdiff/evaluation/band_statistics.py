@@ -16,7 +16,7 @@ _FLOAT_BINS, _FLOAT_RANGE = 1 << 16, (-0.1, 2.1)
 
 
 class BandHistogram:
-    """Counts of every value of every band.
+    """Count every value of every band.
 
     For integers quantiles, mean and deviation follow exactly, also those after the stretch, which
     is a table; for floats to a bin, a 30,000th of reflectance 1.
@@ -71,10 +71,10 @@ class BandHistogram:
             self.counts[i] += np.bincount(found, minlength=self.counts.shape[1])
 
     def summary(self, quantiles: Sequence[float], stretch: Sequence[float]) -> dict[str, dict]:
-        """Statistics by band, as :func:`swimdiff.bands.stats_from_mapping` reads them.
+        """Return statistics by band for :func:`swimdiff.bands.stats_from_mapping`.
 
         Args:
-            quantiles: Which quantiles are told besides, 0..1.
+            quantiles: Quantiles that the summary has as well, 0..1.
             stretch: The two quantiles that the stretch maps to 0 and 255.
 
         Returns:
@@ -113,7 +113,7 @@ class BandHistogram:
         stretched = stack_planes([pixels], tables=list(table)).ravel().astype(np.float64)
         mean, std = _moments(stretched, weights, total)
         raw_mean, raw_std = _moments(values, weights, total)
-        told = {f'{share:g}': quantile(share) for share in quantiles}
+        chosen_quantiles = {f'{share:g}': quantile(share) for share in quantiles}
         return dict(
             low=low,
             high=high,
@@ -121,7 +121,7 @@ class BandHistogram:
             std=std,
             raw_mean=raw_mean,
             raw_std=raw_std,
-            quantiles=told,
+            quantiles=chosen_quantiles,
             pixels=total,
             no_data=1 - total / every,
         )

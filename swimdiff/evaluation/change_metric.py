@@ -32,7 +32,7 @@ SECO_CITIES = (
 
 
 def change_counts(prediction: np.ndarray, mask: np.ndarray, ignore_index: int = 255) -> np.ndarray:
-    """Pixels of each kind.
+    """Return the pixels of each kind.
 
     Args:
         prediction: Any shape; 1 where change is predicted.
@@ -54,7 +54,9 @@ def _ratio(above: float, below: float) -> float:
 
 
 def change_scores(counts: np.ndarray) -> dict[str, float]:
-    """Precision, recall, F1, IoU and Cohen's kappa of the change class, in percent.
+    """Return precision, recall, F1, IoU and kappa of the change class, in percent.
+
+    Kappa is Cohen's.
 
     A score without pixels to speak of (no change and none predicted) is 0, as in the common tables.
 
@@ -79,9 +81,9 @@ def change_scores(counts: np.ndarray) -> dict[str, float]:
 
 @METRICS.register_module()
 class ChangeMetric(BaseMetric):
-    """Precision, recall, F1, IoU and kappa of the change class, in percent.
+    """Score precision, recall, F1, IoU and kappa of the change class, in percent.
 
-    Names of the scores are ``change/{preset}/{split}/{score}``; beside them stands the number of
+    Names of the scores are ``change/{preset}/{split}/{score}``; beside them is the number of
     samples they were computed from, and a log line says all of it in words. Every sample of the
     split is counted once, under any number of processes.
 
@@ -193,7 +195,7 @@ class ChangeMetric(BaseMetric):
         return self.split or named
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Scores of the counts of all processes."""
+        """Return the scores of the counts of all processes."""
         split = self._split_name()
         # A sampler fills up the last round with samples that were counted already.
         unique = {index: rest for index, *rest in reversed(results)}

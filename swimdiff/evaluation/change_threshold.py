@@ -73,7 +73,7 @@ def choose_threshold(counts: np.ndarray) -> tuple[float, float] | None:
 
 
 def set_test_threshold(cfg: Config, meta: Mapping[str, Any]) -> float | None:
-    """Let the metrics of a test report at the threshold that a checkpoint carries, too.
+    """Let the metrics of a test also report at the threshold of a checkpoint.
 
     Args:
         cfg: Config of the test, changed in place; a ``ChangeMetric`` that states its own

@@ -19,7 +19,7 @@ __all__ = ['MultiLabelAP', 'SplitAccuracy', 'WholeSplit']
 
 
 class WholeSplit(BaseMetric):
-    """A metric that scores every sample of a split, and says which split that was."""
+    """Score every sample of a split, and say which split that was."""
 
     _expected: int | None = None
 
@@ -52,21 +52,21 @@ class WholeSplit(BaseMetric):
 
 @METRICS.register_module()
 class SplitAccuracy(WholeSplit, Accuracy):
-    """``mmpretrain.Accuracy`` that also gives ``split`` (name, hash, part) and ``samples``.
+    """Add ``split`` (name, hash, part) and ``samples`` to ``mmpretrain.Accuracy``.
 
     Examples:
         >>> test_evaluator = dict(type='SplitAccuracy')
     """
 
     def compute_metrics(self, results: list) -> dict[str, Any]:
-        """Accuracy over all samples, in per cent."""
+        """Return accuracy over all samples, in per cent."""
         about = self._about(results)
         return {**super().compute_metrics(results), **about}
 
 
 @METRICS.register_module()
 class MultiLabelAP(WholeSplit):
-    """mAP and F1 of several labels, macro and micro, from the scores of the whole split.
+    """Score mAP and F1 of several labels, macro and micro, over the whole split.
 
     Args:
         threshold: Score from which a label counts as predicted, for F1.
@@ -96,7 +96,7 @@ class MultiLabelAP(WholeSplit):
             self.results.append((score.float().numpy(), target.numpy().astype(np.uint8)))
 
     def compute_metrics(self, results: list) -> dict[str, Any]:
-        """Scores in per cent; ``classes`` is the number of classes that macro means are over."""
+        """Return scores in per cent; macro means are over ``classes`` classes."""
         about = self._about(results)
         scores = np.stack([score for score, _ in results])
         targets = np.stack([target for _, target in results])

@@ -14,7 +14,7 @@ __all__ = ['SplitIoU']
 
 @METRICS.register_module()
 class SplitIoU(WholeSplit, IoUMetric):
-    """``mmseg.IoUMetric`` that also gives ``split`` and ``samples``.
+    """Add ``split`` and ``samples`` to ``mmseg.IoUMetric``.
 
     Scores are in percent, from one count of pixels over the whole split, without pixels of 255. A
     class without a pixel, labelled or predicted, is left out of the means. (The engine's mean F1
@@ -34,6 +34,6 @@ class SplitIoU(WholeSplit, IoUMetric):
     default_prefix = 'cover'
 
     def compute_metrics(self, results: list) -> dict[str, Any]:
-        """Scores over all samples, in percent."""
+        """Return the scores over all samples, in percent."""
         about = self._about(results)
         return {**super().compute_metrics(results), **about}

@@ -2,7 +2,7 @@
 
 import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,67 @@ from mmengine.dataset import BaseDataset
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from swimdiff.errors import ConfigError
 from swimdiff.files import open_whole
 from swimdiff.models.preprocessors.multi_band_preprocessor import MultiBandPreprocessor
 from swimdiff.models.selfsup.utils import run_unmasked
 from swimdiff.progress import track
 
-__all__ = ['FeatureBank', 'NetworkFeatures', 'image_statistics', 'targets_of']
+__all__ = [
+    'POOLS',
+    'FeatureBank',
+    'NetworkFeatures',
+    'check_pool',
+    'choose_stage',
+    'image_statistics',
+    'targets_of',
+]
+
+
+def _pool_moments(features: Tensor) -> Tensor:
+    deviation, mean = torch.std_mean(features, dim=(2, 3), correction=0)
+    return torch.cat([mean, deviation], dim=1)
+
+
+#: Ways from a feature map, N x C x H x W, to vectors by name: the mean over the positions, or mean
+#: and deviation of each channel. The deviation tells how a channel varies within the image.
+POOLS: dict[str, Callable[[Tensor], Tensor]] = {
+    'mean': lambda features: features.mean(dim=(2, 3)),
+    'mean-std': _pool_moments,
+}
+
+
+def check_pool(pool: str) -> str:
+    """Return the name of a way to pool, one of :data:`POOLS`.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
+    if pool not in POOLS:
+        raise ConfigError(f'pool={pool!r}; expected one of {", ".join(POOLS)}.')
+    return pool
+
+
+def choose_stage(backbone: Mapping[str, Any], stage: int | None) -> dict[str, Any]:
+    """Return the config of a backbone that gives one of its stages.
+
+    Args:
+        backbone (Mapping): Config of the backbone.
+        stage (int, optional): The stage, counted as its ``out_indices`` does (ResNet: 0 to 3). None
+            leaves the config as it is.
+
+    Raises:
+        ConfigError: The stage is negative.
+    """
+    if stage is not None and stage < 0:
+        raise ConfigError(f'stage={stage}; expected 0 or more, a ResNet has 0 to 3.')
+    return dict(backbone) if stage is None else {**backbone, 'out_indices': (stage,)}
 
 
 def image_statistics(images: Tensor) -> Tensor:
-    """The floor without a network: mean, deviation and five quantiles of each band.
+    """Return the floor without a network.
+
+    It is mean, deviation and five quantiles of each band.
 
     Args:
         images: N x C x H x W uint8.
@@ -37,17 +88,26 @@ def image_statistics(images: Tensor) -> Tensor:
 
 
 class NetworkFeatures:
-    """Averaged last feature map of a backbone in evaluation mode.
+    """Pool the last feature map of a backbone in evaluation mode.
 
     Args:
         backbone: Any backbone that returns a feature map or a tuple of them.
         preprocessor: Standardises uint8 images.
         device: Where to compute.
+        pool: One of :data:`POOLS`; vectors that a backbone gives are taken as they are.
+
+    Raises:
+        ConfigError: No such way to pool.
     """
 
     def __init__(
-        self, backbone: nn.Module, preprocessor: MultiBandPreprocessor, device: str = 'cpu'
+        self,
+        backbone: nn.Module,
+        preprocessor: MultiBandPreprocessor,
+        device: str = 'cpu',
+        pool: str = 'mean',
     ) -> None:
+        self.pool = check_pool(pool)
         # Convolutions on a CPU are a quarter faster with the channels last.
         self.backbone = backbone.to(device)
         self.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -56,12 +116,14 @@ class NetworkFeatures:
 
     @property
     def key(self) -> str:
-        """Hash of everything that decides the features of an image."""
+        """Hash everything that decides the features of an image."""
         digest = hashlib.sha256()
         for name, value in sorted(self.backbone.state_dict().items()):
             digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
         for buffer in (self.preprocessor.mean, self.preprocessor.std):
             digest.update(buffer.cpu().numpy().tobytes())
+        if self.pool != 'mean':  # keys of earlier tables stay
+            digest.update(self.pool.encode())
         return digest.hexdigest()[:16]
 
     @torch.inference_mode()
@@ -71,11 +133,11 @@ class NetworkFeatures:
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         feats = run_unmasked(self.backbone, inputs)
         last = feats if isinstance(feats, Tensor) else feats[-1]
-        return last.float().mean(dim=(2, 3)) if last.ndim == 4 else last.float()
+        return POOLS[self.pool](last.float()) if last.ndim == 4 else last.float()
 
 
 def targets_of(dataset: BaseDataset) -> Tensor:
-    """Labels of a data set: N int64, or N x C of 0 and 1 where samples have several."""
+    """Return labels of a data set: N int64, or N x C of 0 and 1 for several."""
     labels = [dataset.get_data_info(i)['gt_label'] for i in range(len(dataset))]
     if labels and isinstance(labels[0], int):
         return torch.tensor(labels)
@@ -99,7 +161,7 @@ class _Images(Dataset):
 
 
 class FeatureBank:
-    """Features by image path, so that no image goes through the same network twice.
+    """Keep features by image path: no image goes through a network twice.
 
     Args:
         extract: Function from N x C x H x W uint8 images to N x D features.

@@ -13,7 +13,7 @@ __all__ = ['random_backbone']
 
 
 def random_backbone(config: dict[str, Any], seed: int = 0) -> nn.Module:
-    """A backbone with the weights that training from scratch starts from.
+    """Build a backbone with the weights that training from scratch starts from.
 
     The random states are as before.
 

@@ -15,10 +15,10 @@ __all__ = ['gather_rows', 'knn_accuracy', 'knn_scores']
 
 @torch.no_grad()
 def gather_rows(rows: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-    """Bring the rows of all processes together, each sample once, in the order of the data set.
+    """Bring the rows of all processes together, once each, in the data set's order.
 
     Samplers repeat samples so that every process gets as many, and processes may still differ in
-    the number of rows; both are mended here.
+    the number of rows; both are repaired here.
 
     Args:
         rows: N x ... tensor of this process; N may differ between processes.
@@ -54,7 +54,9 @@ def knn_scores(
     temperature: float = 0.07,
     chunk: int = 1024,
 ) -> Tensor:
-    """Scores of each class: the k nearest of the bank vote with weight exp(cosine / temperature).
+    """Score classes by the k nearest of the bank.
+
+    Each votes with weight exp(cosine / temperature).
 
     Args:
         bank: M x D features of the training part; need not be of unit length.
@@ -100,7 +102,7 @@ def knn_accuracy(
     k: int = 20,
     temperature: float = 0.07,
 ) -> float:
-    """Percentage of queries whose highest-scored class is theirs.
+    """Return the percentage of queries whose highest-scored class is theirs.
 
     Args:
         bank: M x D features of the training part.

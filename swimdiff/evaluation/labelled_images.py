@@ -16,7 +16,7 @@ __all__ = ['LabelledImages']
 
 
 class LabelledImages:
-    """One part of a labelled set; the images are shared among the processes.
+    """Hold one part of a labelled set; the processes share the images.
 
     Args:
         config (dict): A data set of single labels without ``split``, such as ``EuroSAT``, whose
@@ -24,7 +24,7 @@ class LabelledImages:
         split (str): The part.
         limit (int, optional): Images to use, a stratified subset. Defaults to None, all.
         batch_size (int): Images at once. Defaults to 64.
-        keep (int): Bytes of images that a process keeps in memory; what is beyond is read anew each
+        keep (int): Bytes of images that a process keeps in memory; the rest is read again each
             time. Defaults to 512 MiB.
 
     Raises:
@@ -64,11 +64,11 @@ class LabelledImages:
 
     @property
     def split(self) -> str:
-        """Which split, in words."""
+        """Return which split, in words."""
         return self.dataset.metainfo['split']
 
     def features(self, extract: Callable[[Tensor], Tensor]) -> Tensor:
-        """Features of all images, the same on every process.
+        """Return the features of all images, the same on every process.
 
         Args:
             extract (Callable): From N x C x H x W uint8 images to N x D features.

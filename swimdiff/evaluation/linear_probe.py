@@ -30,7 +30,7 @@ class Scaler:
 
     @classmethod
     def fit(cls, features: Tensor, standardise: bool) -> 'Scaler':
-        """Mean 0 and deviation 1 in every dimension, or only one common scale for all.
+        """Fit mean 0 and deviation 1 in every dimension, or one common scale for all.
 
         The common scale leaves directions and relative sizes as they are and gives the penalty the
         same meaning for every network.
@@ -48,7 +48,7 @@ class Scaler:
 
 @dataclass(frozen=True)
 class LinearProbe:
-    """A fitted classifier.
+    """Hold a fitted classifier.
 
     Args:
         scaler: Applied first.
@@ -66,7 +66,9 @@ class LinearProbe:
 
 
 def choose_score(several: bool) -> tuple[str, Callable[[Tensor, Tensor], float]]:
-    """Name and function of the score: accuracy, or micro mAP where images have several labels.
+    """Return name and function of the score.
+
+    It is accuracy, or micro mAP where images have several labels.
 
     Args:
         several: Targets are N x C of 0 and 1, not N labels.
@@ -93,7 +95,9 @@ def fit_linear(
     start: LinearProbe | None = None,
     iterations: int = 200,
 ) -> LinearProbe:
-    """Fit softmax regression, or one logistic regression a class for targets of several labels.
+    """Fit softmax regression, or one logistic regression per class.
+
+    The latter is for targets of several labels.
 
     The problem is convex and starts at zero: nothing is random.
 
@@ -145,7 +149,7 @@ def search_linear(
     standardise: Sequence[bool] = (False, True),
     iterations: int = 200,
 ) -> tuple[LinearProbe, dict]:
-    """Choose scaling and penalty on the validation part; the test part is not needed here.
+    """Choose scaling and penalty on the validation part, without the test part.
 
     Args:
         train: Features N x D and targets.

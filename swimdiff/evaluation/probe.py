@@ -9,7 +9,12 @@ from mmengine.dataset import BaseDataset
 from torch import Tensor
 
 from swimdiff.errors import ConfigError
-from swimdiff.evaluation.features import FeatureBank, NetworkFeatures, targets_of
+from swimdiff.evaluation.features import (
+    FeatureBank,
+    NetworkFeatures,
+    choose_stage,
+    targets_of,
+)
 from swimdiff.evaluation.floors import random_backbone
 from swimdiff.evaluation.knn import knn_scores
 from swimdiff.evaluation.linear_probe import Scaler, choose_score, search_linear
@@ -23,7 +28,7 @@ __all__ = [
     'ProbeScores',
     'build_extractor',
     'build_parts',
-    'divide_anew',
+    'draw_division',
     'score_features',
     'score_parts',
 ]
@@ -36,7 +41,7 @@ Parts = Mapping[str, tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class ProbeScores:
-    """What a probe found for one set of features.
+    """Hold what a probe found for one set of features.
 
     Args:
         dim: Length of a feature.
@@ -81,6 +86,8 @@ def build_extractor(
     checkpoint: Checkpoint | None = None,
     prefix: str = 'backbone.',
     device: str = 'cpu',
+    stage: int | None = None,
+    pool: str = 'mean',
 ) -> tuple[NetworkFeatures, str]:
     """Build a backbone with random weights, or with those of a checkpoint.
 
@@ -91,6 +98,10 @@ def build_extractor(
         checkpoint (Checkpoint, optional): Where the weights come from. Defaults to None, random.
         prefix (str): Part of the checkpoint to take. Defaults to ``backbone.``.
         device (str): Where to compute. Defaults to ``cpu``.
+        stage (int, optional): Stage of the backbone that gives the features, counted as its
+            ``out_indices`` does. Defaults to None, as the config has it.
+        pool (str): How a feature map becomes a vector, one of
+            :data:`swimdiff.evaluation.features.POOLS`. Defaults to ``mean``.
 
     Returns:
         tuple: The extractor, and a line that says what was loaded ('' where nothing was).
@@ -98,7 +109,7 @@ def build_extractor(
     Raises:
         CheckpointError: The weights do not fit the backbone or the bands.
     """
-    config = dict(backbone)
+    config = choose_stage(backbone, stage)
     stem = config.get('patch_cfg') or config  # the engine's masked ViT has its bands there
     if stem.get('in_channels', 3) != len(preprocessor.bands):
         config['in_channels'] = len(preprocessor.bands)
@@ -106,7 +117,7 @@ def build_extractor(
     line = ''
     if checkpoint is not None:
         line = load_weights(network, checkpoint, prefix, bands=preprocessor.bands)
-    return NetworkFeatures(network, preprocessor, device), line
+    return NetworkFeatures(network, preprocessor, device, pool), line
 
 
 def score_features(
@@ -115,7 +126,7 @@ def score_features(
     k: int = 20,
     temperature: float = 0.07,
 ) -> ProbeScores:
-    """Score one set of features by weighted kNN and a linear probe, see :func:`score_parts`.
+    """Score features by weighted kNN and a linear probe, see :func:`score_parts`.
 
     Args:
         bank (FeatureBank): Gives the features.
@@ -160,8 +171,8 @@ def score_parts(
     )
 
 
-def divide_anew(data: Parts, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
-    """Divide the images of all parts at random, each class into parts as large as they were.
+def draw_division(data: Parts, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
+    """Divide the images of all parts at random, into parts as large per class.
 
     For images that are independent of each other: neighbours on the ground would fall on both
     sides.
@@ -176,7 +187,7 @@ def divide_anew(data: Parts, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
     features, targets = (torch.cat([part[i] for part in data.values()]) for i in range(2))
     if targets.ndim != 1:
         raise ConfigError(
-            'Images with several labels cannot be divided anew class by class; score the division '
+            'Images with several labels cannot be divided again class by class; score the division '
             'of the data set alone: divisions=1.'
         )
     generator = torch.Generator().manual_seed(seed)

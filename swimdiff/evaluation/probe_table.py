@@ -15,7 +15,7 @@ __all__ = ['Row', 'spread', 'table']
 
 @dataclass
 class Row:
-    """One line of the table.
+    """Hold one line of the table.
 
     Args:
         features: What the features come from.
@@ -33,14 +33,14 @@ class Row:
 
 
 def spread(values: list[float]) -> str:
-    """Mean and standard deviation over the seeds."""
+    """Return mean and standard deviation over the seeds."""
     if len(values) == 1:
         return f'{values[0]:.2f}'
     return f'{mean(values):.2f} +- {stdev(values):.2f}'
 
 
 def table(options: Mapping[str, Any], rows: list[Row], parts: Mapping[str, BaseDataset]) -> str:
-    """The scores, with everything that has to be known to compare them.
+    """Return the scores, with all that has to be known to compare them.
 
     Args:
         options: ``bands``, ``size``, ``limit``, ``seeds``, ``k`` and ``temperature`` of the probe.

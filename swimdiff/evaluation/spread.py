@@ -12,7 +12,7 @@ __all__ = ['Spread', 'embedding_spread']
 
 @dataclass(frozen=True)
 class Spread:
-    """What :func:`embedding_spread` measures.
+    """Describe what :func:`embedding_spread` measures.
 
     Args:
         std: Mean over dimensions of the standard deviation, times sqrt(D): 1 when spread evenly

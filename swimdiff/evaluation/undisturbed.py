@@ -13,7 +13,7 @@ __all__ = ['undisturbed']
 
 @contextmanager
 def undisturbed(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradient; afterwards modes and random states are as before."""
+    """Enter evaluation mode without gradient; restore modes and random states."""
     modes = {part: part.training for part in module.modules()}
     python, numpy = random.getstate(), np.random.get_state()
     devices = {tensor.device for tensor in module.state_dict().values()}

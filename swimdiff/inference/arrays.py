@@ -20,7 +20,7 @@ _TYPES = {'uint8': 'uint8', 'uint16': 'uint16', 'int16': 'int16'}
 
 
 class ArrayDate:
-    """One date from an array.
+    """Hold one date from an array.
 
     Args:
         planes (np.ndarray): C x H x W, uint8, uint16, int16 or float32; NaN has no data.
@@ -68,7 +68,7 @@ class ArrayDate:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Height and width."""
+        """Return height and width."""
         return self._planes.shape[1], self._planes.shape[2]
 
     def read_rows(self, first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -122,7 +122,7 @@ def _settle_unit(dtype: np.dtype, stats: ProductStats, given: str | None) -> str
 
 
 class ArrayMap:
-    """A map in memory, filled row by row.
+    """Hold a map in memory, filled row by row.
 
     Args:
         predictor (MapPredictor): The model.

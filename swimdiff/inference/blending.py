@@ -22,7 +22,7 @@ MODES = ('crop', 'blend')
 
 @dataclass(frozen=True)
 class AxisWeights:
-    """Weights of one window along one axis.
+    """Hold the weights of one window along one axis.
 
     Args:
         span (Span): Pixels with a weight above 0, counted in the raster.
@@ -34,7 +34,10 @@ class AxisWeights:
 
 
 def find_borders(spans: Sequence[Span]) -> list[int]:
-    """Return the pixels at which each window but the first takes over: the middle of overlaps."""
+    """Return the pixels at which each window takes over: the middle of overlaps.
+
+    The first window has none.
+    """
     return [(one.last + other.first) // 2 for one, other in pairwise(spans)]
 
 
@@ -84,7 +87,7 @@ def weigh_axis(spans: Sequence[Span], margin: int, mode: str) -> list[AxisWeight
 
 
 class BandAccumulator:
-    """Adds up the weighted windows of a raster in as many rows as one strip needs.
+    """Add up the weighted windows of a raster in as many rows as a strip needs.
 
     Strips are added from the north to the south: all windows of one, then :meth:`finish_strip`.
 
@@ -108,7 +111,7 @@ class BandAccumulator:
 
     @property
     def rows_held(self) -> int:
-        """Rows that are in memory at once, however many the raster has."""
+        """Return the rows that are in memory at once, however many the raster has."""
         return self._band.shape[1]
 
     def add_window(self, strip: int, column: int, values: np.ndarray) -> None:

@@ -52,6 +52,7 @@ def add_product_options(parser: argparse.ArgumentParser) -> None:
     )
     add('--quicklook', action='store_true', help='a small PNG: the map over the grey image')
     add('--page', action='store_true', help='one HTML page: the dates and the map under a swipe')
+    add('--qgis-style', action='store_true', help='the legend, which QGIS loads with the map')
     add(
         '--picture-bands',
         nargs='+',
@@ -123,6 +124,7 @@ def read_products(args: argparse.Namespace) -> ProductOptions:
         args.quicklook,
         args.page,
         tuple(args.picture_bands) if args.picture_bands else None,
+        args.qgis_style,
     )
 
 
@@ -179,6 +181,7 @@ def _run(args: argparse.Namespace, run: MappingRun) -> Summary:
         ledger,
         args.retry_failed,
         say=lambda line: print(line, flush=True),
+        list_files=run.list_files,
     )
     if args.ray is None:
         return run_scenes(queue, run.build)

@@ -26,7 +26,7 @@ _POINTS = 21
 
 @dataclass(frozen=True)
 class Grid:
-    """Pixels that run east and south from a corner.
+    """Describe pixels that run east and south from a corner.
 
     Args:
         system (str): Coordinate system, WKT; '' for arrays without one.
@@ -48,17 +48,17 @@ class Grid:
 
     @property
     def transform(self) -> tuple[float, float, float, float, float, float]:
-        """GDAL's six numbers."""
+        """Return GDAL's six numbers."""
         return self.west, self.dx, 0.0, self.north, 0.0, -self.dy
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
-        """West, south, east and north edge."""
+        """Return the west, south, east and north edges."""
         south, east = self.north - self.height * self.dy, self.west + self.width * self.dx
         return self.west, south, east, self.north
 
     def find_place(self, other: 'Grid') -> tuple[int, int] | None:
-        """Return where its first pixel lies in a grid of the same pixels that holds all of it.
+        """Return where the first pixel lies in a larger grid of the same pixels.
 
         Args:
             other (Grid): The other grid.

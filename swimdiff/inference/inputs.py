@@ -28,7 +28,7 @@ __all__ = ['CloudRows', 'DateRows', 'RasterDate', 'stretch_plane']
 
 
 class DateRows(Protocol):
-    """One date on the grid of the map, whatever it comes from."""
+    """Hold one date on the grid of the map, whatever it comes from."""
 
     @property
     def channels(self) -> int:
@@ -191,7 +191,7 @@ def _read(path: str, band: Any, window: tuple[int, int, int, int], dtype: str) -
 
 
 class RasterDate:
-    """One date from its files.
+    """Hold one date from its files.
 
     Args:
         date (OpenedDate): The date.

@@ -18,6 +18,7 @@ from swimdiff.inference.products import (
     read_map,
     write_page,
     write_polygons,
+    write_qgis_style,
     write_quicklook,
 )
 from swimdiff.inference.remote import is_item, is_remote, prepare_input, shown_name
@@ -27,11 +28,13 @@ __all__ = ['MadeScene', 'make_scene']
 
 #: Names of the dates on pictures.
 _DATES = {'change': ('Before', 'After'), 'landcover': ('Scene',)}
+#: Classes that show what lies below, by kind of map.
+_UNPAINTED: Mapping[str, tuple[str, ...]] = {'change': ('0',), 'landcover': ()}
 
 
 @dataclass(frozen=True)
 class MadeScene:
-    """A map and its products.
+    """Hold a map and its products.
 
     Args:
         result: The map.
@@ -141,6 +144,8 @@ def _make(
         if passing and result.probability_path is not None:
             result.probability_path.unlink(missing_ok=True)
             result = replace(result, probability_path=None)
+    if products.qgis_style:
+        write_qgis_style(made, paths['qml'], _UNPAINTED[job.kind])
     if products.draws:
         _draw(local, job, predictor, products, made)
     kept = [result.path, result.probability_path, *paths.values()]
@@ -169,7 +174,7 @@ def _draw(
         )
         bands = [date.scene.bands[band] for band in wanted]
         imagery[name] = [(str(date.root / band.file), band.channel) for band in bands]
-    unpainted = ('0',) if job.kind == 'change' else ()
+    unpainted = _UNPAINTED[job.kind]
     paths = products.list_files(job.out)
     if products.quicklook:
         last = list(imagery.values())[-1]

@@ -21,7 +21,7 @@ _PROBABILITIES = (None, 'uint8', 'float32')
 
 @dataclass(frozen=True)
 class MapJob:
-    """One map to write.
+    """Hold one map to write.
 
     Args:
         kind (str): ``change`` (two dates) or ``landcover`` (one).
@@ -108,7 +108,7 @@ class MapJob:
 
     @property
     def probability_path(self) -> Path | None:
-        """The file of probabilities; None where none is asked for."""
+        """Return the file of probabilities; None where none is asked for."""
         if self.probabilities is None:
             return None
         return self.out.with_name(f'{self.out.stem}_probability{self.out.suffix}')
@@ -116,7 +116,7 @@ class MapJob:
 
 @dataclass(frozen=True)
 class Seams:
-    """Mean difference of the probabilities of two neighbouring pixels.
+    """Hold the mean difference of probabilities of two neighbouring pixels.
 
     Args:
         border (float): Where two windows meet; NaN where none do.
@@ -139,7 +139,7 @@ class Seams:
 
 @dataclass(frozen=True)
 class MapResult:
-    """A map that is written.
+    """Hold a map that is written.
 
     Args:
         path (Path): The GeoTIFF.

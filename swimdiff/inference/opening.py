@@ -42,7 +42,7 @@ _BLOCKS, _SIDE = 4, 64
 
 @dataclass(frozen=True)
 class OpenedDate:
-    """One date whose files are known.
+    """Hold one date whose files are known.
 
     Args:
         path (str): As it was named.
@@ -60,7 +60,7 @@ class OpenedDate:
 
     @property
     def grid(self) -> Grid:
-        """The grid of its finest band."""
+        """Return the grid of its finest band."""
         band = min((self.scene.bands[name] for name in self.bands), key=lambda band: band.dx)
         return Grid(
             self.scene.system, band.west, band.dx, band.north, band.dy, band.width, band.height

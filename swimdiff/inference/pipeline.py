@@ -27,7 +27,7 @@ _END = object()
 
 @dataclass
 class Strip:
-    """The pixels of one span of rows.
+    """Hold the pixels of one span of rows.
 
     Args:
         number (int): Number of the span.
@@ -43,7 +43,7 @@ class Strip:
 
 @dataclass
 class FinishedRows:
-    """Rows that no later window adds to.
+    """Hold rows that no later window adds to.
 
     Args:
         first (int): Number of the first row.
@@ -57,7 +57,7 @@ class FinishedRows:
 
 
 class Background(Generic[T]):
-    """Works through an iterable in a thread, a few items ahead.
+    """Work through an iterable in a thread, a few items ahead.
 
     Args:
         items (Iterable): What is worked through.
@@ -106,7 +106,7 @@ class Background(Generic[T]):
 
 
 class Consumer(Generic[T]):
-    """Hands items to a function in a thread.
+    """Hand items to a function in a thread.
 
     Args:
         function (Callable): Takes one item.

@@ -42,7 +42,7 @@ _COLOURS = (
 
 @dataclass
 class MapPredictor:
-    """A segmentor that turns windows of stretched pixels into probabilities.
+    """Turn windows of stretched pixels into probabilities by a segmentor.
 
     Args:
         model (nn.Module): In evaluation mode, with ``data_preprocessor`` and ``encode_decode``.
@@ -66,12 +66,12 @@ class MapPredictor:
 
     @property
     def channels(self) -> int:
-        """Channels of its result: one probability of change, or one per class."""
+        """Return the channels: one probability of change, or one per class."""
         return 1 if self.kind == 'change' else len(self.classes)
 
     @property
     def device(self) -> torch.device:
-        """The device of the model."""
+        """Return the device of the model."""
         return next(self.model.parameters()).device
 
     @torch.inference_mode()

@@ -10,7 +10,7 @@ __all__ = ['SeamMeter']
 
 
 class SeamMeter:
-    """Adds up the steps of a map of probabilities while it is made, band of rows by band.
+    """Add up the steps of a map of probabilities, band of rows by band of rows.
 
     The step of two pixels is half the sum over the classes of the difference of their
     probabilities, for one probability of change its difference. Pixels without data are left out.

@@ -14,7 +14,7 @@ __all__ = ['Span', 'WindowPlan', 'place_spans']
 
 @dataclass(frozen=True)
 class Span:
-    """Pixels of one axis.
+    """Describe pixels of one axis.
 
     Args:
         first (int): First pixel.
@@ -49,7 +49,7 @@ def place_spans(length: int, size: int, margin: int, align: int) -> tuple[Span, 
 
 @dataclass(frozen=True)
 class WindowPlan:
-    """Windows over a raster: every span of rows with every span of columns.
+    """Lay windows over a raster: every span of rows with every span of columns.
 
     Args:
         height (int): Rows of the raster.
@@ -79,12 +79,12 @@ class WindowPlan:
 
     @property
     def rows(self) -> tuple[Span, ...]:
-        """Rows of the windows; those of one span are a strip."""
+        """Return the rows of the windows; those of one span are a strip."""
         return place_spans(self.height, self.size, self.margin, self.align)
 
     @property
     def columns(self) -> tuple[Span, ...]:
-        """Columns of the windows."""
+        """Return the columns of the windows."""
         return place_spans(self.width, self.size, self.margin, self.align)
 
     @property

@@ -24,7 +24,7 @@ __all__ = ['NODATA', 'PROBABILITY_STEPS', 'CogWriter', 'scale_probabilities']
 
 #: Value of pixels without data in maps of classes, and in probabilities of uint8.
 NODATA = 255
-#: Value that stands for a probability of 1 in uint8.
+#: Value that represents a probability of 1 in uint8.
 PROBABILITY_STEPS = 254
 
 _BLOCK = 512
@@ -48,7 +48,9 @@ def scale_probabilities(values: np.ndarray, valid: np.ndarray, kind: str) -> np.
 
 
 class CogWriter:
-    """One raster of the map; a context manager that leaves nothing behind where it fails.
+    """Write one raster of the map; leave nothing behind after a failure.
+
+    It is a context manager.
 
     Args:
         path (Path): The file; its folder is made.

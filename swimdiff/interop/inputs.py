@@ -94,7 +94,7 @@ def check_unit(means: Sequence[float], unit: str | None, where: str) -> str:
 
 
 class CheckpointInputs(nn.Module):
-    """Choose the bands by name, stretch and standardise as for the pre-training of a checkpoint.
+    """Choose bands, stretch and standardise as for a checkpoint's pre-training.
 
     The stretch cuts off what is outside and drops fractions, as the data sets do that read images
     for pre-training: the same pixels give the same input.

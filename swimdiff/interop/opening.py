@@ -18,7 +18,7 @@ __all__ = ['OpenedCheckpoint', 'open_checkpoint']
 
 @dataclass(frozen=True)
 class OpenedCheckpoint:
-    """A file of weights with everything that is needed to use it.
+    """Hold a file of weights with everything that is needed to use it.
 
     Args:
         checkpoint: The file.

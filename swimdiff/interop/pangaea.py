@@ -43,7 +43,7 @@ def _read_statistics(
 
 
 class SwiMDiffEncoder(Encoder):
-    """Backbone of one of our checkpoints, its feature maps as a pyramid.
+    """Give the feature maps of one of our checkpoints as a pyramid.
 
     PANGAEA's preprocessing standardises each image with the mean and deviation of its data set.
     By default that is undone here, and the checkpoint's own stretch and statistics are applied
@@ -161,7 +161,7 @@ class SwiMDiffEncoder(Encoder):
         logger.info(self.opened.load(self.backbone))
 
     def train(self, mode: bool = True) -> 'SwiMDiffEncoder':
-        """Switch the mode; a backbone whose parameters are frozen stays in evaluation mode."""
+        """Switch the mode; a frozen backbone stays in evaluation mode."""
         super().train(mode)
         if not any(parameter.requires_grad for parameter in self.backbone.parameters()):
             self.backbone.eval()

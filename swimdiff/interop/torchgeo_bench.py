@@ -112,7 +112,7 @@ def _check_names(
 
 
 class SwiMDiffBench(BenchModel):
-    """Backbone of one of our checkpoints; features are the mean of its last map.
+    """Give the mean of the last feature map of one of our checkpoints.
 
     Args:
         bands: Bands of the data set with their statistics; the benchmark gives them.

@@ -7,6 +7,8 @@ import difflib
 import re
 from typing import Any, NoReturn
 
+from swimdiff.launch.interrupts import raise_interrupts
+
 __all__ = ['CommandParser', 'split_examples']
 
 
@@ -35,7 +37,7 @@ def split_examples(docstring: str) -> tuple[str, str]:
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser whose help begins with what the tool is for and ends with its examples.
+    """Show a tool's purpose before the options of its help, and examples after.
 
     A wrong option or choice is answered with the nearest right one.
 
@@ -50,6 +52,17 @@ class CommandParser(argparse.ArgumentParser):
         if docstring:
             options['description'], options['epilog'] = split_examples(docstring)
         super().__init__(**options)
+
+    def parse_args(self, *arguments: Any, **options: Any) -> Any:
+        """Parse a command line; from here on the tool answers Ctrl-C itself.
+
+        Args:
+            *arguments: Of ``argparse.ArgumentParser.parse_args``.
+            **options: Likewise.
+        """
+        parsed = super().parse_args(*arguments, **options)
+        raise_interrupts()
+        return parsed
 
     def error(self, message: str) -> NoReturn:
         """Print usage and message with the nearest names, and end with exit code 2.

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ast
+from argparse import ArgumentParser
 from typing import Any
 
 from mmengine.config import DictAction
 
-__all__ = ['ConfigOptions']
+__all__ = ['ConfigOptions', 'add_config_options']
 
 
 class ConfigOptions(DictAction):
-    """The engine's action for ``key=value``, which leaves the spaces within a text in place.
+    """Read ``key=value`` as the engine does, and keep the spaces within a text.
 
     The engine removes every space, and a folder such as OSCD's ``... - Images`` is not found.
     Numbers, lists and tuples are read as the engine reads them.
@@ -41,3 +42,18 @@ def _convert(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_convert(item) for item in value)
     return DictAction._parse_int_float_bool(value) if isinstance(value, str) else value
+
+
+def add_config_options(parser: ArgumentParser) -> None:
+    """Add ``--cfg-options`` to a tool that opens a finished run.
+
+    Args:
+        parser: Of the tool.
+    """
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        help='options of the config, e.g. where the data is now: '
+        'train_dataloader.dataset.data_root=DIR',
+    )

@@ -6,7 +6,7 @@ them, so they can tell a restart from a start, and leave word that a restart wou
 
 Exit codes, of the launcher and of ``tools/train.py`` alone:
     0: the run is finished;
-    75: told to stop by a signal, the state is saved, start again with ``--resume``;
+    75: stopped by a signal, the state is saved, start again with ``--resume``;
     1: an error that a restart does not cure, or one too many;
     128 + n: ended by signal n, with nothing saved beyond the last checkpoint.
 """
@@ -32,7 +32,7 @@ _STORE = 'SWIMDIFF_STORE'
 
 
 class Launch:
-    """What a process knows of the launch it belongs to.
+    """Describe what a process knows of the launch it belongs to.
 
     Args:
         store: Outlives the process; None without one.
@@ -45,7 +45,7 @@ class Launch:
 
     @property
     def ended(self) -> bool:
-        """Whether a process left word that a restart would not help."""
+        """Return whether a process left word that a restart would not help."""
         return self._store is not None and self._store.check(['ended'])
 
     def begin(self) -> None:
@@ -69,7 +69,10 @@ class Launch:
         return 0 if code == EXIT_STOPPED and os.environ.get(_EXIT_FILE) else code
 
     def follow(self) -> int:
-        """What a restarted process exits with where :attr:`ended`: the agent shall rest."""
+        """Return what a restarted process exits with where :attr:`ended`.
+
+        The agent then rests.
+        """
         _note(1)
         return 0
 
@@ -83,7 +86,10 @@ def _note(code: int) -> None:
 
 @functools.cache
 def current_launch() -> Launch:
-    """The launch this process was started by; one without a store where there is no launcher."""
+    """Return the launch this process was started by.
+
+    One without a store where there is no launcher.
+    """
     address = os.environ.get(_STORE)
     if not address:
         return Launch(None, int(os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')) > 0)
@@ -121,7 +127,9 @@ def _settle(args: argparse.Namespace) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run ``torchrun`` with these arguments and return how the run ended, see the module.
+    """Run ``torchrun`` with these arguments and return how the run ended.
+
+    See the module.
 
     Args:
         argv: Arguments of ``torchrun``. Defaults to None, those of the command line.

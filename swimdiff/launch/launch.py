@@ -84,7 +84,7 @@ def set_precision(cfg: Config, dtype: str) -> None:
 
 
 def match_accumulation(cfg: Config) -> None:
-    """Let the key encoder move once an optimiser step where gradients are accumulated.
+    """Move the key encoder once per optimiser step, also with accumulation.
 
     Args:
         cfg (Config): The config of the run, changed in place; a momentum encoder that states its
@@ -146,7 +146,7 @@ def count_processes(launcher: str) -> int:
 
 
 class QuietRunner(Runner):
-    """The engine's runner, with the log that :func:`swimdiff.launch.noise.quiet_logger` makes."""
+    """Run the engine's runner with the log of :func:`swimdiff.launch.noise.quiet_logger`."""
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the log of the run."""
@@ -156,7 +156,7 @@ class QuietRunner(Runner):
 
 
 class QuietFlexibleRunner(FlexibleRunner):
-    """The engine's runner with strategies, with the same log."""
+    """Run the engine's runner with strategies, with the same log."""
 
     def build_strategy(self, *args: Any, **kwargs: Any) -> BaseStrategy:
         """Build the strategy, which opens the log of the run."""
@@ -166,7 +166,7 @@ class QuietFlexibleRunner(FlexibleRunner):
 
 
 def build_runner(cfg: Config) -> Runner | FlexibleRunner:
-    """The engine's runner; the one with strategies where the config names a ``strategy``.
+    """Build the engine's runner, with strategies where the config names one.
 
     Args:
         cfg (Config): The config of the run.
@@ -212,7 +212,7 @@ def write_scores_once(runner: Runner | FlexibleRunner) -> None:
 
 
 def make_restartable(cfg: Config) -> list[str]:
-    """Let a run be killed, stopped and gone on with, where the config leaves that open.
+    """Let a run be killed, stopped and gone on with, if the config leaves it open.
 
     A config that names no checkpoint hook and no class of its training loop gets ours; one that
     names the engine's keeps them. Signals end the run with its state saved.
@@ -255,7 +255,7 @@ def settle_resume(runner: Runner | FlexibleRunner) -> None:
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that every run of the engine takes: options of the config and launcher."""
+    """Add the arguments of every run: options of the config, and launcher."""
     parser.add_argument('--work-dir', help='where logs, checkpoints and scores go')
     parser.add_argument(
         '--cfg-options',
@@ -274,7 +274,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def read_config(args: argparse.Namespace) -> Config:
-    """Read the config of a run and merge the arguments of :func:`add_run_arguments` into it.
+    """Read a run's config and merge the arguments of :func:`add_run_arguments`.
 
     Args:
         args (argparse.Namespace): With ``config`` and what :func:`add_run_arguments` added.

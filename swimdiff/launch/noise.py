@@ -21,7 +21,7 @@ _CHATTY = ('mmcv.cnn', 'mmpretrain.datasets', 'mmseg.datasets')
 def import_engine_quietly() -> None:
     """Import what a run imports anyway, without lines about optional parts.
 
-    A package that cannot be imported is left to whoever needs it, with its error.
+    A package that cannot be imported is left to the part that needs it, with its error.
     """
     for name in _CHATTY:
         with contextlib.suppress(Exception), quiet():
@@ -33,7 +33,7 @@ _OF_DEVELOPERS = ('"FileClient" will be deprecated', 'alias of "LocalBackend"')
 
 
 class EngineNoise(logging.Filter):
-    """Drops lines that no user can act on, and corrects one that is wrong.
+    """Drop lines that no user can act on, and correct one that is wrong.
 
     The engine warns of its own use of a deprecated class, and calls processes GPUs.
     """
@@ -92,7 +92,10 @@ def quiet_logger(logger: MMLogger) -> None:
 
 
 def start_quietly() -> None:
-    """Begin a tool that builds models or data sets without the engine's lines to its developers."""
+    """Begin a tool without the engine's lines to its developers.
+
+    For tools that build models or data sets.
+    """
     import_engine_quietly()
     logger = MMLogger.get_current_instance()
     if not any(isinstance(one, EngineNoise) for one in logger.filters):

@@ -34,7 +34,7 @@ def config_root() -> Path:
 
 
 def list_configs() -> list[str]:
-    """Return the configs to run, relative to :func:`config_root`; no ``_base_`` pieces."""
+    """Return the configs to run, relative to :func:`config_root`, no ``_base_``."""
     root = config_root()
     found = (path.relative_to(root) for path in root.rglob('*.py'))
     return sorted(path.as_posix() for path in found if '_base_' not in path.parts)
@@ -142,7 +142,7 @@ def find_tool(name: str) -> Path:
 
 
 def enable_scope() -> None:
-    """Let configs of other projects name ours: ``swimdiff::_base_/schedules/FILE.py``.
+    """Let configs of other projects name ours: ``swimdiff::_base_/...``.
 
     MMEngine resolves only packages in a table of its own, and only names with a folder in them; a
     config at the top is ``swimdiff::_base_/../swimdiff_r50_seco.py``.

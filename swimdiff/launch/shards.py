@@ -28,7 +28,7 @@ SHARD_HELP = (
 
 
 class Shard(NamedTuple):
-    """Every ``shares``-th item from the ``number``-th on.
+    """Choose every ``shares``-th item from the ``number``-th on.
 
     Args:
         number: 0 to ``shares`` - 1.
@@ -44,7 +44,7 @@ class Shard(NamedTuple):
 
 
 def read_shard(text: str | None, environment: Mapping[str, str] | None = None) -> Shard:
-    """Read which share is meant, from the command line or from what a scheduler has set.
+    """Read which share is meant, from the command line or a scheduler.
 
     Args:
         text: ``I/N``; ``/N`` where only the number of shares is not known; None for what the

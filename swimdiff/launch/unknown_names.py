@@ -16,7 +16,7 @@ _UNKNOWN = re.compile(r'([\w.]+) is not in the ([\w.]+)::([\w ]+?) registry')
 
 
 def explain_unknown_name(error: BaseException) -> str | None:
-    """Return a message with the nearest names for an error about a name that is not registered.
+    """Return a message with the nearest names for a name that is not registered.
 
     Args:
         error: What building a part of the config raised.

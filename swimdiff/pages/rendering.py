@@ -50,7 +50,7 @@ def render_template(folder: Path, name: str, /, **values: Any) -> Markup:
 
 
 def embed_picture(image: Image.Image) -> str:
-    """Return a picture as a ``data:`` address, to be shown without a file beside the page.
+    """Return a picture as a ``data:`` address, which needs no file beside the page.
 
     Args:
         image: The picture; JPEG where it is opaque, PNG where it is transparent in places.

@@ -19,7 +19,7 @@ __all__ = ['Cell', 'build_measurements', 'list_cells']
 
 @dataclass(frozen=True)
 class Cell:
-    """One row and seed of a study.
+    """Hold one row and seed of a study.
 
     Args:
         label: Name of the row: of a variant, or of a floor.
@@ -42,7 +42,7 @@ class Cell:
 
     @property
     def folder(self) -> Path:
-        """Folder of the cell below the work dir of the study."""
+        """Return the folder of the cell below the work dir of the study."""
         return Path(self.label.replace(' ', '-'), f'seed_{self.seed}')
 
 
@@ -62,7 +62,7 @@ def build_measurements(plan: Plan) -> dict[str, Measurement]:
 
 
 def list_cells(plan: Plan, measurements: Mapping[str, Measurement]) -> list[Cell]:
-    """List the cells, seed by seed, so that a study that is stopped has complete pairs.
+    """List the cells by seed, so that a study that is stopped has complete pairs.
 
     Args:
         plan (Plan): The plan.
@@ -99,7 +99,7 @@ def read_bands(cfg: Config) -> Any:
 
 
 def read_backbone(cfg: Config, variant: Variant) -> dict[str, Any]:
-    """Return the config of the backbone that is measured, without weights it starts from."""
+    """Return the config of the measured backbone, without initial weights."""
     backbone = {**(cfg.model.get('backbone') or {}), **variant.backbone}
     backbone.pop('init_cfg', None)
     return backbone

@@ -25,7 +25,7 @@ _SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a tool ended.
+    """Describe how a tool ended.
 
     Args:
         code: Exit code; negative for a signal.
@@ -39,7 +39,7 @@ class Outcome:
 
     @property
     def stopped(self) -> bool:
-        """Whether a signal ended it with its state saved."""
+        """Return whether a signal ended it with its state saved."""
         return self.code == EXIT_STOPPED
 
     def __str__(self) -> str:
@@ -117,7 +117,7 @@ def stop_children(processes: Sequence[subprocess.Popen]) -> None:
 def run_tool(
     name: str, arguments: Sequence[str], log: Path, threads: int, lock: IO | None = None
 ) -> Outcome:
-    """Run a tool to its end; an interrupt stops it with its state saved and is passed on.
+    """Run a tool to its end; pass an interrupt on once its state is saved.
 
     Args:
         name (str): As :func:`swimdiff.launch.paths.find_tool` takes it.

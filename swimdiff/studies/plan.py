@@ -15,7 +15,7 @@ from swimdiff.launch.paths import find_config
 
 __all__ = ['IMAGE_STATISTICS', 'RANDOM', 'Plan', 'Variant', 'read_plan']
 
-#: Rows of a table that no training stands behind; no variant may have these names.
+#: Rows of a table without a training; no variant may have these names.
 IMAGE_STATISTICS, RANDOM = 'image statistics', 'random'
 
 _OPTIONS = (
@@ -29,7 +29,7 @@ _NAME = re.compile(r'\w[\w.+=-]*')
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to pre-train.
+    """Describe one way to pre-train.
 
     Args:
         name: Names the row of the table and the folder.
@@ -49,7 +49,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a study consists of.
+    """Describe what a study consists of.
 
     Args:
         name: Stands in the results.

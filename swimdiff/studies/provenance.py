@@ -31,7 +31,7 @@ _ENGINE = ('mmengine', 'mmcv', 'mmpretrain', 'mmsegmentation')
 
 
 def describe_commit() -> str:
-    """Return the commit of the code, with ``-dirty`` where it was changed; '' if unknown."""
+    """Return the commit of the code; ``-dirty`` where changed, '' if unknown."""
     package = Path(__file__).resolve().parents[1]
     command = ['git', '-C', str(package), 'describe', '--always', '--dirty', '--exclude', '*']
     with contextlib.suppress(OSError, subprocess.SubprocessError):
@@ -83,7 +83,7 @@ def _list_sizes(root: str) -> Iterator[tuple[str, int]]:
 
 @functools.cache
 def digest_data(root: str) -> str:
-    """Return 12 hex digits over the sorted relative names and sizes of all files of a data set.
+    """Return 12 hex digits over sorted names and sizes of a data set's files.
 
     Contents are not read; hidden files and folders named ``splits`` are left out. '' where there
     is no such folder or file.

@@ -14,7 +14,7 @@ FINISHED, DIVERGED, FAILED = 'finished', 'diverged', 'failed'
 
 @dataclass(frozen=True)
 class Record:
-    """One line of the results.
+    """Hold one line of the results.
 
     Args:
         plan: Name of the plan.
@@ -53,7 +53,7 @@ class Record:
     written: str = ''
 
     def find_scores(self, measurement_hash: str) -> dict[str, float] | None:
-        """Return the numbers of a measurement, whatever name it had; None where there are none."""
+        """Return the numbers of a measurement, whatever its name; None without any."""
         for name, known in self.measured.items():
             if known == measurement_hash:
                 return self.scores[name]
@@ -61,7 +61,7 @@ class Record:
 
 
 class ResultsFile:
-    """Lines that are only ever added; the newest of a cell counts.
+    """Keep lines that are only ever added; the newest of a cell counts.
 
     Args:
         path (Path): The file; it need not be there.

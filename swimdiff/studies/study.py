@@ -37,7 +37,7 @@ STARTED = 'SWIMDIFF_STUDY_STARTED'
 
 
 class Study:
-    """A plan, the folder it works in and the file of its results.
+    """Run a plan in a folder, with a file of results.
 
     Args:
         plan (Plan): What to do.
@@ -111,7 +111,7 @@ class Study:
         record = records.get(cell.config_hash)
         if record is None:
             return True
-        if record.status == FAILED:  # tried again, but once a start, by whichever process
+        if record.status == FAILED:  # tried again, but once per start, by whichever process
             return not self._started or record.written < self._started
         lacks = any(record.find_scores(digest) is None for digest in cell.measurements.values())
         return record.status == FINISHED and lacks

@@ -15,7 +15,7 @@ __all__ = ['Interval', 'Scores', 'collect_scores', 'summarise']
 
 @dataclass(frozen=True)
 class Interval:
-    """Mean and spread of some numbers.
+    """Hold mean and spread of some numbers.
 
     Args:
         count: How many.
@@ -51,14 +51,14 @@ def summarise(values: Sequence[float], confidence: float = 0.95) -> Interval | N
 
 @dataclass
 class Scores:
-    """What a plan's results hold, for a table or a picture.
+    """Hold the results of a plan, for a table or a picture.
 
     Args:
         rows: Labels of floors and variants, in order.
         columns: Names of scores by measurement, in order.
         values: By row, measurement and score, the value of each seed.
         seeds: Seeds wanted by row.
-        floors: Rows that no training stands behind.
+        floors: Rows without a training.
         fixed: Rows of which nothing is random: their one value is that of every seed.
         remarks: Cells that are missing, diverged or failed, and what does not fit together.
     """

@@ -17,7 +17,9 @@ __all__ = ['CellFolder']
 
 @dataclass(frozen=True)
 class CellFolder:
-    """The folder of a cell: its config, log, checkpoints and measurements.
+    """Name what the folder of a cell holds.
+
+    Config, log, checkpoints and measurements.
 
     Args:
         path: The folder.

@@ -23,7 +23,7 @@ _GAP, _SMALLEST = 6, 256
 
 
 def show_rgb(date: np.ndarray, bands: Sequence[str]) -> np.ndarray:
-    """A picture of one date: red, green and blue where they are, else up to three bands.
+    """Draw one date: red, green and blue where they are, else up to three bands.
 
     Args:
         date: H x W x C uint8.
@@ -38,7 +38,7 @@ def show_rgb(date: np.ndarray, bands: Sequence[str]) -> np.ndarray:
 
 
 def error_map(prediction: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Colours of :data:`COLOURS` for every pixel.
+    """Return colours of :data:`COLOURS` for every pixel.
 
     Args:
         prediction: H x W, 1 where change is predicted.
@@ -82,7 +82,7 @@ def change_picture(
     mask: np.ndarray | None,
     title: str,
 ) -> np.ndarray:
-    """Five panels in a row with titles and a legend; without a mask three.
+    """Draw five panels in a row with titles and a legend; three without a mask.
 
     Args:
         dates: Two H x W x 3 uint8 pictures.

@@ -51,7 +51,9 @@ def measure_detail(features: Tensor, cutoff: float = 0.5) -> Tensor:
 
 
 def filter_detail(features: Tensor, cutoff: float = 0.5) -> Tensor:
-    """Keep what lies above a frequency, as one map: the root of the mean square over channels.
+    """Keep what lies above a frequency, as one map.
+
+    It is the root of the mean square over channels.
 
     Args:
         features (Tensor): N x C x H x W.

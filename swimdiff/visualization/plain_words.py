@@ -11,7 +11,7 @@ __all__ = ['Remark', 'explain_losses', 'explain_neighbours', 'explain_reliance']
 
 
 class Remark(NamedTuple):
-    """What a panel shows, and whether that is good.
+    """Describe what a panel shows, and whether that is good.
 
     Args:
         text: One or two sentences.

@@ -44,7 +44,7 @@ def read_losses(work_dir: str | Path) -> dict[str, np.ndarray]:
             taken from the latest start.
 
     Returns:
-        dict[str, np.ndarray]: ``step`` (iterations) and one array a loss.
+        dict[str, np.ndarray]: ``step`` (iterations) and one array per loss.
 
     Raises:
         DataError: If no log with losses is there.
@@ -87,7 +87,7 @@ def cut_patches(images: Sequence[Tensor], size: int) -> tuple[Tensor, list[int]]
 
 @torch.no_grad()
 def embed(model: SwiMDiff, patches: Tensor, batch_size: int = 64) -> Tensor:
-    """Unit-length features of the query backbone.
+    """Compute unit-length features of the query backbone.
 
     Args:
         model (SwiMDiff): In evaluation mode.
@@ -105,7 +105,10 @@ def embed(model: SwiMDiff, patches: Tensor, batch_size: int = 64) -> Tensor:
 
 
 def nearest(features: Tensor, queries: Sequence[int], count: int) -> Tensor:
-    """Indices of the nearest other patches by cosine similarity, len(queries) x count."""
+    """Return the nearest other patches by cosine similarity.
+
+    Indices, len(queries) x count.
+    """
     similarity = features[list(queries)] @ features.T
     similarity[torch.arange(len(queries)), list(queries)] = -torch.inf
     return similarity.topk(count, dim=1).indices
@@ -119,7 +122,7 @@ def denoising_strip(
     seed: int = 0,
     other: Tensor | None = None,
 ) -> list[Tensor]:
-    """Noise one patch at several steps and let the model estimate it back, each in one step.
+    """Noise one patch at several steps and let the model estimate it in one step.
 
     Args:
         model (SwiMDiff): In evaluation mode, with a diffusion branch.
@@ -148,7 +151,7 @@ def denoising_strip(
 
 
 def spread_steps(model: SwiMDiff, count: int = 4) -> list[int]:
-    """Spread steps over those that the model was trained on, from little noise to much.
+    """Spread steps over those of the training, from little noise to much.
 
     Args:
         model (SwiMDiff): With a diffusion branch.
@@ -275,7 +278,7 @@ def _draw_strip(
 
 
 class Shower:
-    """Shows patches with one stretch for all, so that dark imagery can be seen and compared."""
+    """Show patches with one stretch for all, so that dark imagery can be seen."""
 
     def __init__(self, patches: Tensor, bands: Sequence[str]) -> None:
         self.bands = bands

@@ -15,7 +15,7 @@ _GAP, _LINE, _SIZE = 6, 18, 13
 
 @dataclass(frozen=True)
 class ViewStrip:
-    """The views of one sample and what stands above them.
+    """Hold the views of one sample and their caption.
 
     Args:
         views: H x W x 3 uint8 pictures.
@@ -27,7 +27,7 @@ class ViewStrip:
 
 
 def as_picture(view: np.ndarray, bands: Sequence[str]) -> np.ndarray:
-    """Three bands of an image as red, green and blue.
+    """Return three bands of an image as red, green and blue.
 
     Args:
         view: C x H x W uint8.
@@ -46,7 +46,7 @@ def as_picture(view: np.ndarray, bands: Sequence[str]) -> np.ndarray:
 
 
 def draw_strip(strip: ViewStrip) -> Image.Image:
-    """One sample: its caption over its views side by side."""
+    """Draw one sample: its caption over its views side by side."""
     height = max(view.shape[0] for view in strip.views)
     width = sum(view.shape[1] + _GAP for view in strip.views) + _GAP
     head = _LINE * len(strip.caption) + _GAP
@@ -64,7 +64,7 @@ def draw_strip(strip: ViewStrip) -> Image.Image:
 
 
 def draw_sheet(strips: Sequence[ViewStrip], columns: int | None = None) -> Image.Image:
-    """Several samples on one page.
+    """Draw several samples on one page.
 
     Args:
         strips: At least one sample.

@@ -31,7 +31,7 @@ __all__ = [
 
 
 def some(items: list[str], most: int = 6) -> str:
-    """First items of a list for a message, and how many more there are."""
+    """Return the first items of a list for a message, and how many more there are."""
     more = f', ... and {len(items) - most} more' if len(items) > most else ''
     return ', '.join(items[:most]) + more
 
@@ -109,7 +109,7 @@ def parse_config_text(text: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Tensors of a file and what it says about itself.
+    """Hold the tensors of a file and what it says about itself.
 
     Args:
         path: The file.
@@ -132,7 +132,7 @@ class Checkpoint:
 
     @property
     def bands(self) -> tuple[str, ...] | None:
-        """Bands that the first layer takes, in order; None where the file does not say."""
+        """Return the bands that the first layer takes, in order, or None."""
         written = self.meta.get('bands')
         names = (
             written.split(',') if isinstance(written, str) else self._preprocessor().get('bands')
@@ -153,14 +153,14 @@ class Checkpoint:
 
     @property
     def backbone(self) -> dict[str, Any] | None:
-        """Config of the backbone that wrote the weights, where known."""
+        """Return the config of the backbone that wrote the weights, where known."""
         written = self.meta.get('backbone')
         if isinstance(written, str):
             return json.loads(written)
         return self._config().get('model', {}).get('backbone')
 
     def select(self, prefix: str | None) -> dict[str, Tensor]:
-        """Tensors under a prefix, without it.
+        """Return the tensors under a prefix, without it.
 
         ``backbone.`` takes the query encoder of a pre-training checkpoint; the key encoder's
         ``momentum_encoder.backbone.`` starts otherwise and stays out.
@@ -221,7 +221,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 @contextmanager
 def fetched(address: str) -> Iterator[Path]:
-    """A file at an address, copied here for as long as it is read.
+    """Copy a file at an address here for as long as it is read.
 
     Raises:
         CheckpointError: The address is unknown or cannot be reached.
@@ -247,7 +247,7 @@ def fetched(address: str) -> Iterator[Path]:
 
 
 def _read_file(file: Path, suffix: str, manner: Manner) -> tuple[Any, dict[str, Any]]:
-    """Content of a file, and the meta information that stands beside the tensors."""
+    """Content of a file, and the meta information beside the tensors."""
     if suffix == '.safetensors':
         return _read_safetensors(file)
     return load_torch(file, manner=manner), {}
@@ -258,7 +258,7 @@ def read_checkpoint(
     weights_only: bool = True,
     option: str | None = None,
 ) -> Checkpoint:
-    """Read a checkpoint of the engine, a published backbone or any plain file of weights.
+    """Read a checkpoint of the engine, a published backbone or a file of weights.
 
     Args:
         path: ``.pth`` or ``.safetensors``, or an address that the engine's file backends read

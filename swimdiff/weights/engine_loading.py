@@ -1,7 +1,7 @@
 """The engine's loader of checkpoints, replaced by one that refuses foreign code.
 
 The engine tries to read a file as data and, where that fails, reads it again as plain pickle, with
-a warning: whoever wrote the file runs code here. It also executes a config text that it finds in a
+a warning: the author of the file runs code here. It also executes a config text that it finds in a
 checkpoint it resumes from. Loaders are registered with the engine by the scheme of an address;
 :func:`guard_engine` registers ours for all of them. Everything that goes through the engine then
 goes through it: ``load_from``, ``--resume``, the engine's ``Pretrained``, ``load_checkpoint`` in

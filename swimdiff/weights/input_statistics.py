@@ -43,7 +43,7 @@ def combine_statistics(
     std: Mapping[str, float],
     unit: str = UNSTRETCHED,
 ) -> ProductStats:
-    """Combine the stretch of a data set with the mean and deviation of a preprocessor.
+    """Combine the stretch of a data set with mean and deviation of a preprocessor.
 
     Args:
         bands (tuple[str, ...]): Bands of the network, canonical, in order.
@@ -67,7 +67,9 @@ def combine_statistics(
 
 
 def iterate_datasets(described: Any) -> Iterator[dict[str, Any]]:
-    """Yield every part of a data set's config that has a type: the set, those inside, transforms.
+    """Yield each part of a data set's config with a type.
+
+    They are the set, those inside, and transforms.
 
     Args:
         described (Any): Config of a data set, which may wrap others.

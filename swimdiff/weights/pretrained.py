@@ -27,7 +27,7 @@ _SPARE = re.compile(r'(fc|head|heads|classifier)\.|norm\d\.')
 
 
 def adapt_kernels(kernels: Tensor, source: Sequence[str], target: Sequence[str]) -> Tensor:
-    """Kernels of a first convolution for other bands, matched by name.
+    """Adapt the kernels of a first convolution to other bands, matched by name.
 
     A band that both have keeps its kernel; a new band gets the mean kernel over the old bands.
 

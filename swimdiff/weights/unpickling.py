@@ -53,7 +53,10 @@ def _buffer_method(owner: Any, name: str) -> Callable:
 
 
 def safe_globals() -> list[Any]:
-    """What a checkpoint may hold beside tensors: slices, NumPy numbers and arrays, log buffers."""
+    """Return what a checkpoint may hold beside tensors.
+
+    Slices, NumPy numbers and arrays, log buffers.
+    """
     core = np._core.multiarray if hasattr(np, '_core') else np.core.multiarray  # type: ignore[attr-defined]
     # Files keep the names of the NumPy that wrote them.
     arrays = [
@@ -77,13 +80,13 @@ _manner: Manner = 'data'
 
 
 def trust_checkpoints(trust: bool = True) -> None:
-    """Run code from checkpoints where nobody says otherwise (``--trust-checkpoint``), or not."""
+    """Let checkpoints run code by default (``--trust-checkpoint``), or not."""
     global _manner
     _manner = 'trust' if trust else 'data'
 
 
 def trusting() -> bool:
-    """Whether :func:`trust_checkpoints` was called."""
+    """Return whether :func:`trust_checkpoints` was called."""
     return _manner == 'trust'
 
 

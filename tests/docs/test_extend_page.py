@@ -45,6 +45,18 @@ def test_the_page_has_the_four_parts_with_their_checks(project):
     assert {'my_config.py', 'my_archive_config.py'} <= names
 
 
+def test_what_is_made_where_is_there():
+    table = PAGE.read_text().split('## Find where something is made')[1].split('\n## ')[0]
+    rows = [line.split('|')[2:4] for line in table.splitlines() if '`' in line][1:]
+    assert len(rows) > 9
+    for files, names in rows:
+        texts = [
+            (ROOT / 'swimdiff' / name).read_text() for name in re.findall(r'`(\S+\.py)`', files)
+        ]
+        for name in re.findall(r'`(\w+)`', names):
+            assert any(re.search(rf'^ *(def|class) {name}\b', text, re.M) for text in texts), name
+
+
 @pytest.mark.parametrize('name', ['try_label_rule', 'try_neck', 'try_noise_schedule'])
 def test_check_of_a_part(name):
     runpy.run_path(f'{name}.py')

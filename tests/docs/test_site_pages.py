@@ -13,7 +13,7 @@ from message_pages import make_message_page, read_messages
 from part_pages import find_parts, make_part_pages
 from repository_pages import RepositoryPages, place_page, show_path
 from tool_pages import make_tool_page
-from zoo_page import list_models, make_zoo_page
+from zoo_page import list_models, make_zoo_page, split_comment
 
 from swimdiff import registry as registries
 from swimdiff.commands import list_commands
@@ -142,3 +142,20 @@ def test_documents_that_code_and_pages_mention_are_there():
             if not (ROOT / mention).exists() and 'PLAN' not in mention and 'NAME' not in mention:
                 missing.append(f'{name}: {mention}')
     assert not missing
+
+
+def test_faq_has_each_error_with_its_cure():
+    tree = ast.parse((ROOT / 'swimdiff' / 'errors.py').read_text())
+    families = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+    bases = {'SwiMDiffError', 'DataError'}
+    faq = (ROOT / 'docs' / 'faq.md').read_text()
+    rows = re.findall(r'^\| (`\w+Error`.*?) \| (.+?) \| (.+) \|$', faq, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r'\w+Error', row[0])}
+    assert named == families - bases
+
+
+def test_command_of_a_plan_is_no_part_of_the_words_about_it():
+    about = split_comment('A claim? A_1=... B=... python tools/study.py configs/studies/a.py')
+    assert about == ('A claim?', 'A_1=... B=... ')
+    assert split_comment('A claim. python tools/study.py a.py') == ('A claim.', '')
+    assert split_comment('Only words.') == ('Only words.', '')

@@ -9,7 +9,7 @@ from swimdiff.registry import METRICS
 
 
 def naive_ap(scores, targets):
-    """Precision and recall counted anew at every threshold."""
+    """Precision and recall counted again at every threshold."""
     area, recall_before = 0.0, 0.0
     for threshold in sorted(set(scores), reverse=True):
         above = [t for s, t in zip(scores, targets, strict=True) if s >= threshold]

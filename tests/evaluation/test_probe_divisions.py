@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from swimdiff.errors import ConfigError
-from swimdiff.evaluation.probe import divide_anew, score_parts
+from swimdiff.evaluation.probe import draw_division, score_parts
 
 SIZES = {'train': (6, 4), 'val': (2, 1), 'test': (3, 2)}
 
@@ -24,7 +24,7 @@ def data():
 
 
 def test_a_division_has_each_image_once_and_each_class_as_often_as_before():
-    divided = divide_anew(data(), seed=1)
+    divided = draw_division(data(), seed=1)
     whole = torch.cat([features for features, _ in divided.values()]).flatten().tolist()
     assert sorted(whole) == [*range(11), *range(100, 107)]
     for name, (features, targets) in divided.items():
@@ -33,17 +33,17 @@ def test_a_division_has_each_image_once_and_each_class_as_often_as_before():
 
 
 def test_a_seed_decides_the_division():
-    first, again, other = (divide_anew(data(), seed)['test'][0].tolist() for seed in (1, 1, 2))
+    first, again, other = (draw_division(data(), seed)['test'][0].tolist() for seed in (1, 1, 2))
     assert first == again != other
 
 
 def test_several_labels_are_not_divided():
     several = {name: (part[0], torch.ones(len(part[0]), 3)) for name, part in data().items()}
     with pytest.raises(ConfigError, match=r'several labels .* divisions=1'):
-        divide_anew(several, seed=1)
+        draw_division(several, seed=1)
 
 
 def test_scores_of_features_that_tell_the_classes_apart_are_whole_in_every_division():
     for seed in range(3):
-        scores = score_parts(divide_anew(data(), seed), num_classes=2, k=1)
+        scores = score_parts(draw_division(data(), seed), num_classes=2, k=1)
         assert scores.linear == 100

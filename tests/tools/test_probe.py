@@ -12,6 +12,8 @@ from swimdiff.registry import MODELS
 
 TOOL = load_tool('probe.py')
 
+pytestmark = pytest.mark.usefixtures('short_search')
+
 
 def run(*arguments):
     with DefaultScope.overwrite_default_scope('swimdiff'):

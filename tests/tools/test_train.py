@@ -36,7 +36,7 @@ def test_two_iterations(config, train, shared_seco_root, tmp_path, monkeypatch):
         assert math.isfinite(row['loss'])
         assert ('loss_diffusion' in row) is denoises
         assert row['images_per_s'] > 0
-    # the second batch of three meets the first: two dates a location, three locations
+    # the second batch of three meets the first: two dates per location, three locations
     assert rows[0]['scene_mates'] == 0
     assert (rows[1]['mates_mass'] > 0) is (rows[1]['scene_mates'] > 0 and matches)
     state = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)['state_dict']

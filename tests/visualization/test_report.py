@@ -67,7 +67,7 @@ def test_a_resumed_run_replaces_what_was_lost(tmp_path):
     start(tmp_path, '20260102_000000', [*rows(30, 60), dict(PROBE, step=2, **{'knn/top1': 70.0})])
     record = read_run(tmp_path)
     curve = record.train['loss_contrast']
-    # 30 and 40 were done anew; 50 of the first start is void although the log of the second has it
+    # 30 and 40 were done again; 50 of the first start is void although the log of the second has it
     assert curve.steps.tolist() == [10, 20, 30, 40, 50, 60]
     assert curve.values.tolist() == [9, 9, 4, 4, 4, 4]
     assert record.evaluation['knn/top1'].steps.tolist() == [1, 2]

@@ -17,7 +17,7 @@ from torch import nn
 from swimdiff.apis.runs import build_dataset, last_checkpoint, open_pretrained
 from swimdiff.errors import SwiMDiffError
 from swimdiff.launch.command_line import CommandParser
-from swimdiff.launch.config_options import ConfigOptions
+from swimdiff.launch.config_options import add_config_options
 from swimdiff.visualization.report import write_report
 from swimdiff.visualization.report.record import read_run
 
@@ -29,13 +29,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('-o', '--out', help='default: WORK_DIR/report.html')
     parser.add_argument('--checkpoint', help='for the pictures; default: the latest')
     parser.add_argument('--no-pictures', action='store_true', help='open no checkpoint, no data')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        help='options of the config, e.g. where the data is now: '
-        'train_dataloader.dataset.data_root=DIR',
-    )
+    add_config_options(parser)
     return parser.parse_args(argv)
 
 

@@ -160,7 +160,9 @@ class Components:
     def diffuse(self) -> None:
         """All of the branch."""
         with self.setting.autocast():
-            loss = self.model.diffusion(self.model.backbone, self.x_q, self.x_k, self.feats)['loss']
+            loss = self.model.diffusion(self.model.backbone, (self.x_q, self.x_k), self.feats)[
+                'loss'
+            ]
         self._backward(loss, self.model)
 
     def optimise(self) -> None:

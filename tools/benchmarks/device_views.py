@@ -127,7 +127,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--data-root', help='a tree in the layout of SeCo with all bands')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--batch', type=int, default=32, help='images a batch')
+    parser.add_argument('--batch', type=int, default=32, help='images per batch')
     parser.add_argument('--chunk', type=int, help='images worked on at a time on the device')
     parser.add_argument(
         '--rounds', type=int, default=5, help='batches to time, of which the median'
@@ -155,7 +155,7 @@ def main(argv: list[str] | None = None) -> None:
             print(
                 f'{row["bands"]:2d} bands: workers {row["workers_images_per_s_core"]:.0f} two-view '
                 f'images/s a core, {args.device} {row["device_images_per_s"]:.0f} images/s '
-                f'({row["ratio"]:.2f} cores), the host plans {row["planning_ms"]:.1f} ms a batch'
+                f'({row["ratio"]:.2f} cores), the host plans {row["planning_ms"]:.1f} ms per batch'
                 + (f', peak {row["peak_mib"]:.0f} MiB' if 'peak_mib' in row else '')
             )
     if args.json:

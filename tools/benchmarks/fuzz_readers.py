@@ -363,7 +363,7 @@ def main(argv: Iterable[str] | None = None) -> int:
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--readers', nargs='+', choices=READERS, default=list(READERS))
     parser.add_argument('--repeat', metavar='READER:NUMBER', help='run one case again')
-    parser.add_argument('--json', type=Path, help='append each outcome to this file, one a line')
+    parser.add_argument('--json', type=Path, help='append each outcome to this file, one per line')
     args = parser.parse_args(None if argv is None else list(argv))
     init_default_scope('swimdiff')
     MMLogger.get_current_instance().setLevel(logging.WARNING)

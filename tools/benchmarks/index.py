@@ -2,7 +2,7 @@
 
     python tools/benchmarks/index.py [--entries 1000000] [--tree DIR] [--json FILE]
 
-Writes a tree in the layout of SeCo with empty product folders (five dates a location; a million
+Writes a tree in the layout of SeCo with empty product folders (five dates per location; a million
 take minutes and some GB) and opens it twice: in a process of its own without, then with the cached
 index. Memory is the proportional set size of the main process and four workers together, less the
 same with an archive of ten samples.

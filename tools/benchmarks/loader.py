@@ -305,11 +305,11 @@ def main(argv: list[str] | None = None) -> None:
     ratios = summarise(rows, peak)
     report(rows, ratios)
     if args.json:
-        told = [
+        row_facts = [
             {**{k: v for k, v in asdict(row).items() if k != 'read'}, 'rate': row.rate}
             for row in rows
         ]
-        Path(args.json).write_text(json.dumps(dict(rows=told, **ratios), indent=1))
+        Path(args.json).write_text(json.dumps(dict(rows=row_facts, **ratios), indent=1))
 
 
 if __name__ == '__main__':

@@ -6,10 +6,16 @@ change model with random weights maps them. For each size, in a process of its o
 - ``network``: windows per second of the network alone, on as many windows of the same sizes,
   measured before and after the map;
 - ``map``: windows per second of the whole map, reading and writing included;
+- ``processor``: the same two in processor seconds per window, of all threads: on a machine that has
+  other work these are steadier than the clock;
 - ``memory``: most memory of the process beyond what it had after one pass of the network.
+
+With ``--data-rows N`` only N rows of windows in the middle hold data. Windows without any cost
+no network but are read and written: memory is that of a full raster, and the time is not.
 
 Examples:
     python tools/benchmarks/maps.py /tmp/maps --sizes 1000
+    python tools/benchmarks/maps.py /tmp/maps --sizes 10980 --data-rows 2
     python tools/benchmarks/maps.py /tmp/maps --sizes 1000 5000 10980 --base-channels 8
 """
 
@@ -42,6 +48,12 @@ _BANDS = ('B02', 'B03', 'B04', 'B08')
 #: Side of the block of noise that rasters repeat.
 _BLOCK = 1024
 
+_OPTIONS = ('base_channels', 'window', 'margin', 'batch_size', 'mode', 'data_rows')
+_ROW = (
+    '| {side} | {windows} | {network:.2f} | {map:.2f} | {share:.0%} | {network_work:.2f} | '
+    '{map_work:.2f} | {seconds:.0f} | {memory:.0f} |'
+)
+
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
@@ -57,12 +69,23 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--margin', type=int, default=64, help='(default: 64)')
     parser.add_argument('--batch-size', type=int, default=4, help='(default: 4)')
     parser.add_argument('--mode', default='blend', help='crop or blend (default: blend)')
+    parser.add_argument('--data-rows', type=int, default=0, help='with data (default: 0, all)')
     parser.add_argument('--one', action='store_true', help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
 
-def write_raster(path: Path, side: int, seed: int) -> None:
-    """Write smooth noise, reflectance x 10000, as products are stored."""
+def choose_data(args: argparse.Namespace, side: int) -> tuple[int, int]:
+    """Return the first row of pixels with data, and the one behind the last."""
+    if not args.data_rows:
+        return 0, side
+    step = args.window - 2 * args.margin
+    row = side // step // 2
+    # Ground that no other row of windows sees.
+    return row * step + 2 * args.margin, min(side, (row + args.data_rows) * step)
+
+
+def write_raster(path: Path, side: int, seed: int, rows: tuple[int, int]) -> None:
+    """Write smooth noise, reflectance x 10000, as products are stored; 0 in the other rows."""
     gdal, osr = gdal_modules()
     rng = np.random.default_rng(seed)
     steps = rng.integers(-8, 9, (len(_BANDS), _BLOCK, _BLOCK)).cumsum(axis=2)
@@ -81,10 +104,16 @@ def write_raster(path: Path, side: int, seed: int) -> None:
         band = made.GetRasterBand(number)
         band.SetDescription(name)
         plane = np.ascontiguousarray(row[number - 1])
-        for top in range(0, side, _BLOCK):
-            height = min(_BLOCK, side - top)
+        for top in range(rows[0], rows[1], _BLOCK):
+            height = min(_BLOCK, rows[1] - top)
             band.WriteRaster(0, top, side, height, plane[:height].tobytes())
     made.FlushCache()
+
+
+def list_rasters(args: argparse.Namespace, side: int) -> list[Path]:
+    """Return the files of both dates."""
+    part = f'-{args.data_rows}rows' if args.data_rows else ''
+    return [args.folder / f'{side}{part}-{date}.tif' for date in (1, 2)]
 
 
 def write_model(folder: Path, width: int) -> tuple[Path, Path]:
@@ -106,10 +135,14 @@ def write_model(folder: Path, width: int) -> tuple[Path, Path]:
     return config, checkpoint
 
 
-def list_batches(plan: WindowPlan, batch_size: int) -> list[tuple[int, int, int]]:
+def list_batches(
+    plan: WindowPlan, batch_size: int, data: tuple[int, int]
+) -> list[tuple[int, int, int]]:
     """Return number, height and width of the windows of every pass of a map."""
     found = []
     for row in plan.rows:
+        if row.last <= data[0] or row.first >= data[1]:
+            continue
         widths = [column.length for column in plan.columns]
         for width in dict.fromkeys(widths):
             count = widths.count(width)
@@ -118,17 +151,21 @@ def list_batches(plan: WindowPlan, batch_size: int) -> list[tuple[int, int, int]
     return found
 
 
-def time_network(predictor: MapPredictor, batches: list[tuple[int, int, int]]) -> float:
-    """Return the seconds that the network alone takes for some batches."""
+def time_network(predictor: MapPredictor, batches: list[tuple[int, int, int]]) -> np.ndarray:
+    """Return the seconds, by the clock and of the processor, of the network alone."""
     rng = np.random.default_rng(0)
     images = {
         shape: rng.integers(0, 256, (shape[0], 2 * len(_BANDS), *shape[1:]), dtype=np.uint8)
         for shape in set(batches)
     }
-    begin = time.monotonic()
+    begin = _read_clocks()
     for shape in batches:
         predictor.predict(images[shape])
-    return time.monotonic() - begin
+    return _read_clocks() - begin
+
+
+def _read_clocks() -> np.ndarray:
+    return np.array([time.monotonic(), time.process_time()])
 
 
 def _peak_megabytes() -> float:
@@ -139,27 +176,29 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Map one size and return what was measured."""
     (side,) = args.sizes
     MMLogger.get_current_instance().setLevel('WARNING')
-    paths = [args.folder / f'{side}-{date}.tif' for date in (1, 2)]
+    paths = list_rasters(args, side)
     predictor = build_predictor(*write_model(args.folder, args.base_channels), device='cpu')
     plan = WindowPlan(side, side, args.window, args.margin)
-    batches = list_batches(plan, args.batch_size)
+    batches = list_batches(plan, args.batch_size, choose_data(args, side))
+    windows = sum(count for count, _, _ in batches)
     time_network(predictor, sorted(set(batches))[-1:])
     before = _peak_megabytes()
     # Long maps are compared with a part of their windows, or the network would run three times.
-    part = batches[: max(8, len(batches) // 16)] if len(batches) > 64 else batches
+    part = batches[: max(4, len(batches) // 16)]
     share = sum(count for count, _, _ in part)
     bare = time_network(predictor, part)
     inputs = tuple(str(path) for path in paths)
     options = dict(size=args.window, margin=args.margin, mode=args.mode, batch_size=args.batch_size)
     job = MapJob('change', inputs, args.folder / f'{side}-map.tif', overwrite=True, **options)
-    begin = time.monotonic()
+    begin = _read_clocks()
     write_map(job, predictor)
-    seconds = time.monotonic() - begin
+    seconds, worked = _read_clocks() - begin
     peak = _peak_megabytes() - before
-    bare = (bare + time_network(predictor, part)) / 2
-    rates = share / bare, plan.count / seconds
+    alone, alone_worked = (bare + time_network(predictor, part)) / 2
+    rates = share / alone, windows / seconds
     return dict(
-        side=side, windows=plan.count, network=rates[0], map=rates[1], share=rates[1] / rates[0],
+        side=side, windows=windows, network=rates[0], map=rates[1], share=rates[1] / rates[0],
+        network_work=alone_worked / share, map_work=worked / windows,
         seconds=seconds, memory=peak,
     )  # fmt: skip
 
@@ -172,23 +211,21 @@ def main(argv: list[str] | None = None) -> None:
         print(json.dumps(measure(args)))
         return
     print(f'{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, '
-          f'load {os.getloadavg()[0]:.1f}, torch {torch.__version__}')  # fmt: skip
+          f'load {os.getloadavg()[0]:.1f}, torch {torch.__version__}', flush=True)  # fmt: skip
     print(
-        '| pixels | windows | network, windows/s | map, windows/s | share | map, s | memory, MiB |'
+        '| pixels | windows | network, windows/s | map, windows/s | share '
+        '| network, processor s/window | map, processor s/window | map, s | memory, MiB |'
     )
-    print('|---|---|---|---|---|---|---|')
+    print('|---|---|---|---|---|---|---|---|---|', flush=True)
     for side in args.sizes:
-        for date in (1, 2):
-            path = args.folder / f'{side}-{date}.tif'
+        for date, path in enumerate(list_rasters(args, side), 1):
             if not path.exists():
-                write_raster(path, side, date)
-        options = [f'--{name.replace("_", "-")}={getattr(args, name)}' for name in
-                   ('base_channels', 'window', 'margin', 'batch_size', 'mode')]  # fmt: skip
+                write_raster(path, side, date, choose_data(args, side))
+        options = [f'--{name.replace("_", "-")}={getattr(args, name)}' for name in _OPTIONS]
         command = [sys.executable, __file__, str(args.folder), '--one', *options]
         done = subprocess.run([*command, '--sizes', str(side)], stdout=subprocess.PIPE, check=True)
         found = json.loads(done.stdout.decode().splitlines()[-1])
-        print('| {side} | {windows} | {network:.2f} | {map:.2f} | {share:.0%} | {seconds:.0f} | '
-              '{memory:.0f} |'.format(**found), flush=True)  # fmt: skip
+        print(_ROW.format(**found), flush=True)
 
 
 if __name__ == '__main__':

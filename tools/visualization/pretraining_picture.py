@@ -16,7 +16,7 @@ from mmengine.config import Config
 from swimdiff.apis.runs import build_dataset, last_checkpoint, open_pretrained
 from swimdiff.errors import SwiMDiffError
 from swimdiff.launch.command_line import CommandParser
-from swimdiff.launch.config_options import ConfigOptions
+from swimdiff.launch.config_options import add_config_options
 from swimdiff.launch.config_reading import read_config_file
 from swimdiff.launch.noise import start_quietly
 from swimdiff.visualization.pretraining import pretraining_figure, read_losses
@@ -31,7 +31,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', help='default: WORK_DIR/pretraining.png')
     parser.add_argument('--images', type=int, default=10, help='images the patches are cut from')
     parser.add_argument('--size', type=int, default=64, help='edge of the patches in pixels')
-    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions)
+    add_config_options(parser)
     return parser.parse_args(argv)
 
 

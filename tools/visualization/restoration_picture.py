@@ -12,7 +12,7 @@ from pathlib import Path
 from swimdiff.apis.runs import open_run, read_images
 from swimdiff.errors import ConfigError, SwiMDiffError
 from swimdiff.launch.command_line import CommandParser
-from swimdiff.launch.config_options import ConfigOptions
+from swimdiff.launch.config_options import add_config_options
 from swimdiff.launch.noise import start_quietly
 from swimdiff.visualization.restoration import restoration_figure
 
@@ -25,13 +25,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', help='default: WORK_DIR/restoration.png')
     parser.add_argument('--images', type=int, default=5, help='images (default: %(default)s)')
     parser.add_argument('--size', type=int, default=64, help='their edge in pixels (default: 64)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        help='options of the config, e.g. where the data is now: '
-        'train_dataloader.dataset.data_root=DIR',
-    )
+    add_config_options(parser)
     return parser.parse_args(argv)
 
 

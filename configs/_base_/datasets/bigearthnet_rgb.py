@@ -1,46 +1,17 @@
-# BigEarthNet v1 S2, visible bands, 19 classes, at 120 pixels and on the scale of SeCo. With the
-# published lists set split_dir to their folder and split_counts='official'. BIGEARTHNET_ROOT names
-# the data without touching a config.
-bands = ('B04', 'B03', 'B02')
+# BigEarthNet v1 S2, visible bands, 19 classes, at 120 pixels and on the scale of SeCo: loaded and
+# scored as version 2. With the published lists set split_dir to their folder and
+# split_counts='official'. BIGEARTHNET_ROOT names the data without touching a config.
+_base_ = ['./bigearthnet-v2_rgb.py']
+
 data_root = '{{$BIGEARTHNET_ROOT:data/BigEarthNet-v1.0}}'
-
-load = [dict(type='LoadBigEarthNet', size=120)]
-turn = [
-    dict(type='mmcv.RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='mmcv.RandomFlip', prob=0.5, direction='vertical'),
-    dict(type='RandomQuarterTurn'),
-]
-pack = [dict(type='mmpretrain.PackInputs')]
-
 dataset = dict(
     type='BigEarthNet',
     data_root=data_root,
-    bands=bands,
     num_classes=19,
     split_dir=None,
     split_counts=None,
     covered=None,
 )
-loader = dict(batch_size=256, num_workers=8, collate_fn=dict(type='default_collate'))
-train_dataloader = dict(
-    **loader,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(**dataset, split='train', fraction=1.0, pipeline=load + turn + pack),
-)
-val_dataloader = dict(
-    **loader,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(**dataset, split='val', pipeline=load + pack),
-)
-test_dataloader = dict(
-    **loader,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(**dataset, split='test', pipeline=load + pack),
-)
-val_evaluator = dict(type='MultiLabelAP')
-test_evaluator = dict(type='MultiLabelAP')
-
-data_preprocessor = dict(type='MultiBandPreprocessor', bands=bands, stats='seco')
-# Stretch and standardisation are those of the checkpoint that the backbone starts from; the ones
-# named here serve a backbone without one. 'config' keeps those named here.
-input_statistics = 'checkpoint'
+train_dataloader = dict(dataset=dataset)
+val_dataloader = dict(dataset=dataset)
+test_dataloader = dict(dataset=dataset)

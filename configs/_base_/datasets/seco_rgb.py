@@ -26,7 +26,7 @@ train_dataloader = dict(
     pin_memory=True,
     drop_last=True,
     # A plain shuffle gives 0.7 mates a query with SeCo-100k and 0.07 with 1M; 2 is all that five
-    # dates a location allow (docs/concepts/sampling.md).
+    # dates per location allow (docs/concepts/sampling.md).
     sampler=dict(type='SceneSampler', mates=1.5),
     collate_fn=dict(type='default_collate'),
     worker_init_fn=dict(type='swimdiff.single_threaded_worker'),

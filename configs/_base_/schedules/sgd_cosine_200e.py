@@ -2,7 +2,7 @@
 # whatever number of epochs is set.
 #
 # SeCo's own schedule is in steps (x 0.1 after 120 and 160 of 200 epochs), and its epochs count
-# locations: each gives one sample an epoch. Ours count images, five dates a location, so one epoch
+# locations: each gives one sample per epoch. Ours count images, five dates per location: one epoch
 # here is five of theirs, and 200 epochs here see as many samples as 1,000 of theirs. SeCo's length:
 # max_epochs=40, param_scheduler=[dict(type='MultiStepLR', milestones=[24, 32], gamma=0.1)].
 optim_wrapper = dict(

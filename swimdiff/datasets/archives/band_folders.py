@@ -30,7 +30,7 @@ _OTHER_SIZE = (
 
 @dataclass(frozen=True)
 class Pixels:
-    """What the files of an archive hold.
+    """Describe what the files of an archive hold.
 
     Args:
         bands: Its bands, in its order.
@@ -44,7 +44,7 @@ class Pixels:
 
 
 class BandFolders(PatchSource):
-    """A tree of locations, dates and one file per band, at the band's own size.
+    """Read a tree of locations, dates and one file per band, at the band's size.
 
     Args:
         data_root: Folder with the location folders, or the folder above it.

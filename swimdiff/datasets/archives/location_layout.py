@@ -1,4 +1,4 @@
-"""Trees of a folder a location, in it a folder a date: finding them, and saying what is wrong."""
+"""Trees of one folder per location and date: how they are found, and what is wrong with them."""
 
 import os
 import re
@@ -18,7 +18,7 @@ def _folders(path: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class LocationLayout:
-    """How one data set names its folders.
+    """Describe how one data set names its folders.
 
     Args:
         name: Name of the data set.
@@ -36,7 +36,7 @@ class LocationLayout:
         return re.fullmatch(rf'\d{{{self.digits}}}', name) is not None
 
     def find_root(self, data_root: str | Path) -> Path:
-        """The folder that holds the location folders.
+        """Return the folder that holds the location folders.
 
         Archives unpack into a folder of their own, so one level deeper is looked at as well.
 
@@ -74,11 +74,11 @@ class LocationLayout:
         )
 
     def list_locations(self, root: Path) -> list[str]:
-        """Names of the location folders, sorted; anything else beside them is ignored."""
+        """Return the sorted names of the location folders; ignore all else beside them."""
         return [name for name in _folders(root) if self._is_location(name)]
 
     def list_products(self, root: Path, location: str) -> tuple[str, ...]:
-        """Product folders (dates) of a location, sorted; previews beside them are ignored.
+        """Return the sorted product folders (dates) of a location; ignore previews.
 
         Raises:
             LayoutError: The location has none.

@@ -12,7 +12,7 @@ __all__ = ['PictureScenes']
 
 @DATASETS.register_module()
 class PictureScenes(ScenePatches):
-    """Patches of the pictures in a folder; each picture is a scene.
+    """Cut the pictures in a folder into patches; each picture is a scene.
 
     For aerial photos and scene classification sets (RSSCN7, AID) without georeference: JPEG, PNG
     and TIFF of 8 bits, in folders of any depth. The pixels are not stretched, as they are 0..255

@@ -17,7 +17,7 @@ __all__ = ['RasterScenes']
 
 @DATASETS.register_module()
 class RasterScenes(ScenePatches):
-    """Patches of the scenes in a folder, at all dates that cover them.
+    """Cut the rasters in a folder into patches, at all dates that cover them.
 
     Args:
         data_root: The folder, or a pack made of it.

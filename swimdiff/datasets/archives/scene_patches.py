@@ -33,7 +33,7 @@ _CHOICES = {
 
 
 class ScenePatches(BaseDataset):
-    """Patches of one archive, raw or packed.
+    """Serve the patches of one archive, raw or packed.
 
     An item carries ``img_path`` (or two for two dates), ``band_names``, ``location``, ``date``,
     ``scene_id`` and ``sample_idx``, and ``patch``, which the loading transform reads and removes.
@@ -45,7 +45,7 @@ class ScenePatches(BaseDataset):
         source: Config of the archive's source, a component in ``SOURCES``, without ``data_root``.
         bands: Bands by name, in the order of the channels; all by default.
         samples: ``dates``: every date is a sample. ``locations``: every location is one, its
-            dates drawn anew at each access.
+            dates drawn again at each access.
         views_from: ``same_date``: both views from one date. ``different_dates``: from two
             dates of the location, drawn without replacement.
         single_date: What to do with a location of one date when two are needed: ``raise``,
@@ -113,7 +113,7 @@ class ScenePatches(BaseDataset):
 
     @property
     def index(self) -> PatchIndex:
-        """What the archive holds."""
+        """Return what the archive holds."""
         return self.source.index
 
     def full_init(self) -> None:
@@ -185,7 +185,7 @@ class ScenePatches(BaseDataset):
         self._chosen = self._subset(indices)
 
     def get_subset(self, indices: int | Sequence[int]) -> 'ScenePatches':
-        """A data set of some of the samples, over the same index."""
+        """Return a data set of some of the samples, over the same index."""
         other = copy.copy(self)
         other.get_subset_(indices)
         return other
@@ -195,7 +195,7 @@ class ScenePatches(BaseDataset):
         return len(self._chosen)
 
     def scene_ids(self) -> np.ndarray:
-        """Scene id of every sample, int64, in the order of the data set (for samplers)."""
+        """Return the scene id of every sample, int64, in order (for samplers)."""
         self.full_init()
         if self.samples == 'locations':
             return np.asarray(self._scene_of[self._chosen], np.int64)
@@ -204,7 +204,7 @@ class ScenePatches(BaseDataset):
     # Samples
 
     def get_data_info(self, idx: int) -> dict:
-        """What is known of a sample without reading it."""
+        """Return what is known of a sample without reading it."""
         self.full_init()
         chosen = int(self._chosen[idx])
         location = chosen if self.samples == 'locations' else int(self._location_of[chosen])
@@ -238,7 +238,7 @@ class ScenePatches(BaseDataset):
                     return self.pipeline(self._results(idx))
                 except (LayoutError, RasterError) as error:
                     self.skips.failed(error)
-                # Drawn here, by the sample's own generator: the same stand-in whoever reads it.
+                # Drawn here, by the sample's own generator: the same stand-in for every reader.
                 idx = np.random.randint(len(self._chosen))
         return None
 

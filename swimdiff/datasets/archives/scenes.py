@@ -35,10 +35,12 @@ Sample = Mapping[str, Any]
 
 
 class SceneDefinition(Protocol):
-    """Interface of a scene definition."""
+    """Define the interface of a scene definition."""
 
     def assign(self, samples: Sequence[Sample]) -> np.ndarray:
-        """Scene id of each sample, int64, from 0 on without gaps; -1 for one to be left out.
+        """Return the scene id of each sample, int64, from 0 without gaps.
+
+        -1 leaves a sample out.
 
         Where some are left out, ``unreadable`` holds the error of each location.
         """
@@ -53,14 +55,14 @@ def _number(keys: Sequence[Hashable]) -> np.ndarray:
 
 @TASK_UTILS.register_module()
 class LocationScene:
-    """Each location is a scene (the default for SeCo).
+    """Make each location a scene (the default for SeCo).
 
     Examples:
         >>> train_dataloader = dict(dataset=dict(scene=dict(type='LocationScene')))
     """
 
     def assign(self, samples: Sequence[Sample]) -> np.ndarray:
-        """Scene id of each sample, int64, by location."""
+        """Return the scene id of each sample, int64, by location."""
         # An index hands out its names without the rest of each sample.
         names = getattr(samples, 'names', None)
         return _number([sample['location'] for sample in samples] if names is None else names)
@@ -68,7 +70,9 @@ class LocationScene:
 
 @TASK_UTILS.register_module()
 class TileScene:
-    """Each Sentinel-2 (MGRS) tile is a scene, taken from the product id: ``..._T36QZH``.
+    """Make each Sentinel-2 (MGRS) tile a scene.
+
+    The tile is taken from the product id: ``..._T36QZH``.
 
     Where the dates of one location lie in different tiles (tiles overlap), the most frequent tile
     stands for the location, the first in the alphabet on a tie: the same ground is one scene.
@@ -99,7 +103,7 @@ class TileScene:
         return match.group(1)
 
     def assign(self, samples: Sequence[Sample]) -> np.ndarray:
-        """Scene id of each sample, int64, by tile."""
+        """Return the scene id of each sample, int64, by tile."""
         votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for sample in samples:
             votes[sample['location']].update(self.tile(product) for product in sample['products'])
@@ -112,7 +116,7 @@ class TileScene:
 
 @TASK_UTILS.register_module()
 class FileScene:
-    """Each file, or group of files that show one place at several dates, is a scene.
+    """Make each file, or group of files of one place at several dates, a scene.
 
     Locations are of one scene where the part of their names before the last slash is the same: in
     a folder of scenes the place they are cut from. In SeCo each location is such a group by itself.
@@ -122,7 +126,7 @@ class FileScene:
     """
 
     def assign(self, samples: Sequence[Sample]) -> np.ndarray:
-        """Scene id of each sample, int64, by group."""
+        """Return the scene id of each sample, int64, by group."""
         return _number([sample['group'] for sample in samples])
 
 
@@ -174,7 +178,7 @@ class _PlaceReader:
 
 @TASK_UTILS.register_module()
 class DistanceScene(_PlaceReader):
-    """Locations whose centres are within some metres of each other are one scene.
+    """Make one scene of locations whose centres are some metres apart at most.
 
     Being near is made transitive: scenes are the connected components of the graph that joins all
     centres within the distance. Distances are straight lines between points on the WGS 84
@@ -198,7 +202,9 @@ class DistanceScene(_PlaceReader):
         self.metres = float(metres)
 
     def assign(self, samples: Sequence[Sample]) -> np.ndarray:
-        """Scene id of each sample, int64, by distance; opens one raster a location.
+        """Return the scene id of each sample, int64, by distance.
+
+        It opens one raster per location.
 
         Locations without a readable raster get -1 and an entry in ``unreadable``.
         """
@@ -218,7 +224,7 @@ class DistanceScene(_PlaceReader):
 
 @TASK_UTILS.register_module()
 class BlockScene(_PlaceReader):
-    """Locations whose centres lie in one block of a world-wide grid are one scene.
+    """Make one scene of locations in one block of a world-wide grid.
 
     Unlike :class:`DistanceScene` nothing chains: a scene is never larger than its block, and a
     location's scene does not depend on which others there are. Two near locations on either side
@@ -255,7 +261,10 @@ class BlockScene(_PlaceReader):
         return self.grid.find_blocks(lonlat)
 
     def assign(self, samples: Sequence[Sample]) -> np.ndarray:
-        """Scene id of each sample, int64, by block; -1 where the place cannot be read."""
+        """Return the scene id of each sample, int64, by block.
+
+        -1 where the place cannot be read.
+        """
         locations, centres = self._centres(samples)
         if not locations:
             return np.full(len(samples), -1, np.int64)

@@ -21,7 +21,7 @@ Expected tree:
     000000/
       20200713T075609_20200713T081050_T36QZH/
         B1.tif B2.tif ... B8.tif B8A.tif B9.tif B11.tif B12.tif  metadata.json
-      ... (one folder a date)
+      ... (one folder per date)
     000001/
     ...
 SeCo is at https://zenodo.org/records/4728033: 100k version 7.3 GB, 1M version 36.3 GB.
@@ -34,7 +34,7 @@ To try without it: bash tools/quickstart.sh, which trains on a scene that comes 
 
 @SOURCES.register_module()
 class SeCoSource(BandFolders):
-    """SeCo's tree, read through GDAL.
+    """Read SeCo's tree through GDAL.
 
     Args:
         data_root: Folder with the six-digit location folders, or the folder above it.
@@ -51,7 +51,7 @@ class SeCoSource(BandFolders):
 
 @DATASETS.register_module()
 class SeCo(ScenePatches):
-    """The SeCo data set in its released layout, 100k and 1M alike.
+    """Serve the SeCo data set in its released layout, 100k and 1M alike.
 
     Args:
         data_root: Folder with the six-digit location folders, or the folder above it, or a pack.

@@ -39,7 +39,9 @@ _SIDE = 256
 
 @SOURCES.register_module()
 class SEN12MSSource(PatchSource):
-    """The Sentinel-2 part of SEN12MS as released: one file of 13 bands per patch.
+    """Read the Sentinel-2 part of SEN12MS as released.
+
+    It has one file of 13 bands per patch.
 
     Args:
         data_root: Folder with the season folders.
@@ -137,14 +139,16 @@ class SEN12MSSource(PatchSource):
 
 @TASK_UTILS.register_module()
 class SEN12MSScene:
-    """Season and scene number, ``ROIs1158_spring_s2_146``: the scene that a patch was cut from.
+    """Make a scene of what one season and scene number name.
+
+    ``ROIs1158_spring_s2_146`` is the scene that a patch was cut from.
 
     Examples:
         >>> train_dataloader = dict(dataset=dict(scene=dict(type='SEN12MSScene')))
     """
 
     def assign(self, samples: Sequence[Any]) -> np.ndarray:
-        """Scene id of each sample, int64.
+        """Return the scene id of each sample, int64.
 
         Raises:
             LayoutError: A location is not named as SEN12MS names patches.
@@ -166,7 +170,9 @@ class SEN12MSScene:
 
 @DATASETS.register_module()
 class SEN12MS(ScenePatches):
-    """The Sentinel-2 part of SEN12MS in its released layout; the scene is season and scene number.
+    """Serve the Sentinel-2 part of SEN12MS in its released layout.
+
+    The scene is season and scene number.
 
     Args:
         data_root: Folder with the season folders, or a pack.

@@ -59,7 +59,7 @@ def _refuse_other_level(root: Path, level: str) -> None:
 
 @SOURCES.register_module()
 class SSL4EOSource(BandFolders):
-    """The tree of one product level of SSL4EO-S12, read through GDAL.
+    """Read the tree of one product level of SSL4EO-S12 through GDAL.
 
     Args:
         data_root: Folder with ``s2c`` and ``s2a``, or one of these.
@@ -90,7 +90,9 @@ class SSL4EOSource(BandFolders):
 
 @DATASETS.register_module()
 class SSL4EO(ScenePatches):
-    """SSL4EO-S12 in its released layout, level 1C or 2A; the scene is the location by default.
+    """Serve SSL4EO-S12 in its released layout, level 1C or 2A.
+
+    The scene is the location by default.
 
     Args:
         data_root: Folder with ``s2c`` and ``s2a``, one of these, or a pack.

@@ -121,7 +121,9 @@ def _read_palette(path: str | Path, image: Image.Image) -> np.ndarray:
 
 
 def look_at_mask(path: str | Path) -> MaskLook:
-    """Read a mask and return which grey values it holds, for the coding of its data set.
+    """Read a mask and return which grey values it holds.
+
+    The coding of its data set is chosen by them.
 
     Raises:
         LayoutError: The file is missing.

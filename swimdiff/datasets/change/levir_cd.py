@@ -8,7 +8,7 @@ __all__ = ['LEVIRCD']
 
 @DATASETS.register_module()
 class LEVIRCD(ChangePairs):
-    """LEVIR-CD in its official layout ``{train,val,test}/{A,B,label}/*.png``.
+    """Serve LEVIR-CD in its layout ``{train,val,test}/{A,B,label}/*.png``.
 
     445, 64 and 128 pairs of 1024 x 1024; ``tile=256`` makes the usual 7120, 1024 and 2048 samples
     of them. Pre-cut copies of 256 x 256 are read as they are, in the same layout or as most

@@ -31,7 +31,7 @@ _ADVICE = (
 
 @dataclass(frozen=True)
 class MaskLook:
-    """Which grey values a mask holds.
+    """Describe which grey values a mask holds.
 
     Args:
         path: The file.
@@ -60,7 +60,7 @@ class MaskLook:
 
     @property
     def values(self) -> list[int]:
-        """Grey values that occur, sorted."""
+        """Return the grey values that occur, sorted."""
         return sorted(self.counts)
 
 
@@ -77,7 +77,7 @@ def _as_values(name: str, given: Any) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class MaskCoding:
-    """Which grey values mean no change, change, and unlabelled.
+    """Describe which grey values mean no change, change, and unlabelled.
 
     Args:
         unchanged: Grey values, 0 to 255.
@@ -98,7 +98,7 @@ class MaskCoding:
                 list of several.
 
         Raises:
-            ConfigError: A key is unknown or missing, a value is none, or stands in two places.
+            ConfigError: A key is unknown or missing, a value is none, or is in two places.
         """
         if not {'unchanged', 'changed'} <= set(given) <= {'unchanged', 'changed', 'ignore'}:
             raise ConfigError(
@@ -108,7 +108,7 @@ class MaskCoding:
         coding = cls(**{name: _as_values(name, value) for name, value in given.items()})
         every = [*coding.unchanged, *coding.changed, *coding.ignore]
         if len(set(every)) != len(every):
-            raise ConfigError(f'mask_values={dict(given)}: a grey value stands in it twice.')
+            raise ConfigError(f'mask_values={dict(given)}: a grey value is in it twice.')
         return coding
 
     def _distances(self) -> tuple[np.ndarray, np.ndarray]:

@@ -51,7 +51,9 @@ def stretch(image: np.ndarray, stats: ProductStats, bands: Sequence[str]) -> np.
 
 
 def read_oscd_mask(path: Path) -> np.ndarray:
-    """A mask of OSCD: the GeoTIFF with 1 and 2 (or 0 and 1, as its README says) or ``cm.png``.
+    """Read a mask of OSCD: the GeoTIFF, or ``cm.png``.
+
+    The GeoTIFF has 1 and 2, or 0 and 1 as its README says.
 
     Returns:
         H x W uint8: 0 no change, 1 change.
@@ -75,7 +77,9 @@ def read_oscd_mask(path: Path) -> np.ndarray:
 
 @DATASETS.register_module()
 class OSCD(CutAwareDataset):
-    """Pairs, or tiles of pairs, of OSCD. The cities are read once, when the data set is built.
+    """Serve pairs, or tiles of pairs, of OSCD.
+
+    The cities are read once, when the data set is built.
 
     An item before the pipeline: ``img`` (H x W x 2C uint8, the bands of the first date before
     those of the second), ``gt_seg_map`` (H x W uint8: 0, 1, or 255 where nothing is known), what
@@ -191,7 +195,7 @@ class OSCD(CutAwareDataset):
         return mask
 
     def load_data_list(self) -> list[dict]:
-        """Read the cities; the tiles of one city stay together, in the order of the cities."""
+        """Read the cities, in their order; the tiles of one city stay together."""
         # Not through the option `metainfo`: the engine takes a string there for a file to read.
         self._metainfo.update(
             split=name_split(self.images, self.split, self.cities),

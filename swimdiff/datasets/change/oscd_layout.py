@@ -30,7 +30,7 @@ Get it from IEEE DataPort (doi 10.21227/asqe-7s69) or the authors' page, rcdaudt
 
 
 def find_images(data_root: str | Path) -> Path:
-    """Folder with the city folders.
+    """Return the folder with the city folders.
 
     Args:
         data_root: The folder that holds the images' and the labels' folders, or merged cities.
@@ -65,7 +65,7 @@ def _split_file(images: Path, split: str) -> list[str]:
 
 
 def choose_cities(images: Path, split: str, cities: Sequence[str] | str | None) -> tuple[str, ...]:
-    """Cities of a split.
+    """Return the cities of a split.
 
     Args:
         images: Folder with the city folders.
@@ -122,7 +122,7 @@ def name_split(images: Path, split: str, cities: Sequence[str]) -> str:
 
 
 def band_file(folder: Path, band: str) -> Path:
-    """File of one band of one date.
+    """Return the file of one band of one date.
 
     Args:
         folder: ``{city}/imgs_1`` and the like.
@@ -147,7 +147,7 @@ def band_file(folder: Path, band: str) -> Path:
 
 
 def grid_file(folder: Path) -> Path:
-    """A 10 m band of the date, whose pixels are those of the mask.
+    """Return a 10 m band of the date, whose pixels are those of the mask.
 
     Raises:
         LayoutError: There is none.
@@ -160,7 +160,7 @@ def grid_file(folder: Path) -> Path:
 
 
 def find_mask(data_root: str | Path, city: str) -> Path | None:
-    """The mask of a city, the GeoTIFF before the picture; None where there is none."""
+    """Return the mask of a city, the GeoTIFF before the picture, or None."""
     root = Path(data_root).expanduser()
     for folder in (root / f'{_PREFIX}Train Labels', root / f'{_PREFIX}Test Labels', root):
         for name in (f'{city}-cm.tif', 'cm.png'):

@@ -38,7 +38,7 @@ def _stem(name: str) -> str:
 
 @DATASETS.register_module()
 class ChangePairs(CutAwareDataset):
-    """Pairs of pictures and their masks, matched by file name (the suffix may differ).
+    """Pair pictures and their masks by file name; the suffix may differ.
 
     An item before the pipeline: the paths (``img_path``, two; ``seg_map_path``), ``image_id``,
     ``window``, ``full_shape``, ``pad_label``, ``mask_coding``; ``LoadChangePair`` reads the pixels.

@@ -50,7 +50,7 @@ def _starts(length: int, tile: int, stride: int) -> list[int]:
 def tile_windows(
     shape: tuple[int, int], tile: int | None, stride: int | None = None
 ) -> list[Window]:
-    """Windows that cover an image, row by row.
+    """Return the windows that cover an image, row by row.
 
     Args:
         shape: Height and width of the image.
@@ -72,7 +72,7 @@ def tile_windows(
 
 
 def cut(array: np.ndarray, window: Window, fill: int) -> np.ndarray:
-    """Pixels of a window; what lies over the edge is filled.
+    """Cut the pixels of a window; fill what lies over the edge.
 
     Args:
         array: H x W or H x W x C.

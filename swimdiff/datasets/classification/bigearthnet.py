@@ -87,7 +87,7 @@ def _refuse_version_2(data_root: str) -> None:
 
 @DATASETS.register_module()
 class BigEarthNet(CutAwareDataset):
-    """BigEarthNet v1 S2 in its released layout, 12 band files per patch.
+    """Serve BigEarthNet v1 S2 in its released layout, 12 band files per patch.
 
     v2 (reBEN), the version on the site today, is recognised and refused: it is another data set,
     which ``BigEarthNetV2`` reads.
@@ -99,10 +99,10 @@ class BigEarthNet(CutAwareDataset):
         split: ``train``, ``val`` or ``test``.
         bands: Bands by name, in the order of the channels.
         num_classes: 19 or 43. With 19, patches that have none of them are left out.
-        split_dir: Folder with train.csv, val.csv and test.csv (or .txt), one patch a line. By
+        split_dir: Folder with train.csv, val.csv and test.csv (or .txt), one patch per line. By
             default a 60/20/20 split is drawn once and written to ``data_root/splits``, or to this
             folder if it does not exist or is empty.
-        split_counts: Samples that each part of your lists must have; ``'official'`` stands for the
+        split_counts: Samples that each part of your lists must have; ``'official'`` means the
             published numbers, which belong to the published lists.
         covered: Lists of patches under snow or cloud, which are left out; by default the two
             official ones where they lie in ``data_root`` or beside it; with

@@ -60,7 +60,9 @@ def _is_root(path: Path) -> bool:
 
 @DATASETS.register_module()
 class BigEarthNetV2(CutAwareDataset):
-    """BigEarthNet v2 S2 in its released layout, 12 band files per patch, 19 classes.
+    """Serve BigEarthNet v2 S2 in its released layout.
+
+    It has 12 band files per patch and 19 classes.
 
     Labels and splits are those of ``metadata.parquet``. Patches, labels and splits of v1 (type
     ``BigEarthNet``) are others: scores of the two do not compare, and carry the version in the

@@ -95,7 +95,7 @@ _INTO_19 = {
 
 
 def to_19(labels: list[int]) -> list[int]:
-    """Indices of the 19 classes for indices of the 43; eleven of the 43 have none.
+    """Convert indices of the 43 classes to the 19; eleven of the 43 have none.
 
     Args:
         labels: Indices into ``CLASSES_43``.

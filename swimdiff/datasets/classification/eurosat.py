@@ -66,7 +66,7 @@ def _is_root(path: Path) -> bool:
 
 @DATASETS.register_module()
 class EuroSAT(CutAwareDataset):
-    """EuroSAT in its released layout, RGB or 13 bands; the files say which.
+    """Serve EuroSAT in its released layout, RGB or 13 bands; the files say which.
 
     An item carries ``img_path``, ``band_names``, ``gt_label``; the pipeline reads the pixels.
 

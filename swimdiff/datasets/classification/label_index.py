@@ -25,7 +25,7 @@ _NUMBER = {name: i for i, name in enumerate(CLASSES_43)}
 
 
 def read_labels(root: Path, patch: str) -> list[int]:
-    """Labels of one patch, as indices into ``CLASSES_43``.
+    """Read the labels of one patch, as indices into ``CLASSES_43``.
 
     Raises:
         LayoutError: The file is missing, no JSON, or holds no known labels.
@@ -89,7 +89,7 @@ def _load(cache: Path) -> dict[str, _Entry]:
     except ValueError:  # includes text that is no UTF-8
         print_log(
             f'{cache} is damaged; expected lines of a patch, a tab and numbers from 0 to '
-            f'{len(_NUMBER) - 1}. The label files are read again and it is written anew.',
+            f'{len(_NUMBER) - 1}. The label files are read again and it is written again.',
             'current',
             logging.WARNING,
         )
@@ -138,7 +138,7 @@ def label_index(root: Path, patches: Iterable[str], cache: Path) -> dict[str, li
         print_log(
             f'{root}: the labels of {changed} patches changed since they were read last, and are '
             'read again. A split that was drawn from the old ones stays as it is; delete its '
-            'folder to draw it anew.',
+            'folder to draw it again.',
             'current',
             logging.WARNING,
         )

@@ -39,7 +39,7 @@ def _is_any(path: Path) -> bool:
 
 @DATASETS.register_module()
 class LabelledPictures(CutAwareDataset):
-    """Pictures in one folder per class, divided into parts as for pre-training.
+    """Serve pictures of one folder per class, divided as for pre-training.
 
     An item carries ``img_path``, ``band_names``, ``gt_label``; the pipeline reads the pixels. The
     classes are the folders that hold pictures, sorted by name. With the ``shares`` and the
@@ -147,8 +147,8 @@ class LabelledPictures(CutAwareDataset):
         shares = shares or _SHARES
         check_part(self.part, shares)
         parts = divide_pictures(self.files, shares, seed)
-        told = '-'.join(f'{part}{100 * shares[part]:g}' for part in parts)
-        return Split(f'pictures_{told}_seed{seed}', parts, self.root)
+        text = '-'.join(f'{part}{100 * shares[part]:g}' for part in parts)
+        return Split(f'pictures_{text}_seed{seed}', parts, self.root)
 
     def load_data_list(self) -> list[dict]:
         """Index one part, sorted by name.

@@ -12,7 +12,7 @@ __all__ = ['LabelledRasters']
 
 @DATASETS.register_module()
 class LabelledRasters(LabelledPictures):
-    """GeoTIFFs of any bands in one folder per class, or without labels in any folders.
+    """Serve GeoTIFFs of any bands in one folder per class, or without labels.
 
     As :class:`LabelledPictures`, with the bands of the files by name; ``LoadLabelledRaster`` reads
     the pixels. Files of all classes have the same bands in the same order.

@@ -14,7 +14,7 @@ _LONGEST_CHAIN = 8
 
 
 def folders(path: Path) -> list[str]:
-    """Names of the folders in a folder, sorted, hidden ones left out."""
+    """Return the names of the folders in a folder, sorted, hidden ones left out."""
     with os.scandir(path) as entries:
         return sorted(
             entry.name for entry in entries if not entry.name.startswith('.') and entry.is_dir()
@@ -34,7 +34,7 @@ def _follow_chain(path: Path, is_root: Callable[[Path], bool]) -> Path:
 def find_below(
     data_root: str | Path, is_root: Callable[[Path], bool], expected: str, depth: int = 2
 ) -> Path:
-    """The folder that holds a data set: the one named, or the only one a little below it.
+    """Return the folder of a data set: the one named, or the only one below it.
 
     Args:
         data_root: The folder named in the config.

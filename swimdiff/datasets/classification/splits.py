@@ -40,7 +40,7 @@ _RECORD = 'split.json'
 
 @dataclass(frozen=True)
 class Split:
-    """Names of the samples of each part.
+    """Hold the names of the samples of each part.
 
     Args:
         name: Short name, e.g. ``eurosat_60-20-20_seed0``.
@@ -54,7 +54,7 @@ class Split:
 
     @property
     def sha256(self) -> str:
-        """Hash of all names and the parts they are in, independent of files and their order."""
+        """Hash all names and the parts they are in, whatever the files and their order."""
         digest = hashlib.sha256()
         for part in sorted(self.parts):
             for name in sorted(self.parts[part]):
@@ -67,7 +67,7 @@ class Split:
         return f'{self.name}@{self.sha256[:8]}'
 
     def names(self, part: str) -> tuple[str, ...]:
-        """Names of one part.
+        """Return the names of one part.
 
         Raises:
             ConfigError: The split has no such part.
@@ -81,7 +81,7 @@ class Split:
 
 @dataclass(frozen=True)
 class OnDisk:
-    """The samples of an archive as they lie there, which a drawn split must go on to match.
+    """Describe the samples of an archive on disk, which a drawn split must match.
 
     Args:
         root: Folder of the samples.
@@ -102,7 +102,7 @@ class OnDisk:
 
     @property
     def sha256(self) -> str:
-        """Hash of the names, whatever their order."""
+        """Hash the names, whatever their order."""
         return hashlib.sha256('\n'.join(sorted(self.names)).encode(errors='replace')).hexdigest()
 
     def warn_of_parts(self) -> None:
@@ -139,7 +139,7 @@ class OnDisk:
             f'{folder} was drawn from {drawn.get("samples")} {self.what}; there are '
             f'{len(self.names)} now in {self.root}'
             f'{", some with other names" if drawn.get("samples") == len(self.names) else ""}. If '
-            'the data set was not complete then, delete this folder to draw the split anew; if it '
+            'the data set was not complete then, delete this folder to draw the split again; if it '
             'is not complete now, unpack it again.'
         )
 
@@ -187,7 +187,9 @@ def check_fraction(fraction: float) -> None:
 def choose_subset(
     strata: Mapping[str, str], fraction: float, limit: int | None, seed: int
 ) -> list[str]:
-    """Return the samples of a part that are used: all, or a stratified subset of at least one.
+    """Return the samples of a part that are used.
+
+    They are all, or a stratified subset of at least one.
 
     Args:
         strata: Stratum of each name (a class, or a set of classes).
@@ -223,7 +225,7 @@ def draw_split(dataset: str, strata: Mapping[str, str], folder: Path, seed: int 
 
 
 def read_names(path: str | Path, clean: Callable[[str], str] = str) -> list[str]:
-    """Sample names of a list: one a line, or the first column of a CSV.
+    """Sample names of a list: one per line, or the first column of a CSV.
 
     Args:
         path: The file.
@@ -234,11 +236,11 @@ def read_names(path: str | Path, clean: Callable[[str], str] = str) -> list[str]
     """
     file = Path(path)
     if not file.is_file():
-        raise LayoutError(f'{file} does not exist. Expected a list of sample names, one a line.')
+        raise LayoutError(f'{file} does not exist. Expected a list of sample names, one per line.')
     with file.open(newline='', encoding='utf-8', errors='surrogateescape') as lines:
         names = [clean(row[0].strip()) for row in csv.reader(lines) if row and row[0].strip()]
     if not names:
-        raise LayoutError(f'{file} is empty. Expected sample names, one a line.')
+        raise LayoutError(f'{file} is empty. Expected sample names, one per line.')
     if len(set(names)) != len(names):
         seen: set[str] = set()
         twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
@@ -315,7 +317,7 @@ def _check(split: Split, counts: Mapping[str, int] | None, on_disk: OnDisk | Non
             raise LayoutError(
                 f'{split.folder} was changed: its lists have the sha256 {split.sha256[:8]}..., '
                 f'{_RECORD} says {str(written.get("sha256"))[:8]}.... Delete the folder to draw '
-                f'the split anew, or delete {_RECORD} if the lists are meant to be yours.'
+                f'the split again, or delete {_RECORD} if the lists are meant to be yours.'
             )
         if on_disk is not None:
             on_disk.check(split.folder, written, sum(map(len, split.parts.values())))
@@ -337,7 +339,7 @@ def get_split(
     on_disk: OnDisk | None = None,
     seed: int = 0,
 ) -> Split:
-    """The split to use: the user's lists, the one drawn before, or a new one.
+    """Return the split: the user's lists, the one drawn before, or a new one.
 
     Args:
         dataset: First part of the name of a drawn split.

@@ -32,7 +32,7 @@ _BLOCK_CACHE = 64 << 20
 
 @functools.cache
 def gdal_modules() -> tuple[ModuleType, ModuleType]:
-    """``gdal`` and ``osr``, set up once per process."""
+    """Return ``gdal`` and ``osr``, set up once per process."""
     try:
         from osgeo import gdal, osr
     except ImportError as error:
@@ -81,7 +81,7 @@ def require_gdal() -> None:
 
 
 def raster_failure(path: str, detail: str, expected: str) -> RasterError | LayoutError:
-    """The most telling error for a file that could not be read."""
+    """Return the most telling error for a file that could not be read."""
     if not os.path.exists(path):
         return LayoutError(
             f'{path} is missing. Expected {expected}. Unpack the archive again, or leave out '

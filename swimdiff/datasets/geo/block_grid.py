@@ -19,7 +19,7 @@ def _meridian_table() -> tuple[float, np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class BlockGrid:
-    """A world-wide grid of blocks, about as large everywhere.
+    """Divide the world into a grid of blocks, about as large everywhere.
 
     The meridian from pole to pole is divided into equal lengths of about ``metres`` (measured on
     the WGS 84 ellipsoid), each row of latitude into equal parts of its parallel in the middle of
@@ -33,7 +33,9 @@ class BlockGrid:
     metres: float
 
     def find_blocks(self, lonlat: np.ndarray) -> np.ndarray:
-        """Return row (from the south pole) and column (from the date line eastward) of the blocks.
+        """Return row and column of the blocks.
+
+        Rows count from the south pole, columns from the date line eastward.
 
         Args:
             lonlat: N x 2 longitudes and latitudes in degrees.

@@ -42,7 +42,7 @@ def _apply(transform: tuple[float, ...], column: float, row: float) -> tuple[flo
 
 
 def centre_lonlat(path: str | Path) -> tuple[float, float]:
-    """Longitude and latitude (WGS 84, degrees) of the centre of a raster.
+    """Return longitude and latitude (WGS 84, degrees) of a raster's centre.
 
     Raises:
         LayoutError: The file is missing.

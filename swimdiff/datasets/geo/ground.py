@@ -32,7 +32,7 @@ _thread = threading.local()
 
 
 def earth_centred(lonlat: np.ndarray) -> np.ndarray:
-    """Earth-centred Cartesian coordinates of points on the WGS 84 ellipsoid.
+    """Return Cartesian coordinates of points on the WGS 84 ellipsoid.
 
     Args:
         lonlat: N x 2 longitudes and latitudes in degrees.
@@ -50,7 +50,9 @@ def _to_centred() -> pyproj.Transformer:
 
 
 def meridian_metres(lat: np.ndarray) -> np.ndarray:
-    """Length of the meridian from the equator to some latitudes (degrees), negative in the south.
+    """Return the length of the meridian from the equator to some latitudes.
+
+    Latitudes are in degrees; the length is negative in the south.
 
     The elliptic integral of the second kind in closed form (Snyder 1987, equation 3-21).
     """
@@ -71,18 +73,18 @@ def _system(text: str) -> Any:
 
 
 def is_geographic(system: str) -> bool:
-    """Whether coordinates of a system are degrees of longitude and latitude."""
+    """Return whether coordinates of a system are degrees of longitude and latitude."""
     return bool(_system(system).IsGeographic())
 
 
 @functools.lru_cache(maxsize=1024)
 def same_system(one: str, other: str) -> bool:
-    """Whether two systems give the same coordinates, however they are written."""
+    """Return whether two systems give the same coordinates, however they are written."""
     return one == other or bool(_system(one).IsSame(_system(other)))
 
 
 def carry(points: np.ndarray, source: str, target: str) -> np.ndarray:
-    """Points of one coordinate system in another.
+    """Convert points of one coordinate system to another.
 
     Args:
         points: ... x 2 coordinates, longitude or easting first.
@@ -114,7 +116,7 @@ def carry(points: np.ndarray, source: str, target: str) -> np.ndarray:
 
 
 def to_lonlat(points: np.ndarray, system: str) -> np.ndarray:
-    """Longitudes (-180 to 180) and latitudes in degrees of some points."""
+    """Return longitudes (-180 to 180) and latitudes of some points, in degrees."""
     moved = carry(points, system, _LONLAT) if not is_geographic(system) else np.array(points, float)
     with np.errstate(invalid='ignore'):  # infinite where a point is not on Earth
         moved[..., 0] = (moved[..., 0] + 180) % 360 - 180
@@ -152,7 +154,7 @@ def join_longitudes(points: np.ndarray, near: float, carried: bool) -> np.ndarra
 
 
 def metres_per_unit(x: float, y: float, system: str) -> tuple[float, float]:
-    """Metres on the ground that one unit of a system measures along its two axes at a point.
+    """Return the metres that one unit of a system measures at a point, by axis.
 
     A projected system whose scale is true to 1 % (UTM) is taken by its own unit.
     """

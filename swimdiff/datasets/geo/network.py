@@ -84,5 +84,8 @@ def call_again(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
 
 
 def is_final(message: str) -> bool:
-    """Return whether asking again is of no use: the server has said no, or GDAL has asked again."""
+    """Return whether it is no use to ask again.
+
+    The server has said no, or GDAL has asked again already.
+    """
     return 'HTTP response code: ' in message or 'timed out' in message

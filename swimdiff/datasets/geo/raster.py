@@ -103,7 +103,7 @@ def read_planes(
     dtype: str = 'uint8',
     advice: str = _ADVICE,
 ) -> list[np.ndarray]:
-    """Read one file a band, each at its own size.
+    """Read one file per band, each at its own size.
 
     Args:
         paths: One single-band file each.
@@ -133,7 +133,9 @@ def read_bands(
     dtype: str = 'uint8',
     tables: Sequence[np.ndarray] | None = None,
 ) -> np.ndarray:
-    """Read one file a band onto one grid: :func:`read_planes`, then :func:`stack_planes`.
+    """Read one file per band onto one grid.
+
+    :func:`read_planes`, then :func:`stack_planes`.
 
     Returns:
         H x W x C array of ``dtype``.
@@ -142,7 +144,7 @@ def read_bands(
 
 
 def raster_size(path: str | Path) -> tuple[int, int]:
-    """Height and width of a raster in pixels.
+    """Return height and width of a raster in pixels.
 
     Raises:
         LayoutError: The file is missing.

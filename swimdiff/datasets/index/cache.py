@@ -32,12 +32,12 @@ CHECK_SECONDS = 0.5
 
 
 def digest(key: Any) -> str:
-    """Short name of anything that JSON can write."""
+    """Return a short name of anything that JSON can write."""
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def cache_folder(root: Path, where: str | Path | None = 'auto') -> Path | None:
-    """Folder for what is remembered of an archive, made if need be.
+    """Return the folder for what is remembered of an archive; make it if need be.
 
     Args:
         root: The archive.
@@ -82,17 +82,17 @@ def _changed(index: PatchIndex, root: Path) -> str | None:
 def cached_index(
     root: Path, key: Any, build: Callable[[], PatchIndex], folder: Path | None
 ) -> tuple[PatchIndex, Path | None]:
-    """The index of an archive, from the cache where that is still true.
+    """Return the index of an archive, from the cache where that is still true.
 
-    An index is never written over: each build has a folder of its own, so that whoever mapped an
-    older one keeps it, and what is derived from an index lies with just that one. Of the processes
-    of one launch the first looks for changes, or builds; the others take what it chose.
+    An index is never written over: each build has a folder of its own, so that a process that
+    mapped an older one keeps it, and what is derived from an index lies with just that one. Of the
+    processes of one launch the first looks for changes, or builds; the others take what it chose.
 
     Args:
         root: The archive.
         key: What else decides the content of the index, for JSON.
         build: Makes the index.
-        folder: From :func:`cache_folder`; None makes it anew each time.
+        folder: From :func:`cache_folder`; None makes it again each time.
 
     Returns:
         The index, and its folder in the cache.
@@ -111,7 +111,7 @@ def cached_index(
             _forget(folder, name)
         if _launch() is not None:
             replace_text(folder / f'.launch-{name}.json', json.dumps([_launch(), chosen]))
-    # Mapped from the file also by whoever built it, instead of a private copy.
+    # Mapped from the file also by the process that built it, instead of a private copy.
     return PatchIndex.load(folder / chosen), folder / chosen
 
 
@@ -147,12 +147,12 @@ def _look(folder: Path, name: str, root: Path) -> str | None:
     try:
         index = PatchIndex.load(folder / entries[0])
     except LayoutError as error:
-        print_log(f'The index is made anew: {error}', logger='current', level=logging.WARNING)
+        print_log(f'The index is made again: {error}', logger='current', level=logging.WARNING)
         return None
     changed = _changed(index, root)
     if changed is None:
         return entries[0]
-    print_log(f'{root} changed ({changed}): its index is made anew', logger='current')
+    print_log(f'{root} changed ({changed}): its index is made again', logger='current')
     return None
 
 
@@ -164,7 +164,7 @@ def _forget(folder: Path, name: str) -> None:
 
 
 def cached_array(entry: Path | None, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:
-    """An array derived from an index, kept beside it.
+    """Return an array derived from an index, kept beside it.
 
     Args:
         entry: Folder of the index in the cache, or None.
@@ -175,7 +175,7 @@ def cached_array(entry: Path | None, name: str, make: Callable[[], np.ndarray]) 
     if path is not None and path.exists():
         try:
             return np.asarray(np.load(path, mmap_mode='r', allow_pickle=False))
-        except (OSError, ValueError):  # cut off while written: made anew
+        except (OSError, ValueError):  # cut off while written: made again
             pass
     array = make()
     if path is not None and entry is not None and entry.is_dir():

@@ -13,7 +13,7 @@ __all__ = ['Patch']
 
 @dataclass(frozen=True)
 class Patch:
-    """A location of an archive, at one date or at several.
+    """Describe a location of an archive, at one date or at several.
 
     It may be sent to another process: the archive goes along as a path and options, its index as
     the files to map.
@@ -30,12 +30,12 @@ class Patch:
 
     @property
     def paths(self) -> list[str]:
-        """Path of each date."""
+        """Return the path of each date."""
         return [self.source.path(row) for row in self.rows]
 
     @property
     def dates(self) -> list[str]:
-        """Each date as the archive writes it, YYYYMMDD for Sentinel-2."""
+        """Return each date as the archive writes it, YYYYMMDD for Sentinel-2."""
         return [self.source.row_date(row) for row in self.rows]
 
     def read(self, bands: Sequence[str]) -> list[list[np.ndarray]]:

@@ -21,12 +21,12 @@ from swimdiff.files import replace_folder
 
 __all__ = ['PatchIndex', 'Strings']
 
-#: Raised when the meaning of a column changes; older files are then written anew.
+#: Raised when the meaning of a column changes; older files are then written again.
 FORMAT = 1
 
 
 class Strings(Sequence[str]):
-    """A read-only column of strings: their UTF-8 bytes end to end, and where each begins.
+    """Hold a read-only column of strings: their UTF-8 bytes, and where each begins.
 
     Args:
         data: uint8 bytes.
@@ -38,7 +38,10 @@ class Strings(Sequence[str]):
 
     @classmethod
     def of(cls, strings: Iterable[str]) -> 'Strings':
-        """The column of some strings; bytes that are no text in a file's name are kept."""
+        """Return the column of some strings.
+
+        Bytes of a file's name that are no text are kept.
+        """
         encoded = [os.fsencode(string) for string in strings]
         lengths = np.fromiter((len(item) for item in encoded), np.int64, len(encoded))
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -53,13 +56,13 @@ class Strings(Sequence[str]):
         return os.fsdecode(self.data[self.offsets[i] : self.offsets[i + 1]].tobytes())
 
     def take(self, rows: np.ndarray) -> 'Strings':
-        """The column of some rows."""
+        """Return the column of some rows."""
         return Strings.of(self[int(row)] for row in rows)
 
 
 @dataclass(frozen=True)
 class PatchIndex:
-    """What an archive holds.
+    """Describe what an archive holds.
 
     Args:
         locations: Name of each of L locations, sorted.
@@ -95,16 +98,16 @@ class PatchIndex:
         return len(self.paths)
 
     def location_of_rows(self) -> np.ndarray:
-        """N int32: the number of the location of each row."""
+        """Return N int32: the number of the location of each row."""
         counts = np.diff(self.first)
         return np.repeat(np.arange(len(counts), dtype=np.int32), counts)
 
     def rows(self, location: int) -> range:
-        """Rows of a location."""
+        """Return the rows of a location."""
         return range(int(self.first[location]), int(self.first[location + 1]))
 
     def products(self, location: int) -> tuple[str, ...]:
-        """Product ids of a location, one a row."""
+        """Return the product ids of a location, one per row."""
         names = (os.path.basename(self.paths[row]) for row in self.rows(location))
         return tuple(os.path.splitext(name)[0] for name in names)
 
@@ -118,7 +121,7 @@ class PatchIndex:
         return arrays | {f'column.{name}': array for name, array in self.columns.items()}
 
     def save(self, folder: str | Path, **more: Any) -> None:
-        """Write the index as a folder, whole or not at all; an older one there is replaced.
+        """Write the index as a folder, whole or not at all; replace an older one.
 
         Args:
             folder: The folder.
@@ -161,7 +164,7 @@ class PatchIndex:
         except (OSError, ValueError, KeyError) as error:
             raise LayoutError(
                 f'{source} holds no index that can be read. Expected index.json of format {FORMAT} '
-                f'and its .npy files; found: {error}. Delete the folder; it is made anew.'
+                f'and its .npy files; found: {error}. Delete the folder; it is made again.'
             ) from error
         columns = {name.removeprefix('column.'): array for name, array in arrays.items()}
         return cls(

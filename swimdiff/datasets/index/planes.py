@@ -15,7 +15,7 @@ __all__ = ['stack_planes', 'stretch_table']
 
 
 def stretch_table(low: Sequence[float], high: Sequence[float], dtype: str = 'uint8') -> np.ndarray:
-    """Look-up table of the stretch, one row a band.
+    """Return the look-up table of the stretch, one row per band.
 
     Args:
         low: Value of each band that becomes 0, in units of the pixels.

@@ -16,9 +16,9 @@ _SLOTS = 256
 
 
 class SkipCounter:
-    """Decides whether an unreadable sample is skipped or stops training.
+    """Decide whether an unreadable sample is skipped or stops training.
 
-    The counts lie in shared memory with one row a worker, so all workers judge the share of the
+    The counts lie in shared memory with one row per worker, so all workers judge the share of the
     whole process and no two write the same number.
 
     Args:

@@ -29,7 +29,7 @@ Tables = Mapping[str, np.ndarray]
 
 
 class PatchSource(ABC):
-    """An archive of patches on disk, with its index.
+    """Read an archive of patches on disk, with its index.
 
     A new archive is one class with :meth:`key`, :meth:`build` and :meth:`read`, registered in
     ``SOURCES``, and a data set that names it, see docs/extend.md.
@@ -58,7 +58,7 @@ class PatchSource(ABC):
 
     @cached_property
     def index(self) -> PatchIndex:
-        """What the archive holds; opened, or made, when first asked for."""
+        """Return what the archive holds; open it, or make it, when first asked for."""
         return self._open_index()
 
     def _open_index(self) -> PatchIndex:
@@ -120,7 +120,7 @@ class PatchSource(ABC):
         return [self.path(row)]
 
     def georeference(self, row: int, band: str) -> Georeference | None:
-        """Return where the pixels of a band of a row lie; None where only its files may know."""
+        """Return where the pixels of a band of a row lie; None if only files know."""
         return None
 
     def date(self, path: str) -> str:
@@ -134,7 +134,7 @@ class PatchSource(ABC):
     # Options of a data set, judged by what the archive has
 
     def names(self, bands: Iterable[str] | None) -> tuple[str, ...]:
-        """Return the names of the bands wanted as the archive spells them; all without ``bands``.
+        """Return the bands wanted by the archive's own names; all without ``bands``.
 
         Raises:
             BandError: The archive has no such band.
@@ -181,7 +181,7 @@ class PatchSource(ABC):
 
 
 class LocationSamples(Sequence[Mapping[str, Any]]):
-    """The locations of an archive as the scene definitions take them, made when asked for.
+    """Give scene definitions the locations of an archive, made when asked for.
 
     Args:
         source: The archive.
@@ -196,7 +196,7 @@ class LocationSamples(Sequence[Mapping[str, Any]]):
 
     @property
     def names(self) -> Sequence[str]:
-        """Names of the locations."""
+        """Return the names of the locations."""
         return self.source.index.locations
 
     def __getitem__(self, location: Any) -> Any:

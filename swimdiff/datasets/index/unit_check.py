@@ -52,7 +52,7 @@ def check_unit(source: PatchSource, bands: tuple[str, ...], skip_unreadable: boo
 
 
 def check_values(low: float, high: float, unit: str, where: str, option: str = 'unit=') -> None:
-    """Refuse pixels whose brightness does not fit the unit that they are declared to have.
+    """Refuse pixels whose brightness does not fit their declared unit.
 
     Args:
         low: 2 % quantile of the pixels, for the message.

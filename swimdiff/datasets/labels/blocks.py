@@ -25,7 +25,7 @@ _SHARES = {'train': 0.6, 'val': 0.2, 'test': 0.2}
 
 @dataclass(frozen=True)
 class BlockOptions:
-    """How ground is divided.
+    """Describe how ground is divided.
 
     Args:
         metres: Side of a block.
@@ -42,7 +42,7 @@ class BlockOptions:
 
     @classmethod
     def from_config(cls, given: float | Mapping[str, Any]) -> 'BlockOptions':
-        """Read the option ``blocks`` of a data set: metres, or all options as a dictionary.
+        """Read the option ``blocks`` of a data set: metres, or a dictionary.
 
         Raises:
             ConfigError: An option is unknown or out of range.
@@ -149,7 +149,7 @@ def assign_blocks(
 
 @dataclass(frozen=True)
 class GroundSplit:
-    """The ground of one split.
+    """Hold the ground of one split.
 
     Args:
         name: Name of the split.

@@ -31,7 +31,7 @@ def _as_values(given: Any) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class ClassTable:
-    """Classes by number, and which values belong to them.
+    """Hold classes by number, and which values belong to them.
 
     Args:
         names: Names of the classes, by number.

@@ -18,7 +18,7 @@ __all__ = ['LabelledGround', 'open_ground']
 
 @dataclass(frozen=True)
 class LabelledGround:
-    """Dates and labels of some ground.
+    """Hold the dates and labels of some ground.
 
     Args:
         row: Where it is from.
@@ -36,12 +36,12 @@ class LabelledGround:
 
     @property
     def grid(self) -> Grid:
-        """Pixels of the first date."""
+        """Return the pixels of the first date."""
         return self.dates[0].grid
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Height and width in pixels."""
+        """Return height and width in pixels."""
         return self.grid.height, self.grid.width
 
     def measure_pixel(self) -> float:

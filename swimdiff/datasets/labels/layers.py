@@ -36,7 +36,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Grid:
-    """Pixels on the ground, north up.
+    """Describe pixels on the ground, north up.
 
     Args:
         width: Pixels of a row.
@@ -52,7 +52,7 @@ class Grid:
 
     @property
     def extent(self) -> tuple[float, float, float, float]:
-        """West, south, east and north in the grid's own coordinates."""
+        """Return west, south, east and north in the grid's own coordinates."""
         west, dx, _, north, _, dy = self.transform
         return west, north + self.height * dy, west + self.width * dx, north
 
@@ -63,7 +63,7 @@ class Grid:
         return Grid(width, height, moved, self.system)
 
     def same_pixels(self, other: 'Grid') -> bool:
-        """Whether both grids have the same pixels, to a thousandth of one."""
+        """Return whether both grids have the same pixels, to a thousandth of one."""
         if (self.width, self.height) != (other.width, other.height):
             return False
         limit = 1e-3 * min(abs(self.transform[1]), abs(self.transform[5]))
@@ -73,7 +73,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Layer:
-    """Bands of one raster on a grid.
+    """Hold the bands of one raster on a grid.
 
     Args:
         path: The file, for messages.
@@ -206,7 +206,7 @@ def read_grid(path: str, dataset: Any) -> Grid:
 
 
 def outline(grid: Grid, points: int = 16) -> np.ndarray:
-    """Points along the edge of a grid, N x 2, in its own coordinates."""
+    """Return points along the edge of a grid, N x 2, in its own coordinates."""
     west, south, east, north = grid.extent
     steps = np.linspace(0, 1, points + 1)
     xs, ys = west + steps * (east - west), south + steps * (north - south)
@@ -226,7 +226,7 @@ def describe_ground(grid: Grid) -> str:
 
 
 def overlap(one: Grid, other: Grid) -> bool:
-    """Whether some ground of a grid lies within another one."""
+    """Return whether some ground of a grid lies within another one."""
     points = carry(outline(other), other.system, one.system)
     points = points[np.isfinite(points).all(axis=1)]
     if not len(points):

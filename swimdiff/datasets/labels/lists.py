@@ -18,7 +18,7 @@ _VIRTUAL = ('/vsi', 'http://', 'https://', 's3://', 'gs://')
 
 @dataclass(frozen=True)
 class ListedRasters:
-    """One row of a list: the rasters of some ground and its labels.
+    """Hold one row of a list: the rasters of some ground and its labels.
 
     Args:
         name: Name of the row, unique in the list; files of predictions are called so.

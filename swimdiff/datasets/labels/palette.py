@@ -24,7 +24,7 @@ _KNOWN: Mapping[str, tuple[int, int, int]] = {
 def make_palette(
     names: Sequence[str], given: Mapping[str, Sequence[int]] | None = None
 ) -> list[list[int]]:
-    """Return a colour for every class: the one given, the usual one, or one of its own.
+    """Return a colour for every class: the one given, the usual one, or a new one.
 
     Args:
         names: Names of the classes.

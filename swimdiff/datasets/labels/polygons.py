@@ -24,13 +24,13 @@ _RASTERS = ('.tif', '.tiff', '.vrt', '.jp2', '.png', '.img', '.bmp', '.cog')
 
 
 def is_vector(path: str) -> bool:
-    """Whether labels are a vector file, by the suffix."""
+    """Return whether labels are a vector file, by the suffix."""
     return os.path.splitext(path)[1].lower() not in _RASTERS
 
 
 @dataclass(frozen=True)
 class Polygons:
-    """Polygons with their classes, in the coordinates of one grid, larger ones first.
+    """Hold polygons with their classes, in a grid's coordinates, larger ones first.
 
     Args:
         path: The file, for messages.

@@ -14,7 +14,9 @@ __all__ = ['RasterLabels']
 
 @DATASETS.register_module()
 class RasterLabels(RasterWindows):
-    """Windows of GeoTIFFs of any bands and depth with a class per pixel, from polygons or masks.
+    """Serve windows of GeoTIFFs with a class per pixel, from polygons or masks.
+
+    The files have any bands and depth.
 
     Pixels without a label, without data, or of another split are 255 and left out by loss and
     metric. Where polygons overlap, the smaller one counts.

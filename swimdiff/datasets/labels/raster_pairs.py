@@ -26,7 +26,9 @@ _CHANGED = 1
 
 @DATASETS.register_module()
 class RasterPairs(RasterWindows):
-    """Pairs of GeoTIFFs of any bands and depth, with a mask raster or polygons of change.
+    """Serve pairs of GeoTIFFs with a mask raster or polygons of change.
+
+    The files have any bands and depth.
 
     The second date, and a mask on another grid, are warped onto the pixels of the first. Windows
     are cut on the fly. Pixels without data, without a label, or of another split are 255 and left

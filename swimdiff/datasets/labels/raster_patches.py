@@ -18,7 +18,7 @@ __all__ = ['RasterPatches']
 
 @DATASETS.register_module()
 class RasterPatches(RasterWindows):
-    """Windows of GeoTIFFs with one class each, for ``mmpretrain`` classifiers.
+    """Serve windows of GeoTIFFs with one class each, for ``mmpretrain``.
 
     Args:
         list_file: As for :class:`swimdiff.datasets.labels.raster_labels.RasterLabels`.

@@ -24,7 +24,7 @@ __all__ = ['RasterWindows']
 
 
 class RasterWindows(CutAwareDataset):
-    """Windows of rasters with labels as a mask raster or as polygons.
+    """Serve windows of rasters with labels as a mask raster or as polygons.
 
     Nothing is cut or written beforehand: windows are read from the files, dates laid onto the grid
     of the first, polygons drawn, and pixels that are without data, unlabelled or of another split

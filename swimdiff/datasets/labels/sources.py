@@ -198,7 +198,7 @@ def stretch_pixels(
 
 
 def check_unit(layer: Layer, unit: str, stats: ProductStats, owner: str) -> None:
-    """Refuse an image whose pixels are not in the unit that the data set is said to have.
+    """Refuse an image whose pixels are not in the unit of its data set.
 
     Args:
         layer: The image.

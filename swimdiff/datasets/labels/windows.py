@@ -13,7 +13,7 @@ __all__ = ['LabelledWindow', 'mask_labels', 'survey_windows']
 
 
 class LabelledWindow(NamedTuple):
-    """One window of a raster.
+    """Hold one window of a raster.
 
     Args:
         window: First row, first column, height and width; may reach over the edge.

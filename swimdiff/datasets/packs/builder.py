@@ -48,7 +48,7 @@ _SAMPLE = 16
 
 @dataclass(frozen=True)
 class PackOptions:
-    """How a pack is made.
+    """Describe how a pack is made.
 
     Args:
         bands: Bands by name; all of the archive by default. They are kept in its order.
@@ -284,8 +284,8 @@ def _whole(root: Path, made: Manifest) -> bool:
         if not path.is_file() or path.stat().st_size != size:
             return False
     try:
-        told = made.index.items()
-        return all(file_checksum(root / 'index' / name) == found for name, found in told)
+        checksums = made.index.items()
+        return all(file_checksum(root / 'index' / name) == found for name, found in checksums)
     except OSError:
         return False
 

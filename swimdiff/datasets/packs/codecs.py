@@ -1,6 +1,6 @@
 """Encoded planes of a pack: the JPEG streams of the archive's own files.
 
-SeCo's files are JPEG inside: a tenth of the pixels. Decoding and encoding anew would lose, so the
+SeCo's files are JPEG inside: a tenth of the pixels. Decoding and encoding again would lose, so the
 streams themselves are kept, in the first of three ways that gives back GDAL's pixels to the bit:
 one JPEG for the plane with the file's own quantisation (encoding what was decoded mostly finds the
 same coefficients again; decodes fastest), the file's strips as they are, or the pixels.
@@ -22,7 +22,7 @@ _MOST_STRIPS = 0x7FFF
 
 
 def encode_jpeg(path: str, plane: np.ndarray) -> bytes | None:
-    """The JPEG streams of a file, if they give back its pixels.
+    """Return the JPEG streams of a file, if they give back its pixels.
 
     Args:
         path: GeoTIFF of one band.
@@ -44,7 +44,7 @@ def encode_jpeg(path: str, plane: np.ndarray) -> bytes | None:
 
 
 def own_strips(path: str) -> bytes | None:
-    """The JPEG strips of a file as they are, for :func:`decode_jpeg`; None where there are none."""
+    """Return the JPEG strips of a file for :func:`decode_jpeg`, or None."""
     found = _strips(path)
     return None if found is None else _join(*found)
 
@@ -96,7 +96,7 @@ def _join(tables: bytes, strips: list[bytes]) -> bytes:
 
 
 def decode_jpeg(blob: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Pixels of an encoded plane.
+    """Decode the pixels of an encoded plane.
 
     Args:
         blob: uint8 bytes of :func:`encode_jpeg`.

@@ -45,7 +45,7 @@ def finish(root: Path, plan: Manifest, index: PatchIndex, parts: Sequence[Part])
         centres=found,
         columns=kept | columns,
         # What is left out is named in the manifest; here it would be a fault of the pack.
-        about={k: told for k, told in index.about.items() if k not in ('left_out', 'notes')},
+        about={k: value for k, value in index.about.items() if k not in ('left_out', 'notes')},
     )
     packed.save(root / 'index')
     for path in sorted((root / 'index').iterdir()):
@@ -81,7 +81,7 @@ def _columns(parts: Sequence[Part]) -> tuple[dict[str, np.ndarray], list[str]]:
     numbers = []
     for part in parts:
         table = [systems.setdefault(system, len(systems)) for system in part.systems]
-        # The last entry stands for -1, no system.
+        # The last entry means -1, no system.
         numbers.append(np.array([*table, -1], '<i2')[part.arrays['systems']])
     names = parts[0].arrays
     columns = {name: np.concatenate([part.arrays[name] for part in parts]) for name in names}

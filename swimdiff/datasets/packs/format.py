@@ -54,7 +54,7 @@ HEADER = 128
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a pack holds and how it was made.
+    """Describe what a pack holds and how it was made.
 
     Args:
         kind: Data set that the archive was read as, by its name in the registry.
@@ -100,16 +100,16 @@ class Manifest:
 
     @property
     def plane_bytes(self) -> list[int]:
-        """Bytes of the pixels of each plane."""
+        """Return the bytes of the pixels of each plane."""
         size = np.dtype(self.dtype).itemsize
         return [height * width * size for height, width in self.shapes]
 
     def rows_of(self, shard: int) -> range:
-        """Rows of the archive that a shard holds."""
+        """Return the rows of the archive that a shard holds."""
         return range(shard * self.shard_rows, min((shard + 1) * self.shard_rows, self.rows))
 
     def recipe(self) -> dict[str, Any]:
-        """What has to be the same for a run to go on where another one stopped."""
+        """Return what has to be the same for a run to go on where another stopped."""
         made = dict(vars(self))
         for name in ('complete', 'shard_bytes', 'systems', 'unreadable', 'index'):
             del made[name]
@@ -122,12 +122,12 @@ class Manifest:
         replace_text(root / MANIFEST, json.dumps(text, indent=1))
 
     def digest(self) -> str:
-        """Short name of the content of a finished pack."""
+        """Return a short name of the content of a finished pack."""
         return _text_checksum(asdict(self))
 
 
 def read_manifest(root: str | Path) -> Manifest:
-    """The manifest of a pack, checked.
+    """Read the manifest of a pack and check it.
 
     Raises:
         LayoutError: It is damaged, or written by another version of the format.
@@ -144,27 +144,30 @@ def read_manifest(root: str | Path) -> Manifest:
             f'{path} is of format {text["format"]!r}; this version reads {FORMAT}. Pack the '
             'archive again, or use the version of the toolkit that wrote it.'
         )
-    told = text.pop('checksum', None)
-    if told != _text_checksum(text):
-        raise _damaged(path, f'content with another checksum than {told}')
+    expected = text.pop('checksum', None)
+    if expected != _text_checksum(text):
+        raise _damaged(path, f'content with another checksum than {expected}')
     del text['format']
     return Manifest(**text)
 
 
 def _damaged(path: Path, found: str) -> LayoutError:
     return LayoutError(
-        f'{path} is damaged. Expected the manifest of a pack; found {found}. Copy the pack anew, '
+        f'{path} is damaged. Expected the manifest of a pack; found {found}. Copy the pack again, '
         'or delete it and pack the archive again.'
     )
 
 
 def shard_name(number: int) -> str:
-    """File name of a shard."""
+    """Return the file name of a shard."""
     return f'shard-{number:05d}.npy'
 
 
 def npy_header(length: int) -> bytes:
-    """Header of a one-dimensional uint8 array, of a fixed length in bytes."""
+    """Return the header of a one-dimensional uint8 array, of a fixed length.
+
+    The length is in bytes.
+    """
     buffer = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         buffer, dict(descr='|u1', fortran_order=False, shape=(length,))
@@ -175,12 +178,12 @@ def npy_header(length: int) -> bytes:
 
 
 def checksum(plane: Any) -> int:
-    """Checksum of the pixels of a plane (a contiguous array), 32 bits."""
+    """Return the checksum of the pixels of a plane (a contiguous array), 32 bits."""
     return xxhash.xxh3_64_intdigest(plane) & 0xFFFFFFFF
 
 
 def file_checksum(path: str | Path) -> str:
-    """Checksum of a file, 16 hexadecimal digits."""
+    """Return the checksum of a file, 16 hexadecimal digits."""
     hasher = xxhash.xxh3_64()
     with open(path, 'rb') as file:
         while block := file.read(1 << 20):

@@ -16,7 +16,7 @@ __all__ = ['Part', 'part_path', 'read_part']
 
 @dataclass(frozen=True)
 class Part:
-    """What a shard holds, kept in a file beside it.
+    """Describe what a shard holds, as kept in a file beside it.
 
     Args:
         arrays: ``rows`` of the archive that are in it, and for each of these the columns that a
@@ -45,12 +45,15 @@ class Part:
 
 
 def part_path(root: Path, number: int) -> Path:
-    """File that tells what a shard holds."""
+    """Return the file that says what a shard holds."""
     return root / 'parts' / f'shard-{number:05d}.npz'
 
 
 def read_part(root: Path, number: int) -> Part | None:
-    """What a finished shard holds; None for one that is not there, cut off, or not finished."""
+    """Read what a finished shard holds; None for one that is not finished.
+
+    It may be missing or cut off, too.
+    """
     try:
         with np.load(part_path(root, number), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}

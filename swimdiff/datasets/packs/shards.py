@@ -19,7 +19,9 @@ __all__ = ['Shards']
 
 
 class Shards:
-    """The shards of a finished pack, opened when first read; may be forked and pickled.
+    """Read the shards of a finished pack, opened when first read.
+
+    They may be forked and pickled.
 
     Args:
         root: Folder of the pack.
@@ -71,7 +73,7 @@ class Shards:
         if got < length:
             raise RasterError(
                 f'{self.path(number)} ends within a record. Expected bytes {start} to '
-                f'{start + length}; found {got} of them. Copy the pack anew.'
+                f'{start + length}; found {got} of them. Copy the pack again.'
             )
         return buffer
 
@@ -81,7 +83,7 @@ def _open_checked(path: Path, size: int) -> int:
         file = os.open(path, os.O_RDONLY | getattr(os, 'O_CLOEXEC', 0))
     except FileNotFoundError as error:
         raise LayoutError(
-            f'{path} is missing: a shard of the pack. Copy the pack anew, or run pack.py again to '
+            f'{path} is missing: a shard of the pack. Copy the pack again, or run pack.py again to '
             'write what is missing.'
         ) from error
     except OSError as error:
@@ -92,6 +94,6 @@ def _open_checked(path: Path, size: int) -> int:
         os.close(file)
         raise RasterError(
             f'{path} is damaged. Expected a shard of {size} bytes; found {found}. Copy the pack '
-            'anew, or delete this file and run pack.py again to write it anew.'
+            'again, or delete this file and run pack.py again to write it again.'
         )
     return file

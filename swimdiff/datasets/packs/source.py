@@ -2,7 +2,7 @@
 
 A pack is a folder with ``pack.json``; ``tools/dataset_converters/pack.py`` makes one. Reading needs
 no GDAL. Every plane is compared with its checksum each time it is read, so that damage is an error
-and never a sample. The layout of the files stands in :mod:`swimdiff.datasets.packs.format`.
+and never a sample. The layout of the files is in :mod:`swimdiff.datasets.packs.format`.
 """
 
 import json
@@ -68,7 +68,7 @@ def open_source(
 
 
 class PackSource(PatchSource):
-    """An archive in a pack.
+    """Read an archive in a pack.
 
     Args:
         root: The pack.
@@ -115,20 +115,20 @@ class PackSource(PatchSource):
             LayoutError: It is damaged.
         """
         folder = self.root / 'index'
-        for name, told in self.manifest.index.items():
+        for name, expected in self.manifest.index.items():
             try:
                 found = file_checksum(folder / name)
             except OSError as error:
                 found = str(error)
-            if found != told:
+            if found != expected:
                 raise LayoutError(
-                    f'{folder / name} is damaged. Expected a file with the checksum {told}; found '
-                    f'{found}. Copy the pack anew, or pack the archive again.'
+                    f'{folder / name} is damaged. Expected a file with the checksum {expected}; '
+                    f'found {found}. Copy the pack again, or pack the archive again.'
                 )
         return PatchIndex.load(folder)
 
     def names(self, bands: Any) -> tuple[str, ...]:
-        """Return the names of the bands wanted; one that was not packed is an error of its own."""
+        """Return the names of the bands wanted; refuse those that were not packed."""
         try:
             return super().names(bands)
         except BandError as error:
@@ -186,8 +186,8 @@ class PackSource(PatchSource):
                 raise RasterError(
                     f'{self.shards.path(shard)} is damaged at bytes {start + ends[i]} to '
                     f'{start + ends[i + 1]}: band {self.bands[i]} of {self.index.paths[row]} does '
-                    f'not have the checksum of what was packed. Copy the pack anew, or delete this '
-                    'file and run pack.py again to write it anew.'
+                    f'not have the checksum of what was packed. Copy the pack again, or delete '
+                    'this file and run pack.py again to write it again.'
                 )
             planes[self.bands[i]] = plane
         return planes
@@ -211,11 +211,11 @@ class PackSource(PatchSource):
         return transform, self.manifest.systems[system]
 
     def row_date(self, row: int) -> str:
-        """Return the date of a row, as the archive that was packed told it."""
+        """Return the date of a row, as the archive that was packed gave it."""
         return bytes(self.index.columns['dates'][row]).decode()
 
     def make_tables(self, stats: Any, bands: Sequence[str]) -> Tables | None:
-        """Return the tables of the stretch; None for pixels that were stretched when packed.
+        """Return the tables of the stretch; None where the pack holds stretched pixels.
 
         Packs of earlier versions may hold such pixels.
 
@@ -242,7 +242,7 @@ class PackSource(PatchSource):
         return None
 
     def check_options(self, asked: Mapping[str, Any]) -> None:
-        """Refuse options of the archive that differ from those that the pack was made with.
+        """Refuse options of the archive that differ from those of the pack.
 
         Args:
             asked: Options by name; what the pack does not know is not judged.

@@ -38,8 +38,8 @@ class _Verifier:
             return []
         return [
             f'{shards.path(shard)} is damaged in its first {HEADER} bytes, the header of a .npy '
-            'file: NumPy may not open it. Copy the pack anew, or delete this file and run pack.py '
-            'again to write it anew.'
+            'file: NumPy may not open it. Copy the pack again, or delete this file and run pack.py '
+            'again to write it again.'
         ]
 
     def _planes(self, row: int) -> list[str]:
@@ -53,7 +53,7 @@ class _Verifier:
 
 
 def verify_pack(root: str | Path, workers: int = 1) -> list[str]:
-    """Compare all planes of a pack, its index and manifest with their checksums; and headers.
+    """Compare planes, index, manifest and headers of a pack with their checksums.
 
     Args:
         root: The pack.

@@ -22,7 +22,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class DiskFull(DataError):
-    """No room for a shard."""
+    """Report that there is no room for a shard."""
 
 
 def find_georeference(
@@ -53,7 +53,7 @@ def find_georeference(
 
 
 class Packer:
-    """Writes shards of one pack.
+    """Write shards of one pack.
 
     Args:
         root: The pack.
@@ -98,7 +98,9 @@ class Packer:
         return part
 
     def check(self, number: int) -> None:
-        """Compare the archive with what a shard was made of; one without its part is not judged.
+        """Compare the archive with what a shard was made of.
+
+        One without its part is not judged.
 
         Raises:
             LayoutError: Files changed since the shard was written.
@@ -114,7 +116,7 @@ class Packer:
                 f'{self.source.root} changed since {self.root / shard_name(number)} was '
                 f'packed from it: files of {paths[rows[0]]} to '
                 f'{paths[rows[-1]]} have other sizes or times. Delete that shard '
-                'to pack these again, or begin anew in another folder.'
+                'to pack these again, or begin again in another folder.'
             )
         return done
 
@@ -124,10 +126,10 @@ class Packer:
             for name in dict.fromkeys(self.source.rasters(row, self.manifest.bands)):
                 try:
                     found = os.stat(name)
-                    told = f'{found.st_size} {found.st_mtime_ns}'
+                    state = f'{found.st_size} {found.st_mtime_ns}'
                 except OSError:
-                    told = 'missing'
-                hasher.update(os.fsencode(f'{os.path.relpath(name, self.source.root)} {told}\n'))
+                    state = 'missing'
+                hasher.update(os.fsencode(f'{os.path.relpath(name, self.source.root)} {state}\n'))
         return hasher.hexdigest()
 
     def _write_rows(self, file: BinaryIO, rows: range, files: str) -> Part:
@@ -201,7 +203,7 @@ def _length(blob: bytes | np.ndarray) -> int:
     return len(blob) if isinstance(blob, bytes) else blob.nbytes
 
 
-#: Type and shape after the first axis of each column; -1: one entry a band.
+#: Type and shape after the first axis of each column; -1: one entry per band.
 _PER_ROW: dict[str, tuple[str, tuple[int, ...]]] = {
     'start': ('<i8', ()),
     'lengths': ('<u4', (-1,)),

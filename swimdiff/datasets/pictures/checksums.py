@@ -8,7 +8,9 @@ __all__ = ['check_sums']
 
 
 def check_sums(path: str | Path, picture: Image.Image) -> None:
-    """Refuse a PNG in which a byte of the pixels has changed; other formats have no checksum.
+    """Refuse a PNG in which a byte of the pixels has changed.
+
+    Other formats have no checksum.
 
     The file is read once more, without decoding.
 

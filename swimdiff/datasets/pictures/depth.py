@@ -25,7 +25,7 @@ _KINDS = {1: 'uint', 2: 'int', 3: 'float', 6: 'complex float'}
 
 @dataclass(frozen=True)
 class PictureHeader:
-    """What the header of a picture says.
+    """Describe what the header of a picture says.
 
     Args:
         height: Rows.
@@ -43,7 +43,7 @@ class PictureHeader:
 
 
 def read_header(path: str | Path) -> PictureHeader | None:
-    """Read the header of a TIFF or of any picture that Pillow opens; None where there is none.
+    """Read the header of a TIFF or of any picture of Pillow; None without one.
 
     Args:
         path: The file.
@@ -82,7 +82,7 @@ def _read_tiff(file: IO[bytes], start: bytes) -> PictureHeader:
 
 
 def has_depth(path: str | Path, picture: Image.Image) -> bool:
-    """Return whether a picture has more than 8 bits per channel, or channels that are no colours.
+    """Return whether a picture has more than 8 bits or other channels than colours.
 
     Args:
         path: The file.
@@ -97,7 +97,7 @@ def has_depth(path: str | Path, picture: Image.Image) -> bool:
 
 
 def explain_depth(path: str | Path, advise: Callable[[PictureHeader], str]) -> str | None:
-    """Return the message about a file that is whole but no picture of 8 bits; None otherwise.
+    """Return the message about a whole file that is no picture of 8 bits, or None.
 
     Args:
         path: The file.

@@ -64,7 +64,7 @@ class _Measured(NamedTuple):
 
 @SOURCES.register_module()
 class PictureSource(PatchSource):
-    """A folder of pictures, cut into patches when they are read.
+    """Cut the pictures of a folder into patches when they are read.
 
     Args:
         data_root: The folder.
@@ -139,7 +139,9 @@ class PictureSource(PatchSource):
         return asked
 
     def build(self) -> PatchIndex:
-        """Index the patches of all pictures of the part, sorted by picture, row and column.
+        """Index the patches of all pictures of the part.
+
+        They are sorted by picture, row and column.
 
         Raises:
             LayoutError: The part is empty, or not one picture can be used.
@@ -231,7 +233,7 @@ class PictureSource(PatchSource):
         for row in rows:
             picture = self._picture(row)
             top, left = (int(columns[name][row]) for name in ('top', 'left'))
-            # Copies: whoever changes a patch must not change the picture that is kept.
+            # Copies: a caller that changes a patch must not change the picture that is kept.
             crop = picture[:, top : top + self.patch, left : left + self.patch]
             found.append([crop[channel].copy() for channel in channels])
         return found
@@ -247,7 +249,7 @@ class PictureSource(PatchSource):
                 raise RasterError(
                     f'{path} has {pixels.shape[1]} x {pixels.shape[0]} pixels, and had '
                     f'{size[1]} x {size[0]} when it was indexed. Start again: the index is made '
-                    'anew when a picture has changed.'
+                    'again when a picture has changed.'
                 )
             planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))
             self._kept.put(path, planes)

@@ -82,7 +82,7 @@ def build_index(
             raise RasterError(broken[0])
         raise LayoutError(_nothing(root, scenes, windows, cell))
     systems: list[str] = []
-    # Those of scenes that are left out as well: they may be mended.
+    # Those of scenes that are left out as well: they may be repaired.
     files = {file for scene in found for file in scene.bands.values() or [scene.path]}
     files |= {scene.mask.file for scene in scenes if scene.mask}
     watched, times = _watched(root, stamp, visited, sorted(files))

@@ -23,7 +23,7 @@ _PIECE = 64
 
 @dataclass(frozen=True)
 class Opener:
-    """Opens scenes and checks that they are like the others.
+    """Open scenes and check that they are like the others.
 
     Args:
         tree: The folder of scenes.
@@ -61,7 +61,7 @@ class Opener:
 
 
 def drop_links(root: Path, scenes: Sequence[FoundScene]) -> tuple[list[FoundScene], list[str]]:
-    """Return the scenes without those that are links to files of another, and a note on these."""
+    """Return the scenes that are no links to files of another, and a note."""
     kept: dict[tuple, FoundScene] = {}
     links = []
     for scene in scenes:

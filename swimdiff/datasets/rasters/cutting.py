@@ -33,7 +33,7 @@ def cut(
     side: dict,
     zeros_are_nodata: bool = False,
 ) -> list[np.ndarray]:
-    """Planes of one window of the ground.
+    """Cut the planes of one window of the ground.
 
     Where the file has its own pixels there, they are taken as they are, shifted by less than half
     a pixel; where its pixels are of another size, or it lies in another coordinate system, they

@@ -22,7 +22,7 @@ def _read_dates(name: str) -> Iterator[tuple[str, str]]:
 
 
 def find_date(name: str) -> str:
-    """Return the first true date, YYYYMMDD, in the name of a file or folder; '' without one.
+    """Return the first true date (YYYYMMDD) in a name; '' without one.
 
     Of a Sentinel-2 or Landsat product the first date is that of sensing.
 

@@ -31,8 +31,8 @@ SUFFIXES = ('.tif', '.tiff', '.jp2', '.vrt')
 
 _LAYOUTS = """\
 Expected rasters ({suffixes}) in it or in folders below:
-  one file a scene, its bands described in the file or named by file_bands=[...];
-  one file a band: scene_B04.tif scene_B03.tif ..., or B04.tif B03.tif ... in a folder a scene;
+  one file per scene, its bands described in the file or named by file_bands=[...];
+  one file per band: scene_B04.tif scene_B03.tif ..., or B04.tif B03.tif ... in a folder;
   Sentinel-2 products: *.SAFE/GRANULE/*/IMG_DATA."""
 
 #: Folders of Sentinel-2 products that hold masks and metadata, some named like bands.
@@ -41,10 +41,10 @@ _BESIDE_SCENES = ('QI_DATA', 'AUX_DATA', 'DATASTRIP', 'HTML', 'rep_info')
 
 @dataclass(frozen=True)
 class FoundScene:
-    """A scene by its files, relative to the root.
+    """Describe a scene by its files, relative to the root.
 
     Args:
-        path: What stands for the scene: its file, its product, its folder, or folder and stem.
+        path: What represents the scene: its file, its product, its folder, or folder and stem.
         folder: The folder it lies in.
         stem: Its name without suffix and band.
         bands: File of each band; empty for a file with the bands inside, which is ``path``.
@@ -62,7 +62,7 @@ class FoundScene:
 
 
 class BandNames:
-    """Recognises bands in the names of files and in descriptions.
+    """Recognise bands in the names of files and in descriptions.
 
     Args:
         names: Names beside Sentinel-2's.
@@ -77,7 +77,9 @@ class BandNames:
         )
 
     def of_text(self, text: str, sensor: Sensor | None = None) -> str:
-        """Canonical name of a description such as ``B4, central wavelength 665 nm``.
+        """Return the canonical name of a description.
+
+        For example of ``B4, central wavelength 665 nm``.
 
         Args:
             text: The description.
@@ -93,7 +95,10 @@ class BandNames:
             return name
 
     def of_file(self, stem: str, sensor: Sensor | None = None) -> tuple[str, str, int] | None:
-        """Scene, band and resolution in metres (0 where it is not said) that a file name tells."""
+        """Return the scene, band and resolution in metres that a file name states.
+
+        The resolution is 0 where it is not said.
+        """
         match = self._in_file.fullmatch(stem)
         if match is None:
             return None
@@ -105,7 +110,7 @@ class BandNames:
 
 @dataclass(frozen=True)
 class RasterTree:
-    """A folder of rasters and how it is read.
+    """Describe a folder of rasters and how it is read.
 
     Args:
         root: The folder.
@@ -119,7 +124,7 @@ class RasterTree:
 
 
 def raster_root(data_root: str | Path) -> Path:
-    """The folder of scenes, checked to be one.
+    """Return the folder of scenes, checked to be one.
 
     Raises:
         DatasetNotFoundError: It is not there.
@@ -132,7 +137,7 @@ def raster_root(data_root: str | Path) -> Path:
 
 
 def layouts() -> str:
-    """The layouts that are recognised, for messages."""
+    """Return the layouts that are recognised, for messages."""
     return _LAYOUTS.format(suffixes=' '.join(SUFFIXES))
 
 
@@ -212,7 +217,7 @@ def _in_folder(tree: RasterTree, folder: str, paths: list[str]) -> list[FoundSce
 
 
 def group_files(tree: RasterTree, files: Sequence[str]) -> list[FoundScene]:
-    """Group files of one folder into scenes, as :func:`find_scenes` does with all of a folder.
+    """Group files of one folder into scenes, as :func:`find_scenes` does.
 
     Args:
         tree: The folder; ``file_bands``, ``include``, ``exclude`` and ``clouds`` of its options are

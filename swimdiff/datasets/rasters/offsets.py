@@ -43,7 +43,7 @@ def find_offset(
     declared: Iterable[tuple[float, float]] = (),
     given: int | None = None,
 ) -> int:
-    """Return what is taken off the numbers of a scene, so that 0 is a reflectance of 0.
+    """Return what is taken off the numbers of a scene, for a reflectance of 0 at 0.
 
     The first of these that says something is believed: ``given``; scale and offset that the files
     declare; the product's metadata (``MTD_MSIL2A.xml``); the baseline in the product's name.

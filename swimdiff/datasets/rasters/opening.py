@@ -38,7 +38,7 @@ _TYPES: Mapping[str, str] = {
 
 
 class BandFile(NamedTuple):
-    """One band in a file: where it is, how large, and where on the ground.
+    """Describe one band in a file: place in the file, size, place on the ground.
 
     Args:
         file: Path relative to the root.
@@ -66,17 +66,17 @@ class BandFile(NamedTuple):
 
     @property
     def extent(self) -> Extent:
-        """The ground it covers."""
+        """Return the ground it covers."""
         south, east = self.north - self.height * self.dy, self.west + self.width * self.dx
         return self.west, south, east, self.north
 
 
 @dataclass(frozen=True)
 class SceneRasters:
-    """A scene that can be cut.
+    """Describe a scene that can be cut.
 
     Args:
-        path: What stands for it, relative to the root.
+        path: What represents it, relative to the root.
         system: Coordinate system, WKT.
         dtype: Type of the pixels as handed on.
         bands: The bands wanted.
@@ -93,7 +93,7 @@ class SceneRasters:
 
     @property
     def extent(self) -> Extent:
-        """The ground that all bands cover."""
+        """Return the ground that all bands cover."""
         extents = np.array([band.extent for band in self.bands.values()])
         west, south = extents[:, :2].max(0).tolist()
         east, north = extents[:, 2:].min(0).tolist()
@@ -101,19 +101,19 @@ class SceneRasters:
 
     @property
     def widest(self) -> Extent:
-        """The ground that any band covers."""
+        """Return the ground that any band covers."""
         extents = np.array([band.extent for band in self.bands.values()])
         west, south = extents[:, :2].min(0).tolist()
         east, north = extents[:, 2:].max(0).tolist()
         return west, south, east, north
 
     def json(self) -> dict[str, Any]:
-        """The scene for JSON; read back by ``SceneRasters.of``."""
+        """Return the scene for JSON; ``SceneRasters.of`` reads it back."""
         return dict(vars(self), bands={name: list(band) for name, band in self.bands.items()})
 
     @classmethod
     def of(cls, text: Mapping[str, Any]) -> 'SceneRasters':
-        """A scene from JSON."""
+        """Build a scene from JSON."""
         bands = {name: BandFile(*band) for name, band in text['bands'].items()}
         mask = BandFile(*text['mask']) if text['mask'] else None
         return cls(**dict(text, bands=bands, mask=mask))
@@ -269,7 +269,7 @@ def _band(
     if turn or tilt or not (dx > 0 > dy and np.isfinite(transform).all()):
         raise RasterError(
             f'{path} is not north-up: its geotransform is {tuple(transform)}. Expected pixels '
-            'that run east and south without rotation. Write it anew: gdalwarp SRC DST.'
+            'that run east and south without rotation. Write it again: gdalwarp SRC DST.'
         )
     if not 1 <= channel <= dataset.RasterCount:
         raise BandError(f'{path} has {dataset.RasterCount} bands, and number {channel} is wanted.')

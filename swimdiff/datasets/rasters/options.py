@@ -20,7 +20,7 @@ _KNOWN_MASKS: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class CloudMask:
-    """Where the cloud mask of a scene is, and which of its values are cloud.
+    """Describe where the cloud mask of a scene is, and which values are cloud.
 
     Args:
         band: Name of the mask as if it were a band: by file name, by description in a multi-band
@@ -40,7 +40,7 @@ class CloudMask:
 
     @classmethod
     def of(cls, given: 'str | Mapping[str, Any] | CloudMask') -> 'CloudMask':
-        """From a config: ``SCL``, ``QA60``, or the arguments as a dictionary.
+        """Build from a config: ``SCL``, ``QA60``, or the arguments as a dictionary.
 
         Raises:
             ConfigError: An unknown name, or arguments that do not fit together.
@@ -69,14 +69,14 @@ class CloudMask:
 
 @dataclass(frozen=True)
 class RasterOptions:
-    """How scenes are found and cut into patches.
+    """Describe how scenes are found and cut into patches.
 
     Args:
         file_bands: Names of the bands of every file in their order (None for one not wanted), or
             the number of each name, from 1 as GDAL counts; files then are scenes, whatever their
             names. By default bands are known by file name or by description.
         sensor: The sensor that bands named B1, B2, ... are of: ``Sentinel-2``, or a name in
-            :data:`swimdiff.bands.sensors.SENSORS`; None: told by the names of files and folders,
+            :data:`swimdiff.bands.sensors.SENSORS`; None: read from the names of files and folders,
             and Sentinel-2 where these say nothing.
         include: Patterns (``fnmatch``) of paths below ``data_root`` that are taken; all by default.
         exclude: Patterns of paths that are not taken.
@@ -171,14 +171,14 @@ class RasterOptions:
 
     @property
     def on_ground(self) -> bool:
-        """Whether windows are measured in metres rather than in the pixels of the files."""
+        """Return whether windows are measured in metres, not in pixels of the files."""
         return any((self.patch_metres, self.pixel_metres, self.stride_metres))
 
     @property
     def mask_names(self) -> Sequence[str]:
-        """Band names beside those wanted: that of the cloud mask."""
+        """Return the band names beside those wanted: that of the cloud mask."""
         return (self.clouds.band,) if self.clouds and self.clouds.band else ()
 
     def key(self) -> dict[str, Any]:
-        """The options for JSON."""
+        """Return the options for JSON."""
         return asdict(self)

@@ -27,7 +27,7 @@ __all__ = ['Place', 'group_scenes', 'lay_grid', 'outline']
 
 
 class Place(NamedTuple):
-    """A place and the lattice its windows lie on.
+    """Describe a place and the lattice its windows lie on.
 
     Args:
         name: The scene whose grid is the reference.
@@ -47,7 +47,9 @@ class Place(NamedTuple):
 
 
 def outline(extent: Extent, points: int = 8) -> np.ndarray:
-    """Points along the edge of a rectangle, counter-clockwise from its south-west corner.
+    """Return points along the edge of a rectangle, counter-clockwise.
+
+    They begin in its south-west corner.
 
     Args:
         extent: The rectangle.
@@ -65,7 +67,10 @@ def outline(extent: Extent, points: int = 8) -> np.ndarray:
 
 
 def outline_in(scene: SceneRasters, system: str, near: float) -> np.ndarray:
-    """Outline of a scene in another system, in one piece whose middle is closest to ``near``."""
+    """Return the outline of a scene in another system, in one piece.
+
+    Its middle is as close to ``near`` as can be.
+    """
     points = outline(scene.extent)
     carried = not same_system(scene.system, system)
     if carried:
@@ -115,7 +120,9 @@ def _neighbours(scenes: Sequence[SceneRasters]) -> set[tuple[int, int]]:
 
 
 def group_scenes(scenes: Sequence[SceneRasters], same_place: float) -> list[list[int]]:
-    """Numbers of the scenes of each place, the reference first: the finest, then the largest.
+    """Return the numbers of the scenes of each place, the reference first.
+
+    The reference is the finest, then the largest.
 
     Args:
         scenes: Scenes, sorted by path.
@@ -152,7 +159,7 @@ def _rank(scene: SceneRasters) -> tuple[float, float, str]:
 def lay_grid(
     name: str, scenes: Sequence[SceneRasters], pixel_metres: float | None, step: int, patch: int
 ) -> Place:
-    """The lattice of a place: that of its reference, begun where the dates begin.
+    """Return the lattice of a place: that of its reference, begun with the dates.
 
     Args:
         name: Name of the place.

@@ -25,7 +25,7 @@ _MOST = 4096
 
 
 class QualityMap:
-    """Shares of data and of clear sky over parts of an extent.
+    """Hold the shares of data and of clear sky over parts of an extent.
 
     Args:
         extent: The ground, in the scene's system.
@@ -70,7 +70,7 @@ def _summed(marks: np.ndarray) -> np.ndarray:
 
 
 def is_judged(scene: SceneRasters, options: RasterOptions) -> bool:
-    """Whether anything in the files of a scene can make a window unfit."""
+    """Return whether anything in the files of a scene can make a window unfit."""
     gaps = options.zeros_are_nodata or scene.dtype == 'float32'
     gaps |= any(band.nodata is not None or band.masked for band in scene.bands.values())
     return bool((options.min_valid and gaps) or (options.min_clear and scene.mask is not None))

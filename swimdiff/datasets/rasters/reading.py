@@ -40,7 +40,10 @@ def _forget() -> None:
 
 
 def close_files() -> None:
-    """Close what this thread has open: many threads together would reach the system's limit."""
+    """Close what this thread has open.
+
+    Many threads together would reach the system's limit.
+    """
     _thread.__dict__.pop('files', None)
 
 
@@ -60,7 +63,7 @@ def _stamp(paths: Sequence[str]) -> list[tuple[int, int, int] | None]:
 
 
 def opened(path: str) -> Any:
-    """The GDAL data set of a file, opened by this thread and kept open for a while.
+    """Return the GDAL data set of a file, kept open by this thread for a while.
 
     Raises:
         LayoutError: The file is missing.
@@ -89,7 +92,9 @@ def opened(path: str) -> Any:
 
 
 def into_scene(points: np.ndarray, system: str, scene: SceneRasters) -> np.ndarray:
-    """Points of some system in that of a scene, longitudes on its side of the date line.
+    """Convert points of some system to that of a scene.
+
+    Longitudes are on its side of the date line.
 
     Args:
         points: N x ... x 2. Each of the N figures stays in one piece: one over the seam of a
@@ -114,7 +119,7 @@ def _refuse_another(path: str, dataset: Any, band: BandFile) -> None:
     raise RasterError(
         f'{path} was replaced since it was indexed. Expected {band.width} x {band.height} pixels '
         f'with the north-west corner ({band.west:g}, {band.north:g}); found {size[0]} x {size[1]} '
-        f'at ({grid[0]:g}, {grid[3]:g}). Start again: the index is made anew.'
+        f'at ({grid[0]:g}, {grid[3]:g}). Start again: the index is made again.'
     )
 
 
@@ -126,7 +131,7 @@ def read_block(
     dtype: str,
     fill: bool = True,
 ) -> np.ndarray:
-    """Part of a file, of every so many pixels one where that is asked for.
+    """Read part of a file, one of every so many pixels where that is asked for.
 
     Args:
         path: The file.
@@ -185,7 +190,7 @@ def nodata_as(value: float, dtype: np.dtype) -> np.ndarray:
 def read_mask(
     path: str, band: BandFile, window: tuple[int, int, int, int], shape: tuple[int, int]
 ) -> np.ndarray:
-    """Return where the mask or alpha band of a file says that there is data, H x W bool.
+    """Return where the mask or alpha band of a file has data, H x W bool.
 
     Raises:
         LayoutError: The file is missing.

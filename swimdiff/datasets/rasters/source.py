@@ -43,7 +43,7 @@ _VOTERS = 7
 
 @SOURCES.register_module()
 class RasterScenesSource(PatchSource):
-    """A folder of scenes.
+    """Read a folder of scenes.
 
     Args:
         data_root: The folder.
@@ -143,7 +143,7 @@ class RasterScenesSource(PatchSource):
     def read(self, rows: Sequence[int], bands: Sequence[str]) -> list[list[np.ndarray]]:
         """Read planes of some rows of one location, all of the same ground.
 
-        Windows at random are drawn from NumPy's global generator, at each call anew.
+        Windows at random are drawn from NumPy's global generator, at each call again.
         """
         place = self._place(rows[0])
         scenes = [self._scene(row) for row in rows]
@@ -157,7 +157,7 @@ class RasterScenesSource(PatchSource):
         return [cut(root, scene, bands, ground, place.system, side, gaps) for scene in scenes]
 
     def georeference(self, row: int, band: str) -> Georeference | None:
-        """Return where the pixels of a band of a row lie; None for windows drawn at random."""
+        """Return where the pixels of a band of a row lie; None for random windows."""
         if self.draws_windows:
             return None
         place = self._place(row)
@@ -216,6 +216,6 @@ class RasterScenesSource(PatchSource):
         return [str(self.root / scene.bands[band].file) for band in bands]
 
     def date(self, path: str) -> str:
-        """Return the date, YYYYMMDD, in the name of a scene or of its folders; '' without one."""
+        """Return the date (YYYYMMDD) in the name of a scene or its folders, or ''."""
         parts = path.removeprefix(str(self.root)).split('/')
         return next((day for day in map(find_date, reversed(parts)) if day), '')

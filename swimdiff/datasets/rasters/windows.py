@@ -22,7 +22,7 @@ __all__ = ['Sizes', 'Windows', 'arranged', 'bounds_in', 'fit_windows', 'measure'
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of windows.
+    """Hold the sizes of windows.
 
     Args:
         patch: Side of a window in pixels of the finest band.
@@ -40,7 +40,7 @@ class Sizes:
 
 
 class Windows(NamedTuple):
-    """Windows of one scene that are fit, and how many are not.
+    """Hold the windows of one scene that are fit, and how many are not.
 
     Args:
         rows: Number of the row of the grid.
@@ -62,7 +62,7 @@ class Windows(NamedTuple):
 
 
 def measure(scene: SceneRasters, options: RasterOptions) -> Sizes:
-    """Sizes for a folder of scenes by the options and the first scene.
+    """Return the sizes for a folder of scenes by the options and the first scene.
 
     Raises:
         ConfigError: Sizes that do not fit together.
@@ -102,7 +102,7 @@ def measure(scene: SceneRasters, options: RasterOptions) -> Sizes:
 
 
 def bounds_in(extents: np.ndarray, place: Place, scene: SceneRasters) -> np.ndarray:
-    """Bounds in a scene's system of rectangles in a place's.
+    """Return bounds in a scene's system of rectangles in a place's.
 
     Args:
         extents: N x 4, west, south, east and north.
@@ -158,7 +158,7 @@ def _within_turn(on_ground: np.ndarray, scene: SceneRasters, place: Place) -> np
 def cells(
     rows: np.ndarray, columns: np.ndarray, place: Place, sizes: Sizes, cell: int
 ) -> np.ndarray:
-    """N x 4 extents of cells by number, moved onto whole coarse pixels."""
+    """Return N x 4 extents of cells by number, moved onto whole coarse pixels."""
     left = place.west + columns * sizes.stride // sizes.step * sizes.step * place.dx
     top = place.north - rows * sizes.stride // sizes.step * sizes.step * place.dy
     return np.stack([left, top - cell * place.dy, left + cell * place.dx, top], axis=1)
@@ -175,7 +175,7 @@ def _lie_in(bounds: Extent, extents: np.ndarray, scene: SceneRasters) -> np.ndar
 
 
 def fit_windows(tree: RasterTree, scene: SceneRasters, place: Place, sizes: Sizes) -> Windows:
-    """Return the windows of a place that a scene covers, with data and clear sky enough.
+    """Return the windows of a place that a scene covers, with data and clear sky.
 
     Raises:
         LayoutError: A file is missing.
@@ -206,7 +206,7 @@ def fit_windows(tree: RasterTree, scene: SceneRasters, place: Place, sizes: Size
 
 @dataclass(frozen=True)
 class Arranged:
-    """Windows of all scenes, sorted by place, row, column and date.
+    """Hold the windows of all scenes, sorted by place, row, column and date.
 
     Args:
         names: Name of each location.
@@ -266,5 +266,5 @@ def arranged(
 
 
 def window_at(left: float, top: float, place: Place, pixels: int) -> Extent:
-    """Ground of a square window by its north-west corner."""
+    """Return the ground of a square window by its north-west corner."""
     return left, top - pixels * place.dy, left + pixels * place.dx, top

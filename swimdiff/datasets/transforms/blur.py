@@ -28,7 +28,7 @@ class RandomBlur(BaseTransform):
 
     @cache_randomness
     def draw(self) -> float | None:
-        """Standard deviation, or None for no blur."""
+        """Draw a standard deviation, or None for no blur."""
         return np.random.uniform(*self.sigma) if np.random.rand() < self.prob else None
 
     def transform(self, results: dict) -> dict:

@@ -15,7 +15,9 @@ __all__ = ['ChangeSwapDates']
 
 @TRANSFORMS.register_module()
 class ChangeSwapDates(BaseTransform):
-    """Swap the two dates; the mask stays. Of use with a difference that knows their order.
+    """Swap the two dates; the mask stays.
+
+    Of use with a difference that knows their order.
 
     Args:
         prob: Probability.
@@ -33,7 +35,7 @@ class ChangeSwapDates(BaseTransform):
 
     @cache_randomness
     def draw(self) -> bool:
-        """Whether to do it."""
+        """Draw whether to do it."""
         return bool(np.random.rand() < self.prob)
 
     def transform(self, results: dict) -> dict:

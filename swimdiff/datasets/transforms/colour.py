@@ -28,7 +28,7 @@ _YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.
 
 
 def grey_weights(bands: Sequence[str]) -> np.ndarray:
-    """Weights of the grey image: luma for red, green and blue, the mean for any other bands.
+    """Return weights of the grey image: luma for red, green and blue, else the mean.
 
     With further bands beside red, green and blue it is the mean as well: their luma would replace
     the infrared by something that holds none of it.
@@ -46,7 +46,9 @@ def grey_weights(bands: Sequence[str]) -> np.ndarray:
 
 
 def hue_matrix(bands: Sequence[str], turn: float) -> np.ndarray:
-    """Rotation of the hue of red, green and blue; the other bands stay (reconstruction).
+    """Return the rotation of the hue of red, green and blue (reconstruction).
+
+    The other bands stay.
 
     Args:
         bands: Canonical names in the order of the channels.
@@ -66,7 +68,7 @@ def hue_matrix(bands: Sequence[str], turn: float) -> np.ndarray:
 
 
 def apply_affine(image: np.ndarray, matrix: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """``clip(round(M x + b))`` for every pixel.
+    """Apply ``clip(round(M x + b))`` to every pixel.
 
     Args:
         image: H x W x C uint8.
@@ -99,7 +101,7 @@ def _blocks(image: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _grey(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted mean of the bands, uint8, one value a pixel."""
+    """Weighted mean of the bands, uint8, one value per pixel."""
     if image.shape[2] <= 4:
         return cv2.transform(np.ascontiguousarray(image), weights[None])
     column = weights.astype(np.float32)[:, None]
@@ -156,7 +158,7 @@ class MultiBandColorJitter(BaseTransform):
 
     @cache_randomness
     def draw(self) -> list[tuple[str, float]]:
-        """Changes to make and their strengths, in order; empty for none."""
+        """Draw changes and their strengths, in order; empty for none."""
         if np.random.rand() >= self.prob:
             return []
         changes = [
@@ -168,7 +170,7 @@ class MultiBandColorJitter(BaseTransform):
     def compose(
         self, changes: list[tuple[str, float]], bands: Sequence[str], mean: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The affine map of all changes.
+        """Return the affine map of all changes.
 
         Args:
             changes: As :meth:`draw` returns them.
@@ -225,7 +227,7 @@ class RandomGrey(BaseTransform):
 
     @cache_randomness
     def draw(self) -> bool:
-        """Whether to do it."""
+        """Draw whether to do it."""
         return bool(np.random.rand() < self.prob)
 
     def transform(self, results: dict) -> dict:
@@ -233,7 +235,7 @@ class RandomGrey(BaseTransform):
         if self.draw():
             image, weights = results['img'], grey_weights(results['band_names'])
             grey = _grey(image, weights)
-            # One plane seen once a band: nothing is copied.
+            # One plane seen once per band: nothing is copied.
             results['img'] = np.broadcast_to(grey.reshape(*image.shape[:2], 1), image.shape)
         return results
 

@@ -9,7 +9,7 @@ __all__ = ['LoadPatch']
 
 @TRANSFORMS.register_module(name=['LoadPatch', 'LoadSeCo'])
 class LoadPatch(BaseTransform):
-    """Read the bands of a patch at one date or two, from the archive or from a pack of it.
+    """Read the bands of a patch at one date or two, from its archive or pack.
 
     Required keys: ``patch`` and ``band_names``, as the data sets that are :class:`ScenePatches`
     give them. Added: ``img`` (H x W x C, uint8 where stretched; or a list of them) and

@@ -11,7 +11,9 @@ __all__ = ['RandomQuarterTurn']
 
 @TRANSFORMS.register_module()
 class RandomQuarterTurn(BaseTransform):
-    """Turn the image, and masks with it, by 90, 180 or 270 degrees, each as likely as the others.
+    """Turn the image, and masks with it, by 90, 180 or 270 degrees.
+
+    Each is as likely as the others.
 
     Args:
         prob: Probability of a turn; 0.75 makes all four directions equally likely.

@@ -24,7 +24,7 @@ def _chain(steps: Sequence[Step]) -> list[Callable[[dict], dict | None]]:
 
 @TRANSFORMS.register_module()
 class TwoViews(BaseTransform):
-    """Make the query view and the key view; they share nothing but the image they start from.
+    """Make the query view and the key view from one image, independently.
 
     ``img`` is one image, or two (two dates): then the first becomes the query.
 

@@ -14,7 +14,7 @@ __all__ = ['save_atomically', 'updated']
 
 
 def save_atomically(runner: Runner, folder: str, filename: str, *args: Any, **options: Any) -> None:
-    """``runner.save_checkpoint``, whole or not at all.
+    """Run ``runner.save_checkpoint``, whole or not at all.
 
     Args:
         runner: The engine's runner; with its plain one, only the first process writes.
@@ -31,7 +31,7 @@ def save_atomically(runner: Runner, folder: str, filename: str, *args: Any, **op
         gather_optimizer(runner)
     try:
         runner.save_checkpoint(folder, partial.name, *args, **options)
-        if partial.is_dir():  # a sharding strategy: a file a process
+        if partial.is_dir():  # a sharding strategy: one file per process
             final.mkdir(exist_ok=True)
             for part in partial.iterdir():
                 replace_file(part, final / part.name)
@@ -45,6 +45,9 @@ def save_atomically(runner: Runner, folder: str, filename: str, *args: Any, **op
 
 
 def updated(runner: Runner) -> bool:
-    """Whether the last iteration moved the weights: no gradients are waiting to be added to."""
+    """Return whether the last iteration moved the weights.
+
+    Otherwise gradients are waiting to be added to.
+    """
     wrapper = runner.optim_wrapper
     return wrapper.should_update() if hasattr(wrapper, 'should_update') else True

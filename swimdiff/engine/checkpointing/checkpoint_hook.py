@@ -27,7 +27,9 @@ __all__ = ['AtomicCheckpointHook']
 
 @HOOKS.register_module()
 class AtomicCheckpointHook(CheckpointHook):
-    """The engine's hook, writing whole files or none, and finding the last whole one.
+    """Write whole checkpoints or none, and find the last whole one.
+
+    Otherwise it is the engine's hook.
 
     A checkpoint is written beside its place, flushed to the disk and renamed; only then is anything
     older deleted. What ``resume`` goes on from is the newest whole checkpoint, see

@@ -22,7 +22,7 @@ _WHOLE = ('meta', 'state_dict', 'message_hub')
 
 @dataclass(frozen=True)
 class Progress:
-    """A checkpoint that a run can go on from, and how far that run was.
+    """Describe a checkpoint that a run can go on from, and how far that run was.
 
     Args:
         path: The file.
@@ -42,7 +42,7 @@ class Progress:
 
 @dataclass
 class Search:
-    """What a search found.
+    """Describe what a search found.
 
     Args:
         good: The newest whole checkpoint, if any.
@@ -54,7 +54,7 @@ class Search:
 
     @property
     def message(self) -> str:
-        """What was passed over and why, and what is taken instead; empty if nothing was."""
+        """Return what was passed over and why, and what is taken instead, or ''."""
         if not self.rejected:
             return ''
         bad = '; '.join(f'{path} {why}' for path, why in self.rejected)
@@ -63,7 +63,7 @@ class Search:
 
 
 def damage(path: Path) -> str | None:
-    """What is wrong with a file of ``torch.save``, by the checksums of its records.
+    """Return what is wrong with a file of ``torch.save``, by its checksums.
 
     Reads the whole file. None for an undamaged one and for the format of torch before 1.6, which
     has no checksums.
@@ -106,7 +106,7 @@ def _written(path: Path, meta: dict[str, Any]) -> float:
 
 
 def read_progress(path: Path, optimizer: bool = True) -> Progress:
-    """How far the run was that wrote a checkpoint, without reading its tensors.
+    """Read how far the run was that wrote a checkpoint, without its tensors.
 
     Args:
         path: The file.
@@ -129,7 +129,7 @@ def read_progress(path: Path, optimizer: bool = True) -> Progress:
 
 
 def require_whole(path: Path, optimizer: bool = True) -> Progress:
-    """The progress of a checkpoint that somebody named.
+    """Return the progress of a checkpoint that somebody named.
 
     Raises:
         CheckpointError: It is missing, damaged, or no checkpoint that a run can go on from.

@@ -17,7 +17,7 @@ _STARTED = '.started'
 def choose_checkpoint(
     runner: Runner, folders: Sequence[str], optimizer: bool, restarted: bool
 ) -> str | None:
-    """The checkpoint to go on from, None to start from scratch.
+    """Return the checkpoint to go on from, None to start from scratch.
 
     A restart within a launch goes on from what the launch has saved; where that is nothing, and at
     the first start, ``resume`` and ``load_from`` of the config decide: ``resume=True`` with

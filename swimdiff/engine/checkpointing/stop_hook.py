@@ -56,7 +56,7 @@ def _heed_parent(numbers: Sequence[int], said: Any, inner: Callable | None, work
 
 @HOOKS.register_module()
 class StopSignalHook(Hook):
-    """Saves and ends the run after SIGTERM, SIGUSR1 or Ctrl-C.
+    """Save and end the run after SIGTERM, SIGUSR1 or Ctrl-C.
 
     Whichever process gets the signal, all save and end after the same update of the weights. They
     agree on it every ``check_every`` updates, over the host's network: a signal is heeded within so
@@ -136,7 +136,7 @@ class StopSignalHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Save and end where any process was told to."""
+        """Save and end where any process got a signal."""
         if not updated(runner):
             return
         self._updates += 1

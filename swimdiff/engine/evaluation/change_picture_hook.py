@@ -24,7 +24,7 @@ _UNKNOWN = 255
 
 @HOOKS.register_module()
 class ChangePictureHook(Hook):
-    """Write one picture a test image: dates, mask, prediction and the map of the errors.
+    """Write one picture per test image: dates, mask, prediction and errors.
 
     Tiles are put together to whole images, across processes too; each picture is written as soon as
     its image is complete.

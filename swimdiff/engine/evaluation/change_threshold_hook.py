@@ -23,7 +23,9 @@ ABOUT_KEY = 'change_threshold_about'
 
 @HOOKS.register_module()
 class ChangeThresholdHook(Hook):
-    """Keep the threshold with the best F1 on validation in ``meta['change_threshold']``.
+    """Keep the threshold with the best F1 on validation in the checkpoint.
+
+    It lies in ``meta['change_threshold']``.
 
     ``ChangeMetric`` counts probabilities while it validates, over all processes; the best of 256
     thresholds is kept. Beside it, ``meta['change_threshold_about']`` says the split, the F1 and the

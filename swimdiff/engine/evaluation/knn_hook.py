@@ -32,13 +32,15 @@ PENALTY = 1e-3
 
 @HOOKS.register_module()
 class OnlineKNNHook(Hook):
-    """Logs ``knn/top1`` of the query backbone, in per cent, every few epochs and after the last.
+    """Log ``knn/top1`` of the query backbone every few epochs and after the last.
+
+    It is in per cent.
 
     The training part of a labelled set is the bank, its validation part is scored; the images are
     shared among the processes. The test part is not touched. Losses and weights are those of a run
     without the hook.
 
-    Beside each score stand the floors, computed once: ``knn/top1_floor_statistics`` (of the image,
+    Beside each score are the floors, computed once: ``knn/top1_floor_statistics`` (of the image,
     no network) and ``knn/top1_floor_random`` (the backbone before training). A probe that would
     take more of the run's time than ``budget`` is put off to a later epoch, and the log says so.
 
@@ -218,7 +220,7 @@ class OnlineKNNHook(Hook):
     def _build_saver(self, runner: Runner) -> AtomicCheckpointHook | None:
         """Return a hook that saves nothing but the best; None if the run saves nothing.
 
-        The run's own cannot do both without being told in its config, which would then fail in
+        The run's own cannot do both unless its config says so, which would then fail in
         every run without a probe.
         """
         own = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)

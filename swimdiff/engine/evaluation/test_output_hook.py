@@ -135,7 +135,7 @@ class TestOutputHook(Hook):
         return row | dict(zip(names, scores, strict=True))
 
     def after_test(self, runner: Runner) -> None:
-        """Put together what is spread over the processes, write the table, say where it is."""
+        """Join what is spread over the processes, write the table, say where it is."""
         parts = all_gather_object(self._rows)
         # A sampler fills up the last round with samples that another process has already.
         rows = {row['image']: row for part in parts for row in part}

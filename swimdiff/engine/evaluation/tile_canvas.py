@@ -52,7 +52,7 @@ class TileCanvas:
 
     @property
     def is_whole(self) -> bool:
-        """Whether every pixel is covered."""
+        """Return whether every pixel is covered."""
         return bool(self.covered.all())
 
 

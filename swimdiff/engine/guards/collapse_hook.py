@@ -22,7 +22,7 @@ FEWEST = 64
 
 @HOOKS.register_module()
 class CollapseHook(Hook):
-    """Measures the spread of the newest keys of the queue; warns, then stops, on a collapse.
+    """Measure the spread of the newest keys; warn, then stop, on a collapse.
 
     Logs ``key_std``, ``key_cosine`` and ``key_rank``, see
     :class:`~swimdiff.evaluation.spread.Spread`. The keys are there already: nothing is embedded for
@@ -120,14 +120,14 @@ class CollapseHook(Hook):
         else:
             stop_run(
                 runner,
-                f'{found}, in {self._bad} checks in a row. {remedy}. Then start anew, or from a '
+                f'{found}, in {self._bad} checks in a row. {remedy}. Then start again, or from a '
                 f'checkpoint in {runner.work_dir} before the collapse. CollapseHook(patience=...) '
                 'waits longer',
             )
 
 
 def newest_keys(queue: object, count: int) -> Tensor:
-    """The keys pushed last, newest first, as far as there are any.
+    """Return the keys pushed last, newest first, as far as there are any.
 
     Args:
         queue (object): A ``SceneQueue``; anything else has no keys.

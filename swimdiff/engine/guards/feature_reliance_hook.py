@@ -13,7 +13,7 @@ __all__ = ['FeatureRelianceHook']
 
 @HOOKS.register_module()
 class FeatureRelianceHook(Hook):
-    """Measures how much the denoising rests on the encoder's features; warns when it hardly does.
+    """Measure how much denoising rests on the features; warn when it hardly does.
 
     Logs ``feature_reliance``, its values by range of noise (``feature_reliance_1`` for little noise
     to ``_3`` for much) and ``feature_reliance_deepest``, see

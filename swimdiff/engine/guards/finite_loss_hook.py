@@ -25,7 +25,7 @@ def _floating(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 @torch.no_grad()
 def not_finite(model: nn.Module) -> list[str]:
-    """Names of the parameters and buffers that hold a value that is infinite or no number.
+    """Return the names of parameters and buffers with an infinite or NaN value.
 
     The host waits for the device once. The largest absolute value tells: unlike a sum of squares it
     does not overflow on finite weights, and it hands on what is no number.
@@ -40,7 +40,7 @@ def not_finite(model: nn.Module) -> list[str]:
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Stops the run when the loss, a weight or a buffer is infinite or NaN.
+    """Stop the run when the loss, a weight or a buffer is infinite or NaN.
 
     Looked at every ``interval`` iterations and before anything is saved, not in every step: looking
     makes the host wait for the device. So a checkpoint is never written from a sick model, and the
@@ -66,7 +66,7 @@ class FiniteLossHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict, outputs: dict | None = None
     ) -> None:
-        """Look every ``interval`` iterations, and where a checkpoint is about to be saved."""
+        """Look every ``interval`` iterations, and before a checkpoint is saved."""
         loss = (outputs or {}).get('loss')
         self._loss = None if loss is None else torch.as_tensor(loss).detach()
         self._done = runner.iter + 1
@@ -78,7 +78,10 @@ class FiniteLossHook(Hook):
         self._check(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Look before anything is saved, for whatever reason; only the first process saves."""
+        """Look before anything is saved, for whatever reason.
+
+        Only the first process saves.
+        """
         self._check(runner, together=False)
 
     def look(self, runner: Runner) -> None:
@@ -125,7 +128,10 @@ class FiniteLossHook(Hook):
 
 
 def look_before_saving(runner: Runner) -> None:
-    """Let the guards of a run look before a save that no interval announces; all processes call."""
+    """Let the guards of a run look before a save that no interval announces.
+
+    All processes call it.
+    """
     for hook in runner.hooks:
         if isinstance(hook, FiniteLossHook):
             hook.look(runner)

@@ -12,7 +12,9 @@ __all__ = ['GradientShareHook']
 
 @HOOKS.register_module()
 class GradientShareHook(Hook):
-    """Logs |g_D| / |g_C| of the encoder, over all of it and by stage, at the cost of a backward.
+    """Log |g_D| / |g_C| of the encoder, in all and by stage.
+
+    It costs a backward pass.
 
     See :func:`~swimdiff.models.selfsup.gradient_share.measure_gradients`. The weight ``lambda_d``
     says little by itself; this is what it amounts to. Nothing is measured in a compiled step, whose

@@ -29,7 +29,7 @@ __all__ = [
 
 
 def bare_model(runner: Runner) -> Any:
-    """The model without the wrapper of distributed training."""
+    """Return the model without the wrapper of distributed training."""
     return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
@@ -66,7 +66,9 @@ def stop_run(runner: Runner, message: str, together: bool = True) -> NoReturn:
 
 
 class DeviceMean:
-    """A mean over steps, added up on the device: the host waits only when the mean is taken.
+    """Add up a mean over steps on the device.
+
+    The host waits only when the mean is taken.
 
     Attributes:
         count: Steps since the mean was last taken.
@@ -89,7 +91,7 @@ class DeviceMean:
 
 
 class Nag:
-    """Says yes at the 1st, 2nd, 4th, 8th ... time in a row that something is wrong."""
+    """Say yes at the 1st, 2nd, 4th, 8th ... time in a row of something wrong."""
 
     def __init__(self) -> None:
         self.count = 0

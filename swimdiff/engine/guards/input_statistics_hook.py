@@ -26,7 +26,7 @@ def _inner(dataset: Any) -> Any:
 
 
 def measure_run(runner: Runner) -> ProductStats | None:
-    """Return the statistics that the images of a run are stretched and standardised with.
+    """Return the statistics that images of a run are stretched and standardised by.
 
     Args:
         runner (Runner): With its model and training data built.
@@ -54,7 +54,7 @@ def measure_run(runner: Runner) -> ProductStats | None:
 
 @HOOKS.register_module()
 class InputStatisticsHook(Hook):
-    """Writes stretch, mean and deviation by band into ``meta['input_statistics']``.
+    """Write stretch, mean and deviation by band into ``meta['input_statistics']``.
 
     Downstream models take them from there, see :mod:`swimdiff.weights.input_statistics`.
     Warns once, before training, where one table stretches the images and another standardises them.
@@ -65,7 +65,7 @@ class InputStatisticsHook(Hook):
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Compare what the data set stretches with and what the preprocessor standardises with."""
+        """Compare the stretch of the data set with what the preprocessor expects."""
         preprocessor = getattr(bare_model(runner), 'data_preprocessor', None)
         loader: Any = runner.train_dataloader
         stretch = getattr(_inner(loader.dataset), 'stats', None)

@@ -12,7 +12,7 @@ __all__ = ['SceneMatesHook']
 
 @HOOKS.register_module()
 class SceneMatesHook(Hook):
-    """Warns when queries meet hardly any key of their own scene, or mostly such keys.
+    """Warn when queries meet hardly any key of their scene, or mostly such keys.
 
     Without them every rule of the head is plain InfoNCE, and the run is MoCo whatever its config is
     called. Where most of the queue is of the query's own scene, there is little left to tell apart.

@@ -16,7 +16,9 @@ __all__ = ['LoaderStarvationHook']
 
 @HOOKS.register_module()
 class LoaderStarvationHook(Hook):
-    """Logs ``loader_share``, the share of the time spent waiting for data; warns when it is high.
+    """Log ``loader_share``, the share of time spent waiting for data.
+
+    It warns when the share is high.
 
     Of the last ``interval`` iterations. On a GPU the host runs ahead of the device, so it may wait
     for data while the device still computes: such a wait costs nothing and is not counted. Whether
@@ -47,19 +49,19 @@ class LoaderStarvationHook(Hook):
         self._nag = Nag()
 
     def before_train(self, runner: Runner) -> None:
-        """Start anew."""
+        """Start again."""
         self._spans.clear()
         self._seen = 0
         self._step = torch.cuda.Event() if torch.cuda.is_available() else None
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """What is done between epochs is not waiting for data."""
+        """Leave out what is done between epochs, which is not waiting for data."""
         self._start = time.perf_counter()
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
     ) -> None:
-        """The data is there."""
+        """Note that the data is there."""
         dry = self._step is None or not self._seen or self._step.query()
         self._waited = time.perf_counter() - self._start if dry else 0.0
 

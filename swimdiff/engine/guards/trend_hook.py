@@ -18,7 +18,7 @@ _STATE = 'contrast_trend'
 
 @HOOKS.register_module()
 class TrendHook(Hook):
-    """Watches two trends of a pre-training run from its first steps; warns, never stops.
+    """Watch two trends of a pre-training run from its first steps; only warn.
 
     - ``feature_spread``, the standard deviation of the queries times sqrt(D): 1 when spread evenly,
       0 at a point. Looked at in iterations 1, 2, 4, 8 ... and at every interval. It warns when both

@@ -16,7 +16,9 @@ __all__ = ['LazyRuntimeInfoHook']
 
 @HOOKS.register_module()
 class LazyRuntimeInfoHook(RuntimeInfoHook):
-    """The engine's hook, with one wait at each log instead of one a scalar and step.
+    """Log with one wait per log, not one per scalar and step.
+
+    Otherwise it is the engine's hook.
 
     Scalars of the steps between two logs stay on the device and enter the message hub's history
     together, in order, before anything reads it: when a log is written, before a validation, at the
@@ -46,7 +48,7 @@ class LazyRuntimeInfoHook(RuntimeInfoHook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict, outputs: dict | None = None
     ) -> None:
-        """Keep the scalars of this step where they are; read all that are kept if a log is due."""
+        """Keep the scalars of this step on the device; read all if a log is due."""
         tensors: dict[torch.device, dict[str, Tensor]] = {}
         for name, value in (outputs or {}).items():
             if isinstance(value, Tensor):

@@ -25,7 +25,7 @@ __all__ = ['ProgressBarHook']
 
 @HOOKS.register_module()
 class ProgressBarHook(Hook):
-    """Shows iterations done, images a second and the time left below the lines of the log.
+    """Show iterations done, images per second and time left below the log.
 
     Only of the first process, and only where standard error is a terminal: neither a file nor a
     pipe ever gets a bar. Nothing on the device is looked at.

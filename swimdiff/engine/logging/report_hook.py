@@ -20,7 +20,7 @@ __all__ = ['ReportHook', 'report_failure']
 
 @HOOKS.register_module()
 class ReportHook(Hook):
-    """Writes ``report.html`` into the work dir after training, and when an error ends it.
+    """Write ``report.html`` into the work dir after training or an error.
 
     At the start it notes what only the run itself knows (stack, commit, processes, command) in
     ``run.json`` beside the log. A report that fails is a warning, never the end of the run.
@@ -74,7 +74,7 @@ class ReportHook(Hook):
         """
         if not (self.enable and is_main_process()):
             return
-        # A run told to stop by its very last iteration has an epoch's end to come.
+        # A run that is asked to stop by its very last iteration has an epoch's end to come.
         done = runner.iter >= runner.max_iters and not runner.train_loop.stop_training
         self._facts.update(
             state='stopped' if stopped else 'finished' if done else 'interrupted',

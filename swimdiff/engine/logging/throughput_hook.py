@@ -13,7 +13,7 @@ __all__ = ['ThroughputHook']
 
 @HOOKS.register_module()
 class ThroughputHook(Hook):
-    """Logs ``images_per_s`` since the last log, loading and logging included.
+    """Log ``images_per_s`` since the last log, loading and logging included.
 
     Args:
         interval (int, optional): Iterations between two values. Defaults to None, the interval of
@@ -38,7 +38,7 @@ class ThroughputHook(Hook):
             self.interval = loggers[0].interval if loggers else 50
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Start counting anew: validation and saving between epochs are not training."""
+        """Start counting again: validation and saving between epochs are not training."""
         self._images, self._since = 0, time.perf_counter()
 
     def after_train_iter(

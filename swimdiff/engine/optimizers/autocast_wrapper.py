@@ -16,7 +16,9 @@ __all__ = ['AutocastOptimWrapper']
 
 @OPTIM_WRAPPERS.register_module()
 class AutocastOptimWrapper(OptimWrapper):
-    """The engine's plain wrapper with the forward pass under bfloat16 autocast.
+    """Run the forward pass under bfloat16 autocast.
+
+    Otherwise it is the engine's plain wrapper.
 
     The engine's ``AmpOptimWrapper`` refuses to work without a GPU, and its loss scaler asks the
     device in every step whether a gradient overflowed. bfloat16 has the range of float32, so it
@@ -38,7 +40,7 @@ class AutocastOptimWrapper(OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Gradient accumulation of the engine, and autocast.
+        """Enter the engine's gradient accumulation, and autocast.
 
         Args:
             model (nn.Module): The model in training.

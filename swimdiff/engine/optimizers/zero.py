@@ -11,7 +11,9 @@ __all__ = ['ZeroOptimizer', 'gather_optimizer']
 
 @OPTIMIZERS.register_module()
 class ZeroOptimizer(ZeroRedundancyOptimizer):
-    """ZeRO, stage 1 (arXiv 1910.02054): the engine's optimiser with another way of saving.
+    """Shard the optimiser's state as ZeRO, stage 1 (arXiv 1910.02054).
+
+    It is the engine's optimiser with another way of saving.
 
     The engine's gathers the parts when asked for its state, which the runner does on the first
     process alone: it would wait for the others for ever. Here they are gathered before, see
@@ -30,7 +32,10 @@ class ZeroOptimizer(ZeroRedundancyOptimizer):
     """
 
     def state_dict(self) -> dict:
-        """The whole state on the first process, gathered before; nothing on the others."""
+        """Return the whole state on the first process, nothing on the others.
+
+        It was gathered before.
+        """
         if not is_main_process():
             return {}
         # Past the engine's own, which gathers.
@@ -38,7 +43,9 @@ class ZeroOptimizer(ZeroRedundancyOptimizer):
 
 
 def gather_optimizer(runner: Runner) -> None:
-    """Bring the optimiser's state together on the first process; all processes have to call it.
+    """Bring the optimiser's state together on the first process.
+
+    All processes have to call it.
 
     Args:
         runner: About to save. Nothing happens unless its optimiser is cut into parts.

@@ -16,7 +16,7 @@ __all__ = ['dataset_scenes']
 
 
 def dataset_scenes(dataset: Any) -> np.ndarray:
-    """Scene id of every sample, in the order of the data set.
+    """Return the scene id of every sample, in the order of the data set.
 
     Args:
         dataset: A data set with ``scene_ids()``, or wrappers of mmengine and torch around such.
@@ -25,7 +25,7 @@ def dataset_scenes(dataset: Any) -> np.ndarray:
         N int64 scene ids.
 
     Raises:
-        ConfigError: The data set knows no scenes, or not one a sample.
+        ConfigError: The data set knows no scenes, or not one per sample.
     """
     ids = np.asarray(_scenes(dataset), np.int64)
     if ids.shape != (len(dataset),) or ids.min(initial=0) < 0:

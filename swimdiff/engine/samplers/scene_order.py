@@ -1,7 +1,7 @@
 """How images of a scene are brought near each other in time, and how many mates that gives.
 
 Reconstruction: the paper says which keys are recalibrated, not how a query comes to meet them. The
-derivation stands in ``docs/concepts/sampling.md``; this module knows numbers and arrays only.
+derivation is in ``docs/concepts/sampling.md``; this module knows numbers and arrays only.
 """
 
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ __all__ = ['Grouping', 'Meetings', 'plan_groups', 'scene_order']
 
 @dataclass(frozen=True)
 class Meetings:
-    """What a query meets: the keys of a ring queue, at a given order of the samples.
+    """Compute what a query meets: keys of a ring queue, by the order of samples.
 
     Args:
         samples: N, samples of the data set.
         queue_length: K, keys in the queue.
-        batch_size: B, samples a step over all processes. Their keys enter the queue after the
+        batch_size: B, samples per step over all processes. Their keys enter the queue after the
             step, so a query does not meet them there.
         window: W, the stretch of the order that a group's samples are spread over, at most N.
         batch_keys: Whether the other keys of the query's own batch are candidates too.
@@ -41,13 +41,13 @@ class Meetings:
         return starts, sizes
 
     def by_chance(self) -> float:
-        """Probability that a sample's query meets the key of another given one, this epoch."""
+        """Return the probability that a query meets another sample's key this epoch."""
         starts, sizes = self._steps()
         met = np.minimum(starts, self.queue_length) + self.batch_keys * (sizes - 1)
         return float((sizes * met).sum() / (sizes.sum() * max(self.samples - 1, 1)))
 
     def from_before(self, epochs: int | None = None) -> float:
-        """Expected keys of a given sample that a query meets from the epochs before this one.
+        """Return the expected keys of a sample that a query meets from epochs before.
 
         Args:
             epochs: How many there were; by default as many as the queue reaches back to.
@@ -63,7 +63,7 @@ class Meetings:
         return float((sizes * met).sum() / (used * self.samples))
 
     def in_a_group(self) -> float:
-        """Expected meetings of a pair of one group: how often one's query meets the other's key.
+        """Return how often, in a pair of one group, one's query meets the other's key.
 
         With D the distance of the pair in the order and f the place of the later one in its batch,
         the two meet where f < D <= f + K, and in one batch where D <= f.
@@ -81,7 +81,7 @@ class Meetings:
     def expected(
         self, sizes: np.ndarray, pairs: float = 0.0, epochs_before: int | None = None
     ) -> float:
-        """Expected mates of a query.
+        """Return the expected mates of a query.
 
         Args:
             sizes: Samples of each scene.
@@ -96,11 +96,11 @@ class Meetings:
 
 @dataclass(frozen=True)
 class Grouping:
-    """How scenes are cut into groups.
+    """Describe how scenes are cut into groups.
 
     Args:
         size: Samples a group; 1 is a plain shuffle.
-        more: Share of scenes, drawn anew each epoch, whose groups have one sample more.
+        more: Share of scenes, drawn again each epoch, whose groups have one sample more.
         pairs: Expected number of pairs of samples in one group.
         expected: Expected mates of a query, once the queue has been filled.
     """

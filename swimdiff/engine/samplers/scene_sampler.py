@@ -22,7 +22,9 @@ _CHUNK = 4096  # indices made into Python objects at a time
 
 @DATA_SAMPLERS.register_module()
 class SceneSampler(Sampler[int]):
-    """Every sample once an epoch, images of a scene near each other in time where asked.
+    """Draw every sample once per epoch, images of a scene near each other.
+
+    They are near in time, where that is asked for.
 
     Without ``mates`` the order is the engine's ``DefaultSampler``'s, number by number. With it,
     each scene's images are cut into groups, and a group's images lie at random places of a stretch
@@ -37,7 +39,7 @@ class SceneSampler(Sampler[int]):
         mates: Keys of its own scene that a query is to meet on average once the queue is full.
             Defaults to None, as many as a plain shuffle gives.
         queue_length: K, keys in the queue.
-        batch_size: B, samples a step over all processes.
+        batch_size: B, samples per step over all processes.
         batch_keys: Whether the other keys of a query's own batch are candidates.
         drop_last: Whether an incomplete last batch is left out.
         window: Samples of the stretch that a group is spread over. Defaults to None, K.
@@ -98,7 +100,7 @@ class SceneSampler(Sampler[int]):
     # Where a pass begins
 
     def set_epoch(self, epoch: int) -> None:
-        """The number of the epoch that the next pass is."""
+        """Set the number of the epoch that the next pass is."""
         self.epoch = epoch
 
     def set_start(self, consumed: int) -> None:
@@ -110,7 +112,7 @@ class SceneSampler(Sampler[int]):
         self._start = consumed
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint has to hold for the order to be the same."""
+        """Return what a checkpoint has to hold for the order to be the same."""
         plan = self.grouping() if self.mates else None
         group = None if plan is None else (plan.size, plan.more, plan.pairs, plan.expected)
         return dict(seed=self.seed, epoch=self.epoch, samples=len(self.dataset), group=group)
@@ -135,7 +137,7 @@ class SceneSampler(Sampler[int]):
         self._grouping = None
 
     def scene_sizes(self) -> np.ndarray:
-        """Samples of each scene."""
+        """Return the samples of each scene."""
         return self._coded()[1]
 
     def _coded(self) -> tuple[np.ndarray, np.ndarray]:
@@ -146,7 +148,7 @@ class SceneSampler(Sampler[int]):
         return self._scenes
 
     def meetings(self) -> Meetings:
-        """The queue that queries meet.
+        """Return the queue that queries meet.
 
         Raises:
             ConfigError: Its length is not known.
@@ -168,7 +170,7 @@ class SceneSampler(Sampler[int]):
         )
 
     def grouping(self) -> Grouping:
-        """How scenes are cut into groups in this epoch."""
+        """Return how scenes are cut into groups in this epoch."""
         if self._resumed is not None and self._resumed[0] == self.epoch:
             return self._resumed[1]
         if self._grouping is None:
@@ -176,7 +178,7 @@ class SceneSampler(Sampler[int]):
         return self._grouping
 
     def expected_mates(self) -> float:
-        """Mates that a query of this epoch is expected to meet, the mean over the epoch."""
+        """Return the mates that a query of this epoch meets, the expected mean."""
         pairs = self.grouping().pairs
         return self.meetings().expected(self.scene_sizes(), pairs, epochs_before=self.epoch)
 

@@ -20,7 +20,9 @@ _KEY = 'sampler'  # of a checkpoint
 
 @HOOKS.register_module()
 class SceneSamplerHook(DistSamplerSeedHook):
-    """Serves a :class:`~swimdiff.engine.samplers.SceneSampler`; with others, the engine's hook.
+    """Serve a :class:`~swimdiff.engine.samplers.SceneSampler`.
+
+    With other samplers it is the engine's hook.
 
     It tells the sampler what the model's queue and the batch are like, logs ``mates_expected``
     beside the head's ``scene_mates``, says once what is to be expected, and keeps in the checkpoint
@@ -109,7 +111,10 @@ class SceneSamplerHook(DistSamplerSeedHook):
             )
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Keep the state for when the run goes on; weights that are only started from have none."""
+        """Keep the state for when the run goes on.
+
+        Weights that are only started from have none.
+        """
         self._saved = checkpoint.get(_KEY) if runner._resume else None
 
     def _go_on(self, runner: Runner) -> None:

@@ -47,7 +47,7 @@ QUEUE_SHARE = 0.5
 
 @dataclass(frozen=True)
 class BatchRecipe:
-    """The values of a recipe that belong to its batch.
+    """Describe the values of a recipe that belong to its batch.
 
     Args:
         batch (float): Images of one optimiser step, over all processes and accumulated batches.
@@ -66,7 +66,9 @@ class BatchRecipe:
 
     @property
     def change(self) -> float:
-        """The part of the key encoder that is replaced while a key stays in the queue, in [0, 1].
+        """Return the part of the key encoder replaced while a key stays queued.
+
+        It is in [0, 1].
 
         Raises:
             ConfigError: The recipe has no key encoder.
@@ -76,7 +78,7 @@ class BatchRecipe:
         return 1 - self.momentum ** (self.updates * self.queue / self.batch)
 
     def run_at(self, batch: float, updates: float = 1.0) -> 'BatchRecipe':
-        """Return the same values at another batch, which is what runs if nothing is scaled."""
+        """Return the same values at another batch, which is what runs if not scaled."""
         return replace(self, batch=batch, updates=updates)
 
     def scale_to(
@@ -149,7 +151,7 @@ def _updates(cfg: Config) -> float:
 
 
 def global_batch_of(cfg: Config, processes: int) -> int:
-    """Return the images of one optimiser step over all processes and accumulated batches."""
+    """Return the images of one optimiser step, over processes and accumulation."""
     return processes * cfg.train_dataloader.get('batch_size', 1) * _accumulated(cfg)
 
 
@@ -264,7 +266,7 @@ def describe_long_queue(cfg: Config, samples: int, copies: float = 4.0) -> str |
 
 @HOOKS.register_module()
 class BatchRecipeHook(Hook):
-    """Warns once, before training, where batch or queue do not fit the config or the data.
+    """Warn once, before training, where batch or queue do not fit config or data.
 
     Of the batch where it is not the one that the config is written for.
 

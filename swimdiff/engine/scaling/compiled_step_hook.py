@@ -28,7 +28,7 @@ def exclude_optimizer(wrapper: OptimWrapper | OptimWrapperDict) -> None:
 
 @HOOKS.register_module()
 class CompiledStepHook(Hook):
-    """Compiles forward and backward pass only, where the config has ``compile``.
+    """Compile forward and backward pass only, where the config has ``compile``.
 
     Without ``compile`` it does nothing. The engine's optimisers call fused kernels, in which there
     is little to gain by compiling.
@@ -42,6 +42,6 @@ class CompiledStepHook(Hook):
     priority = 'VERY_HIGH'  # before anything runs a step
 
     def before_train(self, runner: Runner) -> None:
-        """Exclude the optimiser before the first step, which is when it would be compiled."""
+        """Exclude the optimiser before the first step, when it would be compiled."""
         if runner.cfg.get('compile'):
             exclude_optimizer(runner.optim_wrapper)

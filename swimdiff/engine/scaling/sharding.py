@@ -16,7 +16,9 @@ __all__ = ['ShardedStrategy', 'encoder_units']
 
 @FUNCTIONS.register_module()
 def encoder_units(module: nn.Module, recurse: bool, nonwrapped_numel: int) -> bool:
-    """An ``auto_wrap_policy``: modules that ask for it by ``shard_as_unit = True`` are units.
+    """Return an ``auto_wrap_policy`` by ``shard_as_unit``.
+
+    Modules that have it as True are units.
 
     SwiMDiff asks for backbone and neck, and with them for their copies in the key encoder. Query
     and key are then cut alike, and the moving average is taken between the shards that a process
@@ -40,7 +42,9 @@ def encoder_units(module: nn.Module, recurse: bool, nonwrapped_numel: int) -> bo
 
 @STRATEGIES.register_module()
 class ShardedStrategy(FSDPStrategy):
-    """The engine's ``FSDPStrategy`` with settings that fit SwiMDiff, and a resume that works.
+    """Shard by the engine's ``FSDPStrategy``, with settings that fit SwiMDiff.
+
+    Its resume works, too.
 
     Checkpoints are whole ones, in one file, as those of runs that are not sharded. The engine's
     class hands torch the optimiser's state in the place of the model (torch changed the order), so

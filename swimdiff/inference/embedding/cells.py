@@ -20,7 +20,7 @@ LONLAT = 'EPSG:4326'
 
 @dataclass(frozen=True)
 class CellGrid:
-    """Where the patches of a scene lie.
+    """Describe where the patches of a scene lie.
 
     Args:
         west: West edge of the first patch, in units of the system.
@@ -46,7 +46,7 @@ class CellGrid:
 
     @classmethod
     def lay(cls, scene: SceneRasters, patch: int, stride: int) -> 'CellGrid':
-        """Lay the grid over the ground that all bands of a scene cover, on pixels of the finest.
+        """Lay the grid over the ground of all bands of a scene, on the finest pixels.
 
         Args:
             scene: The scene.
@@ -76,7 +76,7 @@ class CellGrid:
 
     @property
     def transform(self) -> tuple[float, float, float, float, float, float]:
-        """GDAL's six numbers of a raster with one pixel per patch.
+        """Return GDAL's six numbers of a raster with one pixel per patch.
 
         A pixel is a stride wide and lies around the middle of its patch.
         """
@@ -85,7 +85,7 @@ class CellGrid:
         return west, self.stride * self.dx, 0.0, north, 0.0, -self.stride * self.dy
 
     def extents(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Return west, south, east and north edge of patches, N x 4, in the scene's system."""
+        """Return west, south, east and north of patches, N x 4, in the scene's system."""
         west = self.west + columns * self.stride * self.dx
         north = self.north - rows * self.stride * self.dy
         width, height = self.patch * self.dx, self.patch * self.dy
@@ -113,7 +113,7 @@ class CellGrid:
         return points
 
     def blocks(self, channels: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield the patches in blocks that are read at once, so that no part of a file is twice.
+        """Yield the patches in blocks, so that no part of a file is read twice.
 
         Args:
             channels: Bands of a patch; a block of many large patches is made smaller.

@@ -23,7 +23,7 @@ _STARTS, _STEPS, _PASSES = 4, 50, 5
 
 @dataclass(frozen=True)
 class Clusters:
-    """Centres of clusters of vectors, by their direction.
+    """Hold centres of clusters of vectors, by their direction.
 
     Args:
         centres: K x D, of length 1, the cluster with the most members first.
@@ -35,7 +35,9 @@ class Clusters:
 
     @classmethod
     def fit(cls, table: EmbeddingTable, count: int, seed: int = 0) -> 'Clusters':
-        """Find clusters: k-means++ and k-means on a sample, then on all vectors, in blocks.
+        """Find clusters by k-means++ and k-means on a sample, then on all vectors.
+
+        The latter goes in blocks.
 
         Args:
             table: The table.

@@ -12,7 +12,7 @@ __all__ = ['Components']
 
 @dataclass(frozen=True)
 class Components:
-    """Directions in which the vectors of a table differ most.
+    """Hold the directions in which the vectors of a table differ most.
 
     Args:
         mean: D, mean of the vectors.

@@ -3,21 +3,22 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.registry import DefaultScope
-from torch import Tensor
+from torch import Tensor, nn
 
 from swimdiff.bands import ProductStats, stats_to_mapping
 from swimdiff.bands.units import UNITS
 from swimdiff.datasets.index import stretch_table
 from swimdiff.errors import ConfigError
-from swimdiff.evaluation.features import NetworkFeatures
+from swimdiff.evaluation.features import NetworkFeatures, check_pool, choose_stage
 from swimdiff.interop.inputs import STRETCHED, CheckpointInputs, name_band
-from swimdiff.interop.opening import open_checkpoint
+from swimdiff.interop.opening import OpenedCheckpoint, open_checkpoint
 from swimdiff.models.preprocessors.multi_band_preprocessor import MultiBandPreprocessor
 from swimdiff.weights.input_statistics import UNSTRETCHED
 
@@ -25,13 +26,19 @@ __all__ = ['Embedder']
 
 
 class Embedder:
-    """The backbone of a checkpoint in evaluation mode: images in, averaged features out.
+    """Turn images into pooled features by the backbone of a checkpoint.
+
+    It is in evaluation mode.
 
     Args:
         path: A pre-training checkpoint (``epoch_N.pth``) or a published backbone (``.pth``,
             ``.safetensors``); bands and statistics are those of the file.
         device: Where to compute, such as ``cpu`` or ``cuda``.
         batch_size: Images at a time.
+        stage: Stage that gives the features, counted as ``out_indices`` of the backbone does
+            (ResNet: 0 to 3). None takes the last one.
+        pool: How its feature map becomes a vector: ``mean`` over the positions, or ``mean-std``,
+            mean and deviation.
         **given: Options of :func:`swimdiff.interop.opening.open_checkpoint`, for what the file does
             not say: ``backbone``, ``bands``, ``stats``, ``prefix``.
 
@@ -47,13 +54,21 @@ class Embedder:
     """
 
     def __init__(
-        self, path: str | Path, device: str = 'cpu', batch_size: int = 64, **given: Any
+        self,
+        path: str | Path,
+        device: str = 'cpu',
+        batch_size: int = 64,
+        *,
+        stage: int | None = None,
+        pool: str = 'mean',
+        **given: Any,
     ) -> None:
+        self.path, self.stage, self.pool = str(path), stage, check_pool(pool)
         opened = open_checkpoint(str(path), **given)
-        self.path, self.bands, self.batch_size = str(path), opened.bands, batch_size
+        opened = replace(opened, config=choose_stage(opened.config, stage))
+        self.bands, self.batch_size = opened.bands, batch_size
         self.stats: ProductStats = opened.stats
-        with DefaultScope.overwrite_default_scope('swimdiff'):
-            backbone = opened.build()
+        backbone = self._build(opened)
         self.note = opened.load(backbone)
         mean, std = (
             dict(zip(self.bands, self.stats.select(table, self.bands), strict=True))
@@ -62,18 +77,34 @@ class Embedder:
         preprocessor = MultiBandPreprocessor(self.bands, mean=mean, std=std)
         try:
             self.device = torch.device(device)
-            self.network = NetworkFeatures(backbone, preprocessor, str(device))
+            self.network = NetworkFeatures(backbone, preprocessor, str(device), pool)
         except (RuntimeError, AssertionError) as error:
             raise ConfigError(
                 f'device={device!r} cannot be used: {error}. Expected cpu, or cuda where '
                 'torch.cuda.is_available().'
             ) from error
 
+    def _build(self, opened: OpenedCheckpoint) -> nn.Module:
+        try:
+            with DefaultScope.overwrite_default_scope('swimdiff'):
+                return opened.build()
+        except (AssertionError, IndexError, TypeError, ValueError) as error:
+            if self.stage is None:
+                raise
+            raise ConfigError(
+                f'stage={self.stage}: the backbone of {self.path}, {opened.config.get("type")}, '
+                f'has no such stage ({error}). Expected one that its out_indices can name; a '
+                'ResNet has 0 to 3.'
+            ) from error
+
     @property
     def key(self) -> str:
-        """Hash of everything that decides the vector of an image: weights and statistics."""
-        told = json.dumps([self.network.key, stats_to_mapping(self.stats, self.bands)])
-        return hashlib.sha256(told.encode()).hexdigest()[:16]
+        """Hash all that decides the vector of an image: weights, statistics, stage."""
+        parts: list[Any] = [self.network.key, stats_to_mapping(self.stats, self.bands)]
+        if self.stage is not None:  # keys of earlier tables stay
+            parts.append(self.stage)
+        content = json.dumps(parts)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     def choose_unit(self, unit: str | None) -> str:
         """Return the unit of pixels: that of the statistics where none is given.
@@ -190,6 +221,8 @@ class Embedder:
         return dict(
             path=self.path,
             key=self.key,
+            stage=self.stage,
+            pool=self.pool,
             bands=list(self.bands),
             statistics=stats_to_mapping(self.stats, self.bands),
         )

@@ -22,7 +22,7 @@ _MOST_BYTES = 256 << 20
 
 
 def name_maps(table: EmbeddingTable, out: str | Path) -> list[tuple[SceneEntry, Path]]:
-    """Return the file of the map of each scene: ``out``, or ``out_SCENE`` where there are several.
+    """Return the file of each scene's map: ``out``, or ``out_SCENE`` for several.
 
     Args:
         table: The table.
@@ -56,7 +56,7 @@ def name_maps(table: EmbeddingTable, out: str | Path) -> list[tuple[SceneEntry, 
 def write_vector_maps(
     table: EmbeddingTable, out: str | Path, components: int | None = None
 ) -> list[Path]:
-    """Write the vectors of each scene as a float32 GeoTIFF, NaN where there is no patch.
+    """Write the vectors of each scene as a float32 GeoTIFF, NaN without a patch.
 
     Args:
         table: The table.
@@ -110,7 +110,7 @@ def _write_map(
 
 
 def choose_colours(count: int) -> np.ndarray:
-    """Return colours that are easy to tell apart, N x 3 uint8; the first ones strongest."""
+    """Return colours that are easy to tell apart, N x 3 uint8, strongest first."""
     if count <= 20:
         table = matplotlib.colormaps['tab20'](np.arange(20))[:, :3]
         table = np.concatenate([table[::2], table[1::2]])[:count]
@@ -122,7 +122,9 @@ def choose_colours(count: int) -> np.ndarray:
 
 
 def write_cluster_maps(table: EmbeddingTable, out: str | Path, clusters: Clusters) -> list[Path]:
-    """Write the cluster of each patch as a uint8 GeoTIFF with a colour table, 0 without a patch.
+    """Write the cluster of each patch as a uint8 GeoTIFF with a colour table.
+
+    0 is a pixel without a patch.
 
     Args:
         table: The table.

@@ -33,7 +33,9 @@ _COLUMNS = 7
 def write_geojson(
     table: EmbeddingTable, matches: Sequence[Match], path: str | Path, query: int | None = None
 ) -> None:
-    """Write neighbours as GeoJSON in longitude and latitude, with rank, score, file and date.
+    """Write neighbours as GeoJSON with rank, score, file and date.
+
+    Coordinates are longitude and latitude.
 
     Args:
         table: The table.
@@ -67,7 +69,7 @@ def write_geojson(
 
 @dataclass
 class PatchPictures:
-    """Cuts pictures of patches out of the scenes that a table names.
+    """Cut pictures of patches out of the scenes that a table names.
 
     Args:
         table: The table.

@@ -85,7 +85,9 @@ def _explain_none(
 
 
 def find_overlapping(table: EmbeddingTable, row: int) -> list[int]:
-    """Find the rows whose ground overlaps with that of a row: other dates, neighbours that overlap.
+    """Find the rows whose ground overlaps with that of a row.
+
+    They are other dates, and neighbours that overlap.
 
     Args:
         table: The table.
@@ -104,7 +106,7 @@ def find_overlapping(table: EmbeddingTable, row: int) -> list[int]:
 
 
 def read_outlines(table: EmbeddingTable, rows: Sequence[int]) -> np.ndarray:
-    """Return the outlines of some rows as shapely polygons, in the system of the table."""
+    """Return outlines of some rows as shapely polygons, in the table's system."""
     records = table.take(rows, ['geometry'])
     return shapely.from_wkb(np.array([record['geometry'] for record in records], object))
 

@@ -36,7 +36,7 @@ _READERS = 4
 
 
 class PatchBatch(NamedTuple):
-    """Patches of a scene that have data enough.
+    """Hold patches of a scene that have data enough.
 
     Args:
         rows: N numbers of rows of the grid of cells.
@@ -53,7 +53,7 @@ class PatchBatch(NamedTuple):
 
 @dataclass(frozen=True)
 class PatchReader:
-    """Reads patches of one scene; made by :meth:`open`.
+    """Read patches of one scene; made by :meth:`open`.
 
     Args:
         root: Folder of the scene.

@@ -27,7 +27,7 @@ __all__ = ['EmbeddingOptions', 'EmbeddingRun', 'Outcome']
 
 @dataclass(frozen=True)
 class EmbeddingOptions:
-    """How scenes become rows of a table.
+    """Describe how scenes become rows of a table.
 
     Args:
         patch: Side of a patch in pixels of the finest band.
@@ -72,7 +72,7 @@ class EmbeddingOptions:
 
 @dataclass
 class Outcome:
-    """What a run did.
+    """Describe what a run did.
 
     Args:
         done: Scenes embedded by this run.
@@ -90,7 +90,7 @@ class Outcome:
 
 
 class EmbeddingRun:
-    """Embeds scenes into parts beside the table, and joins them when all are there.
+    """Embed scenes into parts beside the table, and join them when all are there.
 
     A part takes its place when its scene is finished, under the hash of its files, the weights and
     the options: a run that starts again goes on with the scenes that have none.
@@ -166,7 +166,7 @@ class EmbeddingRun:
         return _digest([self.settings, scene.name, scene.stamps()])
 
     def run(self, shard: tuple[int, int] = (0, 1)) -> Outcome:
-        """Embed the scenes of a shard that are not finished; join when all shards are done.
+        """Embed the unfinished scenes of a shard; join when all shards are done.
 
         Args:
             shard: Which of how many shares, the first is 0.
@@ -325,5 +325,5 @@ def _describe(about: Mapping[str, Any]) -> str:
     """The settings that users give, in words."""
     checkpoint = about.get('checkpoint', {})
     names = ('patch', 'stride', 'max_nodata', 'half', 'system')
-    told = ', '.join(f'{name} {about[name]}' for name in names if name in about)
-    return f'{checkpoint.get("path")} {checkpoint.get("key")}, unit {about.get("unit")!r}, {told}'
+    rest = ', '.join(f'{name} {about[name]}' for name in names if name in about)
+    return f'{checkpoint.get("path")} {checkpoint.get("key")}, unit {about.get("unit")!r}, {rest}'

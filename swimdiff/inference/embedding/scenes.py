@@ -29,7 +29,7 @@ __all__ = ['SceneFiles', 'find_scene', 'list_scenes', 'name_bands', 'open_files'
 
 @dataclass(frozen=True)
 class SceneFiles:
-    """A raster on disk by its files, not opened yet.
+    """Describe a raster on disk by its files, not opened yet.
 
     Args:
         name: What the table of embeddings calls it: its file, its product (``*.SAFE``), its folder,
@@ -44,12 +44,12 @@ class SceneFiles:
 
     @property
     def date(self) -> str:
-        """The date, YYYYMMDD, in the name or else in those of its folders; '' without one."""
+        """Return the date (YYYYMMDD) in the name or its folders; '' without one."""
         parts = (*Path(self.name).parts, Path(self.found.path).name)
         return next((day for day in map(find_date, reversed(parts)) if day), '')
 
     def stamps(self) -> list[tuple[str, int, int]]:
-        """Return name, size and time of change of each file: they show whether it changed.
+        """Return name, size and time of each file, which show whether it changed.
 
         Raises:
             LayoutError: A file is gone.
@@ -69,7 +69,7 @@ class SceneFiles:
 
 
 def name_bands(bands: Sequence[str], options: RasterOptions) -> BandNames:
-    """Return a recogniser of the bands that a network takes, in names of files and inside them."""
+    """Return a recogniser of a network's bands, in names of files and inside them."""
     given = [name for name in options.file_bands or () if name]
     return BandNames([*bands, *given, *options.mask_names])
 

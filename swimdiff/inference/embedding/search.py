@@ -12,7 +12,7 @@ __all__ = ['Match', 'search_vectors']
 
 
 class Match(NamedTuple):
-    """A row of a table that is similar to what was asked for.
+    """Describe a row of a table that is similar to what was asked for.
 
     Args:
         row: Number of the row in the table.

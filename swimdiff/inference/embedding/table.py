@@ -23,7 +23,7 @@ _READERS = 8
 
 
 class EmbeddingTable:
-    """A table of embeddings on disk.
+    """Read a table of embeddings on disk.
 
     Args:
         path: GeoParquet of ``tools/embed.py``, also one that another program has filtered or
@@ -93,7 +93,7 @@ class EmbeddingTable:
 
     @functools.cached_property
     def columns(self) -> Sequence[str]:
-        """Names of the columns."""
+        """Return the names of the columns."""
         return tuple(self._file.schema_arrow.names)
 
     def _reader(self) -> Any:
@@ -142,7 +142,7 @@ class EmbeddingTable:
     def stream_vectors(
         self, groups: Sequence[int] | None = None
     ) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield the vectors of one row group after the other; the next ones are read meanwhile.
+        """Yield the vectors of one row group after the other, read ahead.
 
         Args:
             groups: Numbers of row groups; all by default.

@@ -34,7 +34,7 @@ def rows_of_group(dims: int) -> int:
 
 @dataclass(frozen=True)
 class SceneEntry:
-    """What the metadata of a table say of a scene.
+    """Describe what the metadata of a table say of a scene.
 
     Args:
         file: Its name in the column ``file``.
@@ -63,7 +63,7 @@ class SceneEntry:
 
 @dataclass
 class TableWriter:
-    """Writes a table, which is there whole or not at all; use it in a ``with``.
+    """Write a table, whole or not at all; use it in a ``with``.
 
     Args:
         path: The file.

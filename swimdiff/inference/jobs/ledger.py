@@ -22,7 +22,7 @@ FINISHED, FAILED = 'finished', 'failed'
 
 @dataclass(frozen=True)
 class Entry:
-    """One line: what became of a scene.
+    """Hold one line: what became of a scene.
 
     Args:
         out: The map.
@@ -61,7 +61,7 @@ def measure_files(paths: Any) -> dict[str, int]:
 
 
 class Ledger:
-    """Lines that are only ever added; the newest of a map counts.
+    """Keep lines that are only ever added; the newest of a map counts.
 
     Args:
         path: The file; it need not be there.
@@ -96,9 +96,25 @@ class Ledger:
         """Add a line; it is on the disk when this returns."""
         append_line(self.path, json.dumps(asdict(entry)))
 
+    @property
+    def _begun(self) -> Path:
+        return self.path.with_name(f'.{self.path.name}.begun')
+
+    def begin(self, scene: ListedScene) -> None:
+        """Note that a map is begun where nothing was: what a kill leaves there is ours."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.touch()
+        append_line(self._begun, str(scene.out))
+
+    def has_begun(self, scene: ListedScene) -> bool:
+        """Return whether a map was begun where nothing was, since the ledger is there."""
+        if not (self.path.is_file() and self._begun.is_file()):
+            return False
+        return str(scene.out) in self._begun.read_text().splitlines()
+
     @contextmanager
     def claim(self, scene: ListedScene) -> Iterator[bool]:
-        """Claim a map, so that no other process of any machine writes it at the same time.
+        """Claim a map, so that no other process of any machine writes it as well.
 
         Each map is one byte of a lock file beside the ledger; a process that dies gives it up.
 

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,9 @@ _FREE = ('inputs', 'out', 'cloud_masks', 'batch_size', 'overwrite', 'seams')
 
 @dataclass(frozen=True)
 class MappingRun:
-    """How every scene of a list is mapped; goes through pickle, the model is built where it runs.
+    """Describe how every scene of a list is mapped.
+
+    It goes through pickle; the model is built where it runs.
 
     Args:
         kind: ``change`` or ``landcover``.
@@ -81,6 +83,14 @@ class MappingRun:
         given['overwrite'] = bool(given.get('overwrite')) or replace_files
         given['cloud_masks'] = scene.cloud_masks
         return MapJob(self.kind, scene.inputs, Path(scene.out), **given)
+
+    def list_files(self, scene: ListedScene) -> list[Path]:
+        """Return the files that the map of a scene writes, passing ones included."""
+        job = self.build_job(scene, False)
+        if self.products.polygons and job.probabilities is None:
+            job = replace(job, probabilities='uint8')  # see make_scene
+        rasters = [job.out] if job.probability_path is None else [job.out, job.probability_path]
+        return [*rasters, *self.products.list_files(job.out).values()]
 
     def build(self) -> RunOne:
         """Build the model and return what maps one scene."""

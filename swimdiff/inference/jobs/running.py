@@ -17,7 +17,7 @@ __all__ = ['Outcome', 'RunOne', 'SceneQueue', 'Summary', 'attempt_scene', 'run_s
 
 @dataclass(frozen=True)
 class Outcome:
-    """A map that was written.
+    """Hold a map that was written.
 
     Args:
         files: All files of it.
@@ -35,7 +35,7 @@ RunOne = Callable[[ListedScene, bool], Outcome]
 
 @dataclass
 class Summary:
-    """What became of a list.
+    """Describe what became of a list.
 
     Args:
         finished: Maps written now.
@@ -51,7 +51,7 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """1 where a scene has failed, otherwise 0."""
+        """Return 1 where a scene has failed, otherwise 0."""
         return int(bool(self.failed))
 
     def describe(self) -> str:
@@ -71,7 +71,7 @@ def _indent(text: str) -> str:
 
 
 class SceneQueue:
-    """Which scenes are to be done, and where their ends are written.
+    """Describe which scenes are to be done, and where their ends are written.
 
     Args:
         scenes: Of this process.
@@ -79,6 +79,7 @@ class SceneQueue:
         ledger: Of the whole list.
         retry_failed: Whether scenes that have failed before are tried again.
         say: Takes lines for the user.
+        list_files: Names the files of a scene. Defaults to None, the map alone.
     """
 
     def __init__(
@@ -88,16 +89,20 @@ class SceneQueue:
         ledger: Ledger,
         retry_failed: bool = False,
         say: Callable[[str], None] = print,
+        list_files: Callable[[ListedScene], Sequence[Path]] | None = None,
     ) -> None:
         self.scenes, self.ledger = scenes, ledger
+        self._list_files = list_files or (lambda scene: [scene.out])
         self._settings, self._retry, self._say = settings, retry_failed, say
         self.summary = Summary()
         self._told = 0
 
     def look(self, scene: ListedScene) -> tuple[str, bool] | None:
-        """Return the hash of a scene that is to be done and whether its files may be replaced.
+        """Return the hash of a scene to be done and whether files may be replaced.
 
         None for one that is not to be done: finished, or failed before; the summary says which.
+        Files may be replaced where we wrote them: an earlier run, one that was killed between the
+        map and what is made of it, or a worker that is lost in this run. Others are the user's.
         """
         before = self.ledger.read().get(str(scene.out))
         try:
@@ -114,7 +119,11 @@ class SceneQueue:
             self.summary.failed[before.out] = before.message
             self._tell(scene.out, 'has failed before (see below)')
             return None
-        return found, before is not None
+        if not any(path.exists() for path in self._list_files(scene)):
+            self.ledger.begin(scene)
+            return found, True
+        ours = before is not None and before.status == FINISHED
+        return found, ours or self.ledger.has_begun(scene)
 
     def record(self, entry: Entry) -> None:
         """Write the end of a scene down."""

@@ -22,7 +22,7 @@ _REMOTE = ('/vsi', 'http://', 'https://', 's3://', 'gs://', 'az://')
 
 @dataclass(frozen=True)
 class ListedScene:
-    """One line of a list: one map.
+    """Hold one line of a list: one map.
 
     Args:
         inputs: Each date as it is written in the list; files are relative to its folder.

@@ -19,7 +19,7 @@ _NODES = 129
 
 
 class PixelAreas:
-    """Area of each pixel of a map.
+    """Compute the area of each pixel of a map.
 
     A few thousand pixels are measured on the WGS 84 ellipsoid, those between are interpolated: the
     scale of a projection changes smoothly.

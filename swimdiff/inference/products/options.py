@@ -14,7 +14,7 @@ POLYGON_FORMATS = ('gpkg', 'geojson', 'parquet')
 
 @dataclass(frozen=True)
 class ProductOptions:
-    """Products of a map; each lies beside it and has its name with another ending.
+    """Choose products of a map; each lies beside it, with another ending.
 
     Args:
         polygons: Formats of polygons, of ``POLYGON_FORMATS``.
@@ -25,6 +25,7 @@ class ProductOptions:
         page: Whether a web page is written.
         picture_bands: One or three bands of the model for both, red first. Defaults to None, red,
             green and blue where the model has them, otherwise its first three, or the first.
+        qgis_style: Whether the legend is written as a style file of QGIS.
 
     Raises:
         ConfigError: An option that cannot be, or a package that is missing.
@@ -36,6 +37,7 @@ class ProductOptions:
     quicklook: bool = False
     page: bool = False
     picture_bands: tuple[str, ...] | None = None
+    qgis_style: bool = False
 
     def __post_init__(self) -> None:
         for ending in self.polygons:
@@ -52,10 +54,11 @@ class ProductOptions:
 
     @property
     def draws(self) -> bool:
-        """Whether pictures of the inputs are needed."""
+        """Return whether pictures of the inputs are needed."""
         return self.quicklook or self.page
 
     def list_files(self, out: Path) -> dict[str, Path]:
-        """Return the files by what they are: an ending of polygons, ``png`` or ``html``."""
-        kinds = [*self.polygons, *['png'] * self.quicklook, *['html'] * self.page]
+        """Return the files by what they are: an ending of polygons, ``png``, ``html``, ``qml``."""
+        others = dict(png=self.quicklook, html=self.page, qml=self.qgis_style)
+        kinds = [*self.polygons, *(kind for kind, wanted in others.items() if wanted)]
         return {kind: out.with_suffix(f'.{kind}') for kind in kinds}

@@ -91,7 +91,9 @@ def write_page(
     unpainted: Sequence[str] = (),
     edge: int = 1600,
 ) -> Path:
-    """Write one HTML file: imagery and map under a swipe, legend, scale bar, areas per class.
+    """Write one HTML file: swipe, legend, scale bar, areas per class.
+
+    Imagery and map lie under the swipe.
 
     Pictures are embedded, nothing is loaded from elsewhere. The swipe is a slider: it is moved by
     pointer, by touch and with the arrow keys.

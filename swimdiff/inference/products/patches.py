@@ -22,7 +22,7 @@ __all__ = ['Patches', 'find_patches']
 
 @dataclass(frozen=True)
 class Patches:
-    """Patches of one class whose pixels share edges.
+    """Hold patches of one class whose pixels share edges.
 
     Args:
         values: Class of each patch, uint8.

@@ -36,7 +36,7 @@ class _Imagery:
 
 
 def shrink_size(made: WrittenMap, edge: int) -> tuple[int, int]:
-    """Return width and height of a picture of a map, at most ``edge`` pixels on a side."""
+    """Return width and height of a map's picture, at most ``edge`` pixels a side."""
     factor = min(1.0, edge / max(made.width, made.height))
     return max(1, round(made.width * factor)), max(1, round(made.height * factor))
 
@@ -175,7 +175,7 @@ def draw_imagery(
     size: tuple[int, int],
     bands: Sequence[str] | None = None,
 ) -> list[np.ndarray]:
-    """Draw the imagery of some dates on the shrunken grid of a map, so that they can be compared.
+    """Draw the imagery of some dates on the shrunken grid of a map, to compare.
 
     Overviews of the files are used where they have some. One stretch serves all dates, from the 2nd
     to the 98th percentile of all.

@@ -26,7 +26,7 @@ _BATCH = 20_000
 
 
 class PolygonFile(Protocol):
-    """Takes polygons; whole once it is closed."""
+    """Take polygons; the file is whole once it is closed."""
 
     def add(self, outline: Any, attributes: Mapping[str, Any]) -> None:
         """Add one polygon.

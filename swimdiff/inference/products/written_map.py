@@ -21,7 +21,7 @@ CLASS_ITEM = r'CLASS_(\d+)'
 
 @dataclass(frozen=True)
 class MapClass:
-    """One class of a map.
+    """Hold one class of a map.
 
     Args:
         value: Pixel value, 0 to 255.
@@ -35,13 +35,13 @@ class MapClass:
 
     @property
     def hexadecimal(self) -> str:
-        """The colour as a web page writes it."""
+        """Return the colour as a web page writes it."""
         return '#{:02x}{:02x}{:02x}'.format(*self.colour)
 
 
 @dataclass(frozen=True)
 class WrittenMap:
-    """A map of classes and, where there is one, the raster of its probabilities.
+    """Hold a map of classes and, where there is one, its raster of probabilities.
 
     Args:
         path: GeoTIFF of one uint8 band.
@@ -65,7 +65,7 @@ class WrittenMap:
     probability: Path | None = None
 
     def read_strips(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield the first row and the values (rows x width, uint8) of one strip after another."""
+        """Yield first row and values (rows x width, uint8) of one strip after another."""
         dataset = open_raster(str(self.path))
         rows = max(1, _STRIP // self.width)
         for top in range(0, self.height, rows):

@@ -33,7 +33,10 @@ def is_remote(name: str) -> bool:
 
 
 def gdal_path(name: str) -> str:
-    """Return an address as GDAL opens it: ``https://...`` becomes ``/vsicurl/https://...``."""
+    """Return an address as GDAL opens it.
+
+    ``https://...`` becomes ``/vsicurl/https://...``.
+    """
     for scheme, system in _SCHEMES.items():
         if name.startswith(scheme):
             return system + name.removeprefix(scheme)
@@ -68,7 +71,7 @@ def open_remote(name: str) -> Any:
 
 
 def describe_remote(name: str) -> str:
-    """Return what tells whether a remote file is the same: its size, and ETag or time.
+    """Return what shows whether a remote file is the same: size, ETag or time.
 
     Raises:
         RasterError: It cannot be reached.

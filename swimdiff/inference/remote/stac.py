@@ -49,7 +49,7 @@ _ENDINGS = ('.json', '.geojson')
 
 
 class ItemBand(NamedTuple):
-    """Where a band of an item is.
+    """Describe where a band of an item is.
 
     Args:
         file: As GDAL opens it.
@@ -70,7 +70,7 @@ class ItemBand(NamedTuple):
 
 
 def is_item(name: str) -> bool:
-    """Return whether an input is named like an item of a catalogue: it ends in ``.json``."""
+    """Return whether an input is named as a catalogue's item, in ``.json``."""
     path = urlsplit(name).path if '://' in name else name
     return path.lower().endswith(_ENDINGS)
 

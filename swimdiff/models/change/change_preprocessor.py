@@ -18,7 +18,7 @@ class ChangePreprocessor(MultiBandPreprocessor):
     """Standardise both dates with the statistics of one, by band name.
 
     The statistics must give the backbone the distribution it was pre-trained on; what they are for
-    each data set stands in :mod:`swimdiff.bands`.
+    each data set is in :mod:`swimdiff.bands`.
 
     Args: as those of ``MultiBandPreprocessor``; ``bands`` are the bands of *one* date.
 
@@ -30,7 +30,9 @@ class ChangePreprocessor(MultiBandPreprocessor):
     """
 
     def standardise(self, images: Tensor) -> Tensor:
-        """N x 2C x H x W (or 2C x H x W), 0..255 -> float32, on the device.
+        """Standardise pairs, 0..255, to float32 on the device.
+
+        The shape is N x 2C x H x W or 2C x H x W.
 
         Raises:
             BandError: If the channels are not those of two dates.
@@ -45,7 +47,7 @@ class ChangePreprocessor(MultiBandPreprocessor):
         return torch.cat([super(ChangePreprocessor, self).standardise(d) for d in dates], dim=-3)
 
     def destandardise(self, images: Tensor) -> Tensor:
-        """Standardised pairs back to uint8, for pictures."""
+        """Turn standardised pairs back into uint8, for pictures."""
         dates = images.chunk(2, dim=-3)
         return torch.cat([super(ChangePreprocessor, self).destandardise(d) for d in dates], dim=-3)
 

@@ -15,7 +15,7 @@ __all__ = ['ChangeSegmentor']
 
 @MODELS.register_module()
 class ChangeSegmentor(EncoderDecoder):
-    """``mmseg.EncoderDecoder`` for heads of one logit, whatever the head.
+    """Segment with ``mmseg.EncoderDecoder`` and any head of one logit.
 
     The engine's heads log ``acc_seg``, the accuracy of an argmax over the logits. Of one logit it
     is the share of unchanged pixels, so it is left out. A batch without a single labelled pixel,

@@ -33,7 +33,7 @@ class _UpBlock(nn.Module):
 
 @MODELS.register_module()
 class ChangeUNetHead(BaseDecodeHead):
-    """U-Net decoder over the differences of any pyramid.
+    """Decode the differences of any pyramid by a U-Net.
 
     From the coarsest level to the finest: nearest up-sampling, 3x3 conv to the skip's width,
     concatenation, 3x3 conv, batch norm, ReLU, dropout of whole channels; at the end a 1x1 conv
@@ -75,8 +75,8 @@ class ChangeUNetHead(BaseDecodeHead):
         widths = tuple(in_channels)
         if len(widths) < 2:
             raise ConfigError(
-                f'ChangeUNetHead: in_channels={widths}; expected one number a level, at least two, '
-                'finest first.'
+                f'ChangeUNetHead: in_channels={widths}; expected one number per level, at least '
+                'two, finest first.'
             )
         norm = norm_cfg or dict(type='BN')
         super().__init__(
@@ -120,7 +120,10 @@ class ChangeUNetHead(BaseDecodeHead):
         return self.cls_seg(x)
 
     def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: list) -> dict:
-        """Loss against the masks; the engine's own, on nearest up-sampled logits."""
+        """Compute the loss against the masks on nearest up-sampled logits.
+
+        It is the engine's own.
+        """
         size = batch_data_samples[0].gt_sem_seg.shape
         logits = F.interpolate(seg_logits, size=tuple(size[-2:]), mode='nearest')
         losses = super().loss_by_feat(logits, batch_data_samples)
@@ -130,7 +133,7 @@ class ChangeUNetHead(BaseDecodeHead):
         return losses
 
     def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict]) -> Tensor:
-        """Logits at the size of the image, nearest up-sampled."""
+        """Return logits at the size of the image, nearest up-sampled."""
         meta = batch_img_metas[0]
         # A sliding window puts its own size into img_shape, as a torch.Size.
         whole = isinstance(meta['img_shape'], torch.Size) or 'pad_shape' not in meta

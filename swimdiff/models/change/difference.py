@@ -36,7 +36,7 @@ class FeatureDifference(nn.Module):
         self.mode = mode
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """N x C x H x W features of both dates -> N x C (or 2C) x H x W."""
+        """Compute N x C (or 2C) x H x W from the N x C x H x W features of both dates."""
         if self.mode == 'concat':
             return torch.cat([first, second], dim=1)
         difference = second - first

@@ -19,7 +19,7 @@ __all__ = ['SiameseEncoder']
 
 @MODELS.register_module()
 class SiameseEncoder(BaseModule):
-    """Encode two dates with the same weights and return their difference level by level.
+    """Encode two dates with the same weights and return the difference by level.
 
     The dates arrive stacked in the channels (N x 2C x H x W), so that every part of
     mmsegmentation between the data set and the head (sliding window, padding, test-time flips)

@@ -11,7 +11,9 @@ __all__ = ['BandClassifier']
 
 @MODELS.register_module()
 class BandClassifier(ImageClassifier):
-    """``mmpretrain.ImageClassifier`` with any preprocessor, and with ``frozen`` that means frozen.
+    """Classify with any preprocessor, and with ``frozen`` that means frozen.
+
+    Otherwise it is ``mmpretrain.ImageClassifier``.
 
     The backbones' own ``frozen_stages`` counts from 1 in ResNet and ConvNeXt and from 0 in Swin,
     and leaves norms of ConvNeXt to be trained, so the whole backbone is frozen here.

@@ -12,7 +12,7 @@ __all__ = ['MultiLabelSoftMarginLoss']
 
 @MODELS.register_module()
 class MultiLabelSoftMarginLoss(nn.Module):
-    """Binary cross entropy averaged over the classes, as a loss of ``mmpretrain`` heads.
+    """Average binary cross entropy over the classes, for ``mmpretrain`` heads.
 
     ``mmpretrain``'s own cross entropy sums over the classes, so the learning rates of published
     protocols would not carry over, nor from 19 classes to 43.
@@ -37,5 +37,5 @@ class MultiLabelSoftMarginLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, score: Tensor, target: Tensor, **_: Any) -> Tensor:
-        """Scores and 0/1 targets, both N x C, to the mean loss."""
+        """Return the mean loss of scores and 0/1 targets, both N x C."""
         return self.loss_weight * F.multilabel_soft_margin_loss(score, target)

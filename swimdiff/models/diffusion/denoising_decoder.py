@@ -21,7 +21,9 @@ __all__ = ['DenoisingDecoder', 'time_embedding']
 
 
 def time_embedding(t: Tensor, channels: int, max_period: float = 10000.0) -> Tensor:
-    """Sinusoidal embedding of the step (Vaswani et al., 2017, as DDPM uses it).
+    """Return the sinusoidal embedding of the step.
+
+    It is that of Vaswani et al., 2017, as DDPM uses it.
 
     Args:
         t (Tensor): N steps.
@@ -68,7 +70,7 @@ class _ResidualBlock(nn.Module):
 
 @MODELS.register_module()
 class DenoisingDecoder(BaseModule):
-    """U-Net decoder that adapts to the channels and strides of any feature pyramid.
+    """Decode a feature pyramid of any channels and strides by a U-Net.
 
     Example::
 

@@ -24,7 +24,7 @@ VIEWS = ('query', 'key', 'plain')
 
 @MODELS.register_module()
 class DiffusionBranch(BaseModule):
-    """Diffusion constraint on the query encoder.
+    """Constrain the query encoder by diffusion.
 
     Args:
         backbone (nn.Module): The query backbone; filled in by SwiMDiff, not kept here.
@@ -157,7 +157,7 @@ class DiffusionBranch(BaseModule):
     def measure_reliance(
         self, backbone: nn.Module, x_0: Tensor, ranges: int = 3, seed: int = 0
     ) -> dict[str, float]:
-        """Measure how much the prediction rests on the encoder's features (reconstruction).
+        """Measure how much the prediction rests on the features (reconstruction).
 
         ::
 

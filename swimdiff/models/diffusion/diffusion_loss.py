@@ -15,7 +15,7 @@ __all__ = ['DiffusionLoss']
 
 @MODELS.register_module()
 class DiffusionLoss(nn.Module):
-    """Mean squared error against the image, the noise or the velocity.
+    """Compute the squared error against the image, the noise or the velocity.
 
     Example::
 

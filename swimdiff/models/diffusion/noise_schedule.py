@@ -36,7 +36,7 @@ def _cosine_betas(num_steps: int, offset: float = 0.008, max_beta: float = 0.999
 
 @MODELS.register_module()
 class NoiseSchedule(nn.Module):
-    """Tables of the forward process and the algebra between x_0, noise, velocity and x_t.
+    """Hold tables of the forward process, and convert x_0, noise, velocity, x_t.
 
     Notation of DDPM: ``abar_t`` is the share of the signal's variance left at step t. Tables are
     computed in float64 and kept in float32 outside the checkpoint: they follow from the config.
@@ -141,7 +141,7 @@ class NoiseSchedule(nn.Module):
         return (part * self.drawn_steps).long().clamp_(max=self.drawn_steps - 1)
 
     def add_noise(self, x_0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
-        """x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps (DDPM eq. 4).
+        """Return x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps (DDPM eq. 4).
 
         Args:
             x_0 (Tensor): N x C x H x W standardised images.
@@ -155,7 +155,7 @@ class NoiseSchedule(nn.Module):
         return signal * x_0 + noise * eps
 
     def target(self, x_0: Tensor, eps: Tensor, t: Tensor, prediction: str) -> Tensor:
-        """What the decoder is asked for: the noise, the image or the velocity.
+        """Return what the decoder is asked for: noise, image or velocity.
 
         The velocity is v = sqrt(abar_t) eps - sqrt(1 - abar_t) x_0 (Salimans and Ho, 2022,
         arXiv 2202.00512).
@@ -168,7 +168,7 @@ class NoiseSchedule(nn.Module):
         return signal * eps - noise * x_0
 
     def scalar_gain_error(self, t: Tensor, prediction: str, power: Tensor) -> Tensor:
-        """Return the squared error of the best estimate that needs no network, a multiple of x_t.
+        """Return the squared error of the best multiple of x_t, without a network.
 
         For a target u x_0 + w eps, with P the mean square of x_0 and both uncorrelated::
 
@@ -195,7 +195,7 @@ class NoiseSchedule(nn.Module):
         return of_target - of_both.square() / (signal.square() * power + noise.square())
 
     def estimate_x0(self, output: Tensor, x_t: Tensor, t: Tensor, prediction: str) -> Tensor:
-        """The estimate of x_0 that a decoder output stands for.
+        """Return the estimate of x_0 that a decoder output means.
 
         Args:
             output (Tensor): N x C x H x W output of the decoder.
@@ -214,7 +214,9 @@ class NoiseSchedule(nn.Module):
         return signal * x_t - noise * output
 
     def min_snr_weight(self, t: Tensor, prediction: str, gamma: float = 5.0) -> Tensor:
-        """Weights of the min-SNR-gamma strategy (Hang et al., 2023, arXiv 2303.09556, section 3.4).
+        """Return the weights of the min-SNR-gamma strategy.
+
+        Hang et al., 2023, arXiv 2303.09556, section 3.4.
 
         Args:
             t (Tensor): N steps.

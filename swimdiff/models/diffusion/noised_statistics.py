@@ -21,7 +21,7 @@ _RUNNING = ('running_mean', 'running_var', _COUNTER)
 
 
 class NoisedStatistics(nn.Module):
-    """Lends a backbone other batch-norm statistics for the time of a noised pass.
+    """Lend a backbone other batch-norm statistics for the time of a noised pass.
 
     - ``own``: running statistics of the noised pass are kept apart (saved here, used again when
       denoising in evaluation mode); the affine parameters are shared. A layer that is in evaluation

@@ -20,7 +20,7 @@ __all__ = ['draw_noise', 'part_of_batch']
 
 
 def part_of_batch(share: float, rows: int) -> tuple[int, float]:
-    """This process's rows of the first ``share`` of the global batch.
+    """Return this process's rows of the first ``share`` of the global batch.
 
     Args:
         share (float): In (0, 1].
@@ -38,7 +38,7 @@ def part_of_batch(share: float, rows: int) -> tuple[int, float]:
 
 
 def _seeds(rows: int) -> np.ndarray | None:
-    """Seeds of this step: one for all of the batch, then one a place; None without a runner."""
+    """Seeds of this step: one for all of the batch, then one per place; None without a runner."""
     seed = run_seed()
     if seed is None:
         return None
@@ -50,7 +50,7 @@ def _seeds(rows: int) -> np.ndarray | None:
 def draw_noise(x_0: Tensor, rows: int, schedule: NoiseSchedule) -> tuple[Tensor, Tensor]:
     """Draw the time step and the noise of each image.
 
-    Torch's own generator is seeded anew for each image, which costs the host microseconds and no
+    Torch's own generator is seeded again for each image, which costs the host microseconds and no
     wait. Where no runner is training, its position is not known and both are drawn from the
     device's global generator.
 

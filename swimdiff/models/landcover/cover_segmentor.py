@@ -11,7 +11,9 @@ __all__ = ['CoverSegmentor']
 
 @MODELS.register_module()
 class CoverSegmentor(EncoderDecoder):
-    """``mmseg.EncoderDecoder`` with ``frozen`` that means frozen, whatever the backbone.
+    """Segment land cover, with ``frozen`` that means frozen for any backbone.
+
+    Otherwise it is ``mmseg.EncoderDecoder``.
 
     The backbones' own ``frozen_stages`` counts differently in each of them and leaves some norms to
     be trained, so the whole backbone is frozen here. Few polygons are learned by a head; they spoil

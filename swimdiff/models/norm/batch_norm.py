@@ -67,7 +67,9 @@ class _Normalise(torch.autograd.Function):
 
 
 class GlobalBatchNorm(_BatchNorm):
-    """Batch norm of the whole global batch: torch's ``SyncBatchNorm`` on GPUs, gloo's way on a CPU.
+    """Take batch-norm statistics over the whole global batch.
+
+    It is torch's ``SyncBatchNorm`` on GPUs, and goes by gloo on a CPU.
 
     Costs one collective forward and one backward each time it is used, on either device. No
     subclass of torch's, since DDP refuses those on the CPU.
@@ -99,7 +101,9 @@ class GlobalBatchNorm(_BatchNorm):
 
 
 class GroupedBatchNorm(_BatchNorm):
-    """Batch norm of R groups of the global batch, for any number of processes that divides R.
+    """Take batch-norm statistics over R groups of the global batch.
+
+    The number of processes has to divide R.
 
     Place p of the global batch is in group p mod R, so a group never spans processes and nothing is
     sent. Running statistics are the mean over the groups of this process.
@@ -146,7 +150,7 @@ class GroupedBatchNorm(_BatchNorm):
 
 
 def convert_batch_norm(modules: Sequence[nn.Module], over: str | int) -> bool:
-    """Replace batch-norm layers by ones that take their statistics over something else.
+    """Replace batch-norm layers by ones with statistics over something else.
 
     The new layers hold the parameters and buffers of the old ones under the same names, so
     checkpoints load either way.

@@ -17,7 +17,9 @@ __all__ = ['key_order', 'shuffle_images']
 
 @torch.compiler.disable  # the position is a new number in every step
 def key_order(rows: int) -> Tensor:
-    """The permutation of this step, from the runner's position: a resumed run repeats it.
+    """Return the permutation of this step; a resumed run repeats it.
+
+    It follows from the runner's position.
 
     Args:
         rows (int): N, the rows of this process, the same on every rank.

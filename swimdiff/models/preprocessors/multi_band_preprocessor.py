@@ -15,7 +15,7 @@ __all__ = ['MultiBandPreprocessor']
 
 @MODELS.register_module()
 class MultiBandPreprocessor(BaseDataPreprocessor):
-    """uint8 images to standardised float32, on the device.
+    """Standardise uint8 images to float32, on the device.
 
     Mean and standard deviation are buffers that are *not* saved in checkpoints: they follow from
     the config, and a checkpoint loads into a model with another preprocessor without complaint.
@@ -75,7 +75,7 @@ class MultiBandPreprocessor(BaseDataPreprocessor):
         return tuple(values[band] for band in self.bands)
 
     def receive(self, images: torch.Tensor) -> torch.Tensor:
-        """N x C x H x W or C x H x W of any type, on the device.
+        """Bring images of any type to the device, N x C x H x W or C x H x W.
 
         Raises:
             BandError: Another number of channels than bands.
@@ -90,7 +90,9 @@ class MultiBandPreprocessor(BaseDataPreprocessor):
         return images.to(self.mean.device, non_blocking=bool(self._non_blocking))
 
     def standardise(self, images: torch.Tensor) -> torch.Tensor:
-        """N x C x H x W or C x H x W of any type, 0..255 -> float32, on the device.
+        """Standardise images of any type, 0..255, to float32 on the device.
+
+        The shape is N x C x H x W or C x H x W.
 
         Raises:
             BandError: Another number of channels than bands.
@@ -98,7 +100,7 @@ class MultiBandPreprocessor(BaseDataPreprocessor):
         return (self.receive(images).float() - self.mean) / self.std
 
     def destandardise(self, images: torch.Tensor) -> torch.Tensor:
-        """Standardised images back to uint8, for pictures."""
+        """Turn standardised images back into uint8, for pictures."""
         restored = images.detach().float() * self.std + self.mean
         return restored.round().clamp(0, 255).to(torch.uint8)
 
@@ -115,7 +117,7 @@ class MultiBandPreprocessor(BaseDataPreprocessor):
 
         Args:
             data: ``inputs``: one N x C x H x W tensor, a list of N tensors C x H x W, or a list of
-                either, one a view. ``data_samples``: anything, moved to the device.
+                either, one per view. ``data_samples``: anything, moved to the device.
             training: Unused; the engine passes it.
 
         Returns:

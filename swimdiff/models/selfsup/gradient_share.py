@@ -11,7 +11,7 @@ __all__ = ['group_by_stage', 'measure_gradients']
 
 
 def group_by_stage(backbone: nn.Module) -> dict[str, list[nn.Parameter]]:
-    """Group the parameters that take a gradient by the stage of the backbone that they are in.
+    """Group the parameters with a gradient by the stage of the backbone.
 
     A stage is a direct child, or an entry of a list that is one: ``layer1`` of a ResNet,
     ``stages.1`` of a Swin.
@@ -35,7 +35,7 @@ def group_by_stage(backbone: nn.Module) -> dict[str, list[nn.Parameter]]:
 
 @torch.compiler.disable
 def measure_gradients(losses: dict[str, Tensor], backbone: nn.Module) -> dict[str, Tensor]:
-    """Measure |g_D| / |g_C|, the diffusion loss's gradient over the contrastive one's.
+    """Measure |g_D| / |g_C|, diffusion gradient over contrastive one.
 
     Args:
         losses (dict[str, Tensor]): ``loss_contrast`` and ``loss_diffusion`` with their weights and

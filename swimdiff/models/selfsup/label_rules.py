@@ -43,7 +43,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Matches:
-    """What a rule may look at: N queries and the K candidates that they meet.
+    """Hold what a rule may look at: N queries and the K candidates they meet.
 
     Args:
         similarity (Tensor): N x K float32 cosine similarities d_j of the anchor to the candidates.
@@ -59,7 +59,7 @@ class Matches:
 
 
 class Labels(NamedTuple):
-    """What a rule decides; the positive key has the label 1.
+    """Hold what a rule decides; the positive key has the label 1.
 
     Args:
         y (Tensor, optional): N x K labels of at least 0, before the division by their sum; None
@@ -73,7 +73,7 @@ class Labels(NamedTuple):
 
 
 class LabelRule(ABC):
-    """Assigns labels to the candidates of a batch of queries, without gradient."""
+    """Assign labels to the candidates of a batch of queries, without gradient."""
 
     @abstractmethod
     def assign(self, matches: Matches) -> Labels:
@@ -145,7 +145,9 @@ class PositiveLabels(LabelRule):
 # 'soft' is what configs called it before there were others.
 @LABEL_RULES.register_module(['scene', 'soft'])
 class SceneLabels(LabelRule):
-    """Weigh the mates of a query against each other (the first reconstruction, with a known fault).
+    """Weigh the mates of a query against each other.
+
+    It is the first reconstruction, with a known fault.
 
     ::
 
@@ -178,7 +180,7 @@ class SceneLabels(LabelRule):
 
 @LABEL_RULES.register_module('queue')
 class QueueLabels(SceneLabels):
-    """Weigh the mates against the whole queue, as ASCL defines it, and label the mates only.
+    """Weigh the mates against the whole queue as ASCL does; label mates only.
 
     ::
 
@@ -231,7 +233,9 @@ class RelativeLabels(LabelRule):
 
 @LABEL_RULES.register_module('with_positive')
 class WithPositiveLabels(RelativeLabels):
-    """Let the positive compete with the mates: labels are b = softmax(d / tau') over both.
+    """Let the positive compete with the mates.
+
+    Labels are b = softmax(d / tau') over both.
 
     With the positive's label set to 1 this is ``y_j = exp((d_j - d_+) / tau')`` on S(q): a mate
     more similar than the positive takes most of the label.
@@ -250,7 +254,9 @@ class WithPositiveLabels(RelativeLabels):
 
 @LABEL_RULES.register_module('floor')
 class FloorLabels(RelativeLabels):
-    """Label mates as ``relative`` does, and ignore those below a threshold: none is pushed away.
+    """Label mates as ``relative`` does, and ignore those below a threshold.
+
+    None is pushed away.
 
     Example::
 
@@ -268,7 +274,7 @@ class FloorLabels(RelativeLabels):
         self.threshold = threshold
 
     def assign(self, matches: Matches) -> Labels:
-        """Return labels that are 0 or at least the threshold, and the mates that are ignored."""
+        """Return labels of 0 or at least the threshold, and the ignored mates."""
         y = super().assign(matches).y
         assert y is not None
         ignored = matches.mates & (y < self.threshold)

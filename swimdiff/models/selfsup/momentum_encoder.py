@@ -22,7 +22,7 @@ __all__ = ['MomentumEncoder']
 
 @MODELS.register_module()
 class MomentumEncoder(nn.Module):
-    """A copy of backbone and neck that follows them with momentum and takes no gradient.
+    """Follow backbone and neck by a copy with momentum, without gradient.
 
     Args:
         backbone (nn.Module): The query backbone, copied.
@@ -97,7 +97,7 @@ class MomentumEncoder(nn.Module):
     @torch.compiler.disable  # the momentum and the position are new numbers in every step
     @torch.no_grad()
     def update(self, backbone: nn.Module, neck: nn.Module) -> None:
-        """Move every parameter a step towards the query's, in one fused call a device and dtype.
+        """Move each parameter a step towards the query's, fused per device and dtype.
 
         With an ``interval``, only in the first batch after an optimiser step.
 
@@ -115,7 +115,7 @@ class MomentumEncoder(nn.Module):
             self._update_buffers([*backbone.buffers(), *neck.buffers()], step)
 
     def current_momentum(self) -> float:
-        """The momentum of this step.
+        """Return the momentum of this step.
 
         The position in the run is the engine's, not a counter of our own, so that a resumed run
         goes on where it was.

@@ -17,7 +17,7 @@ __all__ = ['ProjectionNeck', 'global_features']
 
 
 def global_features(feats: Tensor | Sequence[Tensor]) -> Tensor:
-    """The image-level feature vector of a backbone's output.
+    """Return the image-level feature vector of a backbone's output.
 
     Args:
         feats (Tensor | Sequence[Tensor]): One feature map or a pyramid; the last level is taken.
@@ -32,7 +32,7 @@ def global_features(feats: Tensor | Sequence[Tensor]) -> Tensor:
 
 @MODELS.register_module()
 class ProjectionNeck(BaseModule):
-    """Global average pooling and a small perceptron.
+    """Project features by global average pooling and a small perceptron.
 
     Args:
         in_channels (int): Channels of the last level; SwiMDiff fills this in from the backbone.

@@ -44,7 +44,9 @@ def plain_cross_entropy(
 def soft_cross_entropy(
     l_pos: Tensor, l_neg: Tensor, y: Tensor | None, left_out: Tensor, temperature: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Cross-entropy of soft labels over the positive and the candidates, and its slopes.
+    """Return the cross-entropy of soft labels over all keys, and its slopes.
+
+    All keys are the positive and the candidates.
 
     ::
 
@@ -80,7 +82,9 @@ def soft_cross_entropy(
 
 @MODELS.register_module()
 class SceneMatchingHead(nn.Module):
-    """Cross-entropy between recalibrated labels and the similarities of a query to all keys.
+    """Compute the cross-entropy of recalibrated labels and similarities.
+
+    The similarities are those of a query to all keys.
 
     ::
 

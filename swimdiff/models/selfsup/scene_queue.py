@@ -19,7 +19,7 @@ EMPTY = -1
 
 @MODELS.register_module()
 class SceneQueue(nn.Module):
-    """Ring buffer of K unit-length keys and their scene ids.
+    """Hold K unit-length keys and their scene ids in a ring buffer.
 
     Keys, ids and pointer are buffers, so they are saved and restored with the checkpoint. The
     pointer lives on the device: a push never waits for it.
@@ -69,5 +69,5 @@ class SceneQueue(nn.Module):
         self.pointer.add_(pushed).remainder_(self.length)
 
     def extra_repr(self) -> str:
-        """Shape of the buffer, for printing the model."""
+        """Return the shape of the buffer, for printing the model."""
         return f'length={self.length}, channels={self.keys.shape[1]}'

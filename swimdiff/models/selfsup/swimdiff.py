@@ -32,7 +32,7 @@ _PLAIN_PREPROCESSOR = dict(type='mmpretrain.SelfSupDataPreprocessor')
 
 @MODELS.register_module()
 class SwiMDiff(BaseSelfSupervisor):
-    """Momentum contrast with scene-wide matching, constrained by a denoising network.
+    """Contrast with momentum and scene-wide matching, constrained by denoising.
 
     With ``rule='none'`` in the head and ``lambda_d=0`` this is MoCo v2.
 
@@ -153,7 +153,7 @@ class SwiMDiff(BaseSelfSupervisor):
             self.diffusion.statistics.copy_from(self.backbone)
 
     def loss(self, inputs: list[Tensor], data_samples: list[DataSample]) -> dict[str, Tensor]:
-        """Compute the losses of a batch (paper, figure 2) and push its keys into the queue.
+        """Compute the losses (paper, figure 2) and push the keys into the queue.
 
         Args:
             inputs (list[Tensor]): Query and key views, each N x C x H x W, standardised; and plain
@@ -194,7 +194,7 @@ class SwiMDiff(BaseSelfSupervisor):
         return losses
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Sum the losses; where asked for, measure what each asks of the encoder on the way."""
+        """Sum the losses; where asked, measure what each asks of the encoder."""
         total, logged = super().parse_losses(losses)
         if self.watch_gradients:
             logged.update(measure_gradients(losses, self.backbone))
@@ -225,7 +225,10 @@ class SwiMDiff(BaseSelfSupervisor):
         eps: Tensor | None = None,
         features_of: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Noise standardised images at steps t and estimate them back, see DiffusionBranch."""
+        """Noise standardised images at steps t and estimate them back.
+
+        See DiffusionBranch.
+        """
         if self.diffusion is None:
             raise ConfigError('SwiMDiff: this model was built without a diffusion branch')
         return self.diffusion.denoise(self.backbone, x_0, t, eps, features_of)

@@ -124,7 +124,7 @@ def run_unmasked(backbone: nn.Module, images: Tensor) -> Tensor | tuple[Tensor, 
 
 @torch.no_grad()
 def embedding_channels(neck: nn.Module, in_channels: list[int]) -> int:
-    """Length of the embedding, by running the neck once on a pyramid of zeros.
+    """Return the length of the embedding, by running the neck once on zeros.
 
     Args:
         neck (nn.Module): Takes a pyramid, returns N x D.

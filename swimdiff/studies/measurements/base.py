@@ -22,7 +22,7 @@ __all__ = ['Measurement', 'Subject', 'add_resize']
 
 @dataclass(frozen=True)
 class Subject:
-    """A cell that is measured.
+    """Describe a cell that is measured.
 
     Args:
         title: Of the cell.
@@ -48,13 +48,13 @@ class Subject:
 
     @property
     def preprocessor(self) -> dict[str, Any]:
-        """Config of the data preprocessor that it was trained with."""
+        """Return the config of the data preprocessor that it was trained with."""
         model = self.config.get('model') or {}
         return dict(self.config.get('data_preprocessor') or model.get('data_preprocessor') or {})
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """Bands that its backbone takes.
+        """Return the bands that its backbone takes.
 
         Raises:
             ConfigError: Its config does not say.
@@ -69,7 +69,11 @@ class Subject:
         return spell_bands(bands)
 
     def build_features(
-        self, bands: Sequence[str] | None = None, stats: str | None = None
+        self,
+        bands: Sequence[str] | None = None,
+        stats: str | None = None,
+        stage: int | None = None,
+        pool: str = 'mean',
     ) -> Callable[[Tensor], Tensor]:
         """Build the function from N x C x H x W uint8 images to N x D features.
 
@@ -77,6 +81,9 @@ class Subject:
             bands (Sequence[str], optional): Bands of the images. Defaults to None, its own.
             stats (str, optional): Name of the statistics to standardise with. Defaults to None,
                 those it was trained with.
+            stage (int, optional): Stage that gives the features, counted as ``out_indices`` does.
+                Defaults to None, the last one.
+            pool (str): ``mean`` or ``mean-std``. Defaults to ``mean``.
         """
         if self.kind == 'statistics':
             return image_statistics
@@ -86,12 +93,14 @@ class Subject:
         preprocessor = MultiBandPreprocessor(bands or self.bands, **chosen)
         weights = read_checkpoint(self.checkpoint) if self.checkpoint else None
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
-        extract, _ = build_extractor(self.backbone, preprocessor, self.seed, weights, device=device)
+        extract, _ = build_extractor(
+            self.backbone, preprocessor, self.seed, weights, 'backbone.', device, stage, pool
+        )
         return extract
 
 
 class Measurement(ABC):
-    """Numbers about a cell.
+    """Measure numbers about a cell.
 
     A class of your own is registered in ``swimdiff.registry.MEASUREMENTS`` and named by its
     ``type`` in a plan. Its options must be all that decides the numbers, besides the cell: results
@@ -114,7 +123,7 @@ class Measurement(ABC):
 
 
 def add_resize(dataset: Mapping[str, Any], size: int | None) -> dict[str, Any]:
-    """Return the config of a data set whose images are resized before they are packed.
+    """Return a data set's config whose images are resized before they are packed.
 
     Args:
         dataset (Mapping): With a pipeline that ends in a transform that packs.

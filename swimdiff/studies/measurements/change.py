@@ -29,7 +29,7 @@ _SCORES = ('F1', 'precision', 'recall', 'IoU')
 
 @MEASUREMENTS.register_module()
 class ChangeMeasurement(Measurement):
-    """Trains a change head on the frozen backbone and scores it on the test split.
+    """Train a change head on the frozen backbone and score it on the test split.
 
     ``tools/train.py`` and ``tools/test.py`` run the config with the backbone of the cell; widths of
     the head follow from it, the seed is that of the cell. ``F1``, ``precision``, ``recall`` and

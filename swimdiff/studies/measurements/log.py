@@ -14,7 +14,7 @@ __all__ = ['LogMeasurement']
 
 @MEASUREMENTS.register_module()
 class LogMeasurement(Measurement):
-    """Takes means of logged scalars over the end of a run, and its time.
+    """Take means of logged scalars over the end of a run, and its time.
 
     ``images_per_s`` is the median over the run, ``minutes`` the time of its iterations, loading
     included. A key that a run has not logged is left out: variants of one study log different

@@ -6,8 +6,8 @@ from typing import Any
 from mmengine.dataset import BaseDataset
 
 from swimdiff.errors import ConfigError
-from swimdiff.evaluation.features import FeatureBank, targets_of
-from swimdiff.evaluation.probe import ProbeScores, build_parts, divide_anew, score_parts
+from swimdiff.evaluation.features import FeatureBank, check_pool, targets_of
+from swimdiff.evaluation.probe import ProbeScores, build_parts, draw_division, score_parts
 from swimdiff.registry import MEASUREMENTS
 from swimdiff.studies.measurements.base import Measurement, Subject, add_resize
 
@@ -16,7 +16,9 @@ __all__ = ['ProbeMeasurement']
 
 @MEASUREMENTS.register_module()
 class ProbeMeasurement(Measurement):
-    """Scores ``knn`` and ``linear`` of the frozen backbone, in per cent, as tools/probe.py does.
+    """Score ``knn`` and ``linear`` of the frozen backbone as tools/probe.py does.
+
+    Both are in per cent.
 
     Scaling and penalty are chosen on the validation part, the test part is scored with the choice.
     Floors: image statistics without a network, and the backbone with random weights.
@@ -53,6 +55,10 @@ class ProbeMeasurement(Measurement):
             was trained on.
         stats (str, optional): Name of the statistics to standardise with. Defaults to None, those
             that the cell was trained with.
+        stage (int, optional): Stage of the backbone that gives the features, counted as its
+            ``out_indices`` does (ResNet: 0 to 3). Defaults to None, the last one.
+        pool (str): How its feature map becomes a vector: ``mean`` over the positions, or
+            ``mean-std``, mean and deviation. Defaults to ``mean``.
         batch_size (int): Images at once. Defaults to 256.
         workers (int): Loading processes. Defaults to 0, the process of the study.
 
@@ -73,6 +79,8 @@ class ProbeMeasurement(Measurement):
         temperature: float = 0.07,
         bands: Sequence[str] | None = None,
         stats: str | None = None,
+        stage: int | None = None,
+        pool: str = 'mean',
         batch_size: int = 256,
         workers: int = 0,
     ) -> None:
@@ -88,14 +96,14 @@ class ProbeMeasurement(Measurement):
         self.draws = tuple(draws) if limit is not None else (0,)
         self.divisions = divisions
         self.k, self.temperature = k, temperature
-        self.bands, self.stats = bands, stats
+        self.bands, self.stats, self.stage, self.pool = bands, stats, stage, check_pool(pool)
         self.batch_size, self.workers = batch_size, workers
         self._parts: dict[tuple, dict[str, BaseDataset]] = {}
 
     def measure(self, subject: Subject) -> dict[str, float]:
         """Score the features of a cell, see :class:`Measurement`."""
         bands = tuple(self.bands or subject.bands)
-        extract = subject.build_features(bands, self.stats)
+        extract = subject.build_features(bands, self.stats, self.stage, self.pool)
         bank = FeatureBank(extract, subject.title, None, self.batch_size, self.workers, quiet=True)
         found: list[ProbeScores] = []
         for draw in self.draws:
@@ -112,6 +120,6 @@ class ProbeMeasurement(Measurement):
         self, bank: FeatureBank, parts: dict[str, BaseDataset]
     ) -> list[ProbeScores]:
         data = {name: (bank(part), targets_of(part)) for name, part in parts.items()}
-        several = [divide_anew(data, seed) for seed in range(1, self.divisions)]
+        several = [draw_division(data, seed) for seed in range(1, self.divisions)]
         classes = len(parts['train'].metainfo['classes'])
         return [score_parts(one, classes, self.k, self.temperature) for one in (data, *several)]

@@ -14,7 +14,7 @@ __all__ = ['RankMeasurement']
 
 @MEASUREMENTS.register_module()
 class RankMeasurement(Measurement):
-    """Measures ``rank``, ``std`` and ``cosine`` of the backbone's features of a set.
+    """Measure ``rank``, ``std`` and ``cosine`` of the backbone's features.
 
     See :func:`swimdiff.evaluation.spread.embedding_spread`: the effective rank, the mean standard
     deviation over dimensions (1 when spread evenly, 0 when collapsed) and the mean cosine of two

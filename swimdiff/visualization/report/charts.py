@@ -29,7 +29,7 @@ _POINTS = 240
 
 @dataclass(frozen=True)
 class Chart:
-    """What a chart shows.
+    """Describe what a chart shows.
 
     Args:
         title: In words.

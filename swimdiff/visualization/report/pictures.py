@@ -24,7 +24,7 @@ _EDGE = 128
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture and what stands below it.
+    """Hold a picture and its caption.
 
     Args:
         uri: ``data:`` address of the pixels.
@@ -101,7 +101,7 @@ def view_pictures(
 def denoising_pictures(
     model: SwiMDiff, dataset: BaseDataset, bands: Sequence[str]
 ) -> list[list[Picture]]:
-    """Draw one view noised more and more, and the image that the model estimates from each.
+    """Draw one view noised more and more, and the model's estimate of each.
 
     Args:
         model (SwiMDiff): A self-supervisor with a diffusion branch, in evaluation mode.

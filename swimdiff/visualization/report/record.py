@@ -23,10 +23,10 @@ _COUNTERS = ('step', 'epoch', 'iter')
 
 @dataclass(frozen=True)
 class Curve:
-    """One logged scalar.
+    """Hold one logged scalar.
 
     Args:
-        steps: Iterations, or epochs where it was logged once an epoch; ascending.
+        steps: Iterations, or epochs where it was logged once per epoch; ascending.
         values: As many numbers.
     """
 
@@ -35,13 +35,13 @@ class Curve:
 
     @property
     def last(self) -> float:
-        """The newest value."""
+        """Return the newest value."""
         return float(self.values[-1])
 
 
 @dataclass
 class RunRecord:
-    """Everything the report is made from.
+    """Hold everything the report is made from.
 
     Args:
         work_dir: Where the run wrote.
@@ -65,7 +65,7 @@ class RunRecord:
 
     @property
     def name(self) -> str:
-        """The config's name where it is known, else that of the folder."""
+        """Return the config's name where it is known, else that of the folder."""
         dumped = sorted(self.work_dir.glob('*.py'), key=lambda path: path.stat().st_mtime)
         return dumped[-1].stem if dumped else self.work_dir.resolve().name
 

@@ -15,7 +15,7 @@ _RECENT = 20
 
 @dataclass(frozen=True)
 class Verdict:
-    """One line of the table.
+    """Hold one line of the table.
 
     Args:
         what: What was watched.
@@ -29,7 +29,7 @@ class Verdict:
 
 
 def hook_option(record: RunRecord, kind: str, option: str, default: Any) -> Any:
-    """An option of a hook as the run's config has it."""
+    """Return an option of a hook as the run's config has it."""
     config = record.config or {}
     hooks = [*(config.get('default_hooks') or {}).values(), *(config.get('custom_hooks') or [])]
     for hook in hooks:
@@ -39,7 +39,7 @@ def hook_option(record: RunRecord, kind: str, option: str, default: Any) -> Any:
 
 
 def floors_of(record: RunRecord, score: str = 'knn/top1') -> dict[str, float]:
-    """The floors of a score, by their name in words."""
+    """Return the floors of a score, by their name in words."""
     names = {'statistics': 'image statistics', 'random': 'untrained network'}
     return {
         title: record.evaluation[f'{score}_floor_{key}'].last
@@ -130,7 +130,7 @@ def _mates(record: RunRecord) -> Verdict:
         return Verdict(what, 'none', 'no scene matching in this run')
     mates = _recent(record.train['scene_mates'])
     least = hook_option(record, 'SceneMatesHook', 'least', 0.1)
-    found = f'{mates:.2f} keys of its own scene a query (at least {least})'
+    found = f'{mates:.2f} keys of its own scene per query (at least {least})'
     return Verdict(what, 'warn' if mates < least else 'good', found)
 
 
@@ -163,6 +163,6 @@ def _probe(record: RunRecord) -> Verdict:
 
 
 def verdicts(record: RunRecord) -> list[Verdict]:
-    """One line a guard."""
+    """Return one line per guard."""
     checks = (_finite, _trend, _spread, _collapse, _loader, _mates, _reliance, _probe)
     return [check(record) for check in checks]

@@ -185,7 +185,7 @@ def _describe_as_markdown(facts: ModelFacts, files: list[Path]) -> str:
         'resolution': resolution,
         'trained on': facts.data or 'not known',
         'classes': ', '.join(facts.classes),
-        'licence': facts.licence or 'not stated by whoever published it',
+        'licence': facts.licence or 'not stated by its publisher',
     }
     lines = [f'# {facts.name}', '', '| | |', '|---|---|']
     lines += [f'| {key} | {value} |' for key, value in rows.items() if value]

@@ -36,7 +36,7 @@ TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class Conversion:
-    """Weights under the names of another library.
+    """Hold weights under the names of another library.
 
     Args:
         state: Tensors by name.
@@ -60,7 +60,7 @@ class Conversion:
 
 
 def build_backbone(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> nn.Module:
-    """Build a backbone that gives its deepest level, with its weights, in evaluation mode.
+    """Build a backbone of its deepest level, with weights, in evaluation mode.
 
     Args:
         config: Config of the backbone; one that hides patches is built as one that does not.
@@ -194,7 +194,7 @@ _CONVERTERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Tensor]], Co
 def convert_backbone(
     config: Mapping[str, Any], state: Mapping[str, Tensor], library: str
 ) -> Conversion:
-    """Give the weights of a backbone the names of another library, and prove that they fit.
+    """Give a backbone's weights another library's names, and prove that they fit.
 
     Both networks are run on the same images; their deepest features have to agree to
     :data:`TOLERANCE` of the largest.

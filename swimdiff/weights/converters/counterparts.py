@@ -20,7 +20,7 @@ Config = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Counterpart:
-    """A network of another library.
+    """Hold a network of another library.
 
     Args:
         library: ``timm`` or ``torchvision``.

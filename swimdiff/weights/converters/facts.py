@@ -34,7 +34,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What a user of a file has to know.
+    """Describe what a user of a file has to know.
 
     Args:
         name: Name of the model: letters, digits, ``_``, ``.`` and ``-``.
@@ -105,7 +105,7 @@ def parse_scores(given: Sequence[str]) -> dict[str, str]:
 
 
 def read_data_names(checkpoint: Checkpoint) -> str:
-    """Return the data sets that a checkpoint was trained on, by type; '' where it does not say.
+    """Return the data sets that a checkpoint was trained on, by type, or ''.
 
     Args:
         checkpoint: The source.

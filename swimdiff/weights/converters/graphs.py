@@ -93,7 +93,7 @@ def _describe_pixels(stats: ProductStats) -> str:
 def open_segmentor(
     checkpoint: Checkpoint, classes: tuple[str, ...] | None = None, **known: Any
 ) -> tuple[nn.Module, ModelFacts, float | None]:
-    """Build the model of a checkpoint of change detection or land cover, with its weights.
+    """Build the model of a checkpoint of change or land cover, with its weights.
 
     Args:
         checkpoint: Of ``tools/train.py``.
@@ -180,7 +180,9 @@ def export_segmentor(
     overlap: int = 15,
     small_segment: int = 0,
 ) -> float:
-    """Write a whole model as ONNX: pixels to probabilities, with what QGIS's Deepness reads.
+    """Write a whole model as ONNX: pixels to probabilities.
+
+    It has what QGIS's Deepness reads.
 
     Args:
         segmentor: From :func:`open_segmentor`.

@@ -25,7 +25,7 @@ _OPSET = 17
 
 
 class BackboneGraph(nn.Module):
-    """A backbone with its input layer: pixels to feature maps.
+    """Join a backbone and its input layer: pixels to feature maps.
 
     Args:
         pixels: The input layer.
@@ -38,13 +38,13 @@ class BackboneGraph(nn.Module):
         self.backbone = backbone
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """N x C x H x W of 0..1 -> the levels, finest first."""
+        """Return the levels of N x C x H x W pixels of 0..1, finest first."""
         features = self.backbone(self.pixels(images))
         return (features,) if isinstance(features, Tensor) else tuple(features)
 
 
 class SegmentorGraph(nn.Module):
-    """A segmentor of ``mmseg`` with its input layer: pixels to probabilities.
+    """Join a segmentor of ``mmseg`` and its input layer: pixels to probabilities.
 
     Args:
         pixels: The input layer.
@@ -61,7 +61,7 @@ class SegmentorGraph(nn.Module):
         self.threshold = threshold
 
     def forward(self, images: Tensor) -> Tensor:
-        """N x C x H x W of 0..1 -> N x classes x H x W of 0..1."""
+        """Return N x classes x H x W of 0..1 for N x C x H x W pixels of 0..1."""
         meta = dict(img_shape=(images.shape[2], images.shape[3]))
         logits = self.segmentor.encode_decode(self.pixels(images), [meta])
         if not self.one_logit:
@@ -146,17 +146,31 @@ def export_onnx(
             opset_version=_OPSET,
             dynamo=False,
         )
-    _complete_file(onnx, path, metadata or {})
+    _complete_file(onnx, path, several, size, metadata or {})
     return _prove(graph, path, channels, size)
 
 
-def _complete_file(onnx: Any, path: Path, metadata: Mapping[str, Any]) -> None:
-    """Write what the file says about itself, and leave open what the tracer named."""
+def _complete_file(
+    onnx: Any,
+    path: Path,
+    outputs: Sequence[Tensor],
+    size: int | None,
+    metadata: Mapping[str, Any],
+) -> None:
+    """Write what the file says about itself: metadata, and shapes that the tracer lost.
+
+    QGIS's plug-in takes the number of classes from the shape of the output, where the tracer leaves
+    a name behind some layers (softmax). Height and width stay open unless they are fixed; without
+    names, which would promise that both are equal.
+    """
     model = onnx.load(str(path))
-    for output in model.graph.output:  # names of a dimension would promise that both are equal
-        for dimension in output.type.tensor_type.shape.dim[2:]:
-            if dimension.dim_param:
-                dimension.Clear()
+    for output, tensor in zip(model.graph.output, outputs, strict=True):
+        dimensions = output.type.tensor_type.shape.dim
+        for axis in range(1, tensor.ndim):
+            if size is not None or (axis == 1 and tensor.ndim == 4):
+                dimensions[axis].dim_value = tensor.shape[axis]
+            elif dimensions[axis].dim_param:
+                dimensions[axis].Clear()
     for key, value in metadata.items():
         model.metadata_props.add(key=key, value=json.dumps(value))
     onnx.checker.check_model(model)

@@ -12,7 +12,7 @@ __all__ = ['PixelInput']
 
 
 class PixelInput(nn.Module):
-    """Standardise pixels that were divided by 255, as viewers of images hand them over.
+    """Standardise pixels that viewers of images divided by 255.
 
     Args:
         mean: Mean by band on the 0..255 scale.

@@ -28,7 +28,7 @@ def _list_indices(network: nn.Module) -> list[tuple[str, Tensor]]:
 
 
 def reorder_swin(renamed: dict[str, Tensor], ours: nn.Module, theirs: nn.Module) -> None:
-    """Bring the weights of patch merging and the tables of positions into the order of theirs.
+    """Reorder patch merging and the tables of positions as theirs are.
 
     Args:
         renamed: Tensors of ours under the names of theirs; changed in place.

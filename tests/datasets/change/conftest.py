@@ -15,9 +15,3 @@ def levir_root(tmp_path):
     from fixtures.change import write_levir
 
     return write_levir(tmp_path / 'levir')
-
-
-@pytest.fixture(autouse=True)
-def _no_collection_of_garbage(monkeypatch):
-    """The engine collects the garbage of the whole process for each data set it serialises."""
-    monkeypatch.setattr('mmengine.dataset.base_dataset.gc.collect', lambda *_: 0)

@@ -24,7 +24,7 @@ def build(root, **options):
 
 
 def by_hand(values, band):
-    """The stretch written anew, in float64."""
+    """The stretch written again, in float64."""
     low, high = (
         {'B02': 885, 'B03': 667, 'B04': 426}[band],
         {'B02': 2620, 'B03': 2969, 'B04': 3698}[band],

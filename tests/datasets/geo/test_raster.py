@@ -98,7 +98,7 @@ def test_truncated_file_never_yields_grey(tif, tail):
 
 
 def test_errors_survive_the_trip_from_a_worker(tif):
-    """A DataLoader makes the error anew from its text."""
+    """A DataLoader makes the error again from its text."""
     tif.write_bytes(b'')
     with pytest.raises(RasterError) as caught:
         read_bands([tif])

@@ -116,7 +116,7 @@ def test_the_older_one_goes_when_the_newer_is_there(train, monkeypatch):
 
 def test_in_between_only_the_newest_two_stay(train):
     train(epochs=3, length=40, checkpoint=dict(interval=2, steps=3))
-    # ten steps an epoch: 3 6 9 12 15 18 [epoch_2] 21 24 27 30 [epoch_3]
+    # ten steps per epoch: 3 6 9 12 15 18 [epoch_2] 21 24 27 30 [epoch_3]
     assert checkpoints(train.work_dir) == ['epoch_2.pth', 'epoch_3.pth', 'iter_30.pth']
     meta = torch.load(train.work_dir / 'iter_30.pth', weights_only=False)['meta']
     assert (meta['epoch'], meta['iter']) == (2, 30)
@@ -141,7 +141,7 @@ def test_an_epoch_that_ends_between_two_updates_is_saved_at_the_next(train):
     train(epochs=2, length=40, accumulate=4, checkpoint=dict(interval=1))
     straight = torch.load(train.work_dir / 'epoch_2.pth', weights_only=False)
     first = torch.load(train.work_dir / 'epoch_1.pth', weights_only=False)
-    assert (first['meta']['epoch'], first['meta']['iter']) == (1, 12)  # ten steps an epoch
+    assert (first['meta']['epoch'], first['meta']['iter']) == (1, 12)  # ten steps per epoch
     assert (straight['meta']['epoch'], straight['meta']['iter']) == (2, 20)
     (train.work_dir / 'epoch_2.pth').unlink()
     train(epochs=2, length=40, accumulate=4, checkpoint=dict(interval=1), resume=True)

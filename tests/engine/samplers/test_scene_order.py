@@ -55,8 +55,8 @@ def test_expectation_against_a_naive_queue(scenes, mates, queue):
 
 
 def test_by_hand():
-    # Four samples, one a step, all of one scene, a queue of two: the queries meet 0, 1, 2, 2 keys,
-    # and two more at the start of a later epoch, which finds two keys, then one.
+    # Four samples, one per step, all of one scene, a queue of two: the queries meet 0, 1, 2, 2
+    # keys, and two more at the start of a later epoch, which finds two keys, then one.
     queue, sizes = Meetings(4, 2), np.array([4])
     assert queue.expected(sizes, epochs_before=0) == pytest.approx(5 / 4)
     assert queue.expected(sizes) == pytest.approx(8 / 4)

@@ -106,7 +106,7 @@ def test_state_brings_seed_and_groups_back_for_the_epoch_that_was_left(at):
     sampler = at(0, 1, mates=1.0, **QUEUE)
     sampler.set_epoch(2)
     expected, state = list(sampler), sampler.state_dict()
-    # Other options, and another number of samples a step, cut other groups ...
+    # Other options, and another number of samples per step, cut other groups ...
     other = SceneSampler(sampler.dataset, mates=1.3, queue_length=40, batch_size=16, seed=1)
     other.load_state_dict(state)
     other.set_epoch(2)

@@ -9,7 +9,7 @@ from swimdiff.errors import BandError, ConfigError
 from swimdiff.inference.embedding import Embedder
 
 
-def by_hand(path, pixels, stats):
+def by_hand(path, pixels, stats, stage=-1, deviation=False):
     """Vectors of N x C x H x W pixels in the unit of the statistics, step by step."""
     low, high, mean, std = (
         np.array(stats.select(table, BANDS))[:, None, None]
@@ -21,8 +21,10 @@ def by_hand(path, pixels, stats):
     state = torch.load(path, weights_only=True)['state_dict']
     backbone.load_state_dict({name.removeprefix('backbone.'): v for name, v in state.items()})
     with torch.no_grad():
-        maps = backbone(inputs)[-1].numpy()
-    return maps.reshape(*maps.shape[:2], -1).mean(axis=2)
+        maps = backbone(inputs)[stage].numpy()
+    flat = maps.reshape(*maps.shape[:2], -1)
+    mean = flat.mean(axis=2)
+    return np.concatenate([mean, flat.std(axis=2)], axis=1) if deviation else mean
 
 
 def test_vectors_are_those_of_every_step_by_hand(tmp_path):
@@ -39,6 +41,25 @@ def test_vectors_are_those_of_every_step_by_hand(tmp_path):
     names = ('B2', 'B4', 'B8', 'B3')
     found = embedder.embed(more, names, 'reflectance')
     np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-3)
+
+
+def test_vectors_of_an_earlier_stage(tmp_path):
+    last = open_embedder(tmp_path)
+    path = tmp_path / 'backbone.pth'
+    pixels = np.random.default_rng(0).integers(0, 4000, (3, 3, 48, 40)).astype(np.uint16)
+    keys = {last.key}
+    for stage, pool in ((2, 'mean'), (0, 'mean'), (2, 'mean-std'), (None, 'mean-std')):
+        embedder = Embedder(path, stage=stage, pool=pool)
+        place = -1 if stage is None else stage
+        wanted = by_hand(path, pixels, get_stats('oscd'), place, pool == 'mean-std')
+        np.testing.assert_allclose(embedder.embed(pixels), wanted, rtol=1e-4, atol=1e-5)
+        assert (embedder.describe()['stage'], embedder.describe()['pool']) == (stage, pool)
+        keys.add(embedder.key)
+    assert len(keys) == 5
+    with pytest.raises(ConfigError, match=r'stage=4: the backbone of .*backbone.pth, mmpretrain'):
+        Embedder(path, stage=4)
+    with pytest.raises(ConfigError, match="pool='max'; expected one of mean, mean-std"):
+        Embedder(path, pool='max')
 
 
 def test_wrong_units_bands_and_shapes_are_refused(tmp_path):

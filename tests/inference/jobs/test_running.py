@@ -116,10 +116,32 @@ def test_lines_cut_by_a_kill_are_no_entries(tmp_path):
     path.write_text(path.read_text()[:-20])
     runner = Runner()
     summary, _ = _run(tmp_path, runner)
-    assert runner.seen == [('3', False)]
+    assert runner.seen == [('3', True)]
     assert (summary.skipped, summary.finished) == (3, 1)
     summary, _ = _run(tmp_path, runner)
     assert summary.skipped == 4
+
+
+def test_files_of_others_are_never_replaced(tmp_path):
+    scenes = _scenes(tmp_path)
+    (tmp_path / 'maps').mkdir()
+    (tmp_path / 'maps' / '1.tif').write_text('of the user')
+    (tmp_path / 'maps' / '2.gpkg').write_text('of the user')
+
+    def list_files(scene):
+        return [scene.out, scene.out.with_suffix('.gpkg')]
+
+    runner = Runner(bad='12')
+    _run(tmp_path, runner, list_files=list_files)
+    assert runner.seen == [('0', True), ('1', False), ('2', False), ('3', True)]
+    again = Runner(bad='12')
+    _run(tmp_path, again, list_files=list_files, retry_failed=True)
+    assert again.seen == [('1', False), ('2', False)]
+    # Without results nothing is known to be ours; what was begun before does not count.
+    (tmp_path / 'list.results.jsonl').unlink()
+    last = Runner()
+    _run(tmp_path, last, list_files=list_files, scenes=scenes[:1])
+    assert last.seen == [('0', False)]
 
 
 def _map_slowly(folder):
@@ -158,4 +180,4 @@ def test_processes_share_and_a_killed_one_gives_its_scene_up(tmp_path):
     runner = Runner()
     summary, _ = _run(tmp_path, runner)
     assert (summary.finished, summary.skipped, summary.busy) == (1, 3, 0)
-    assert runner.seen == [('0', False)]
+    assert runner.seen == [('0', True)]  # its files may be there: killed behind the map

@@ -19,6 +19,8 @@ from swimdiff.registry import MEASUREMENTS, MODELS
 from swimdiff.studies.measurements import LogMeasurement, Subject
 from swimdiff.studies.measurements.change import build_change_config
 
+pytestmark = pytest.mark.usefixtures('short_search')
+
 RGB = ('B04', 'B03', 'B02')
 BACKBONE = dict(
     type='mmpretrain.ResNet',
@@ -64,7 +66,16 @@ def trained(tmp_path):
     return net, tmp_path / 'x.pth'
 
 
-def features_of(net, root, split):
+def pool_mean(maps):
+    return maps[-1].mean(dim=(2, 3))
+
+
+def pool_stage_2(maps):
+    flat = maps[2].flatten(2)
+    return torch.cat([flat.mean(dim=2), flat.var(dim=2, unbiased=False).sqrt()], dim=1)
+
+
+def features_of(net, root, split, pool=pool_mean):
     """Pictures of a part, read with Pillow and standardised by hand; and their labels."""
     names = next(root.glob('splits/**/' + f'{split}.txt')).read_text().split()
     labels = [CLASSES.index(name.split('_')[0]) for name in names]
@@ -76,19 +87,26 @@ def features_of(net, root, split):
         pixels = np.asarray(Image.open(root / '2750' / CLASSES[label] / f'{stem}.jpg'), float)
         image = torch.tensor((pixels - mean) / std, dtype=torch.float32).permute(2, 0, 1)
         with torch.no_grad():
-            rows.append(net(image[None])[-1].mean(dim=(2, 3))[0])
+            rows.append(pool(net(image[None]))[0])
     return torch.stack(rows).double().numpy(), np.array(labels)
 
 
-def test_probe_is_that_of_the_cells_own_features(eurosat, tmp_path, trained):
+@pytest.mark.parametrize(
+    ('options', 'pool'),
+    [({}, pool_mean), (dict(stage=2, pool='mean-std'), pool_stage_2)],
+)
+def test_probe_is_that_of_the_cells_own_features(eurosat, tmp_path, trained, options, pool):
     """kNN with one neighbour: the nearest by cosine, of plain or standardised features."""
     net, checkpoint = trained
-    probe = MEASUREMENTS.build(dict(type='ProbeMeasurement', dataset=dataset(eurosat), k=1))
+    net.out_indices = (0, 1, 2, 3)
+    probe = MEASUREMENTS.build(
+        dict(type='ProbeMeasurement', dataset=dataset(eurosat), k=1, **options)
+    )
     found = probe.measure(subject(tmp_path, checkpoint=checkpoint))
-    bank, labels = features_of(net, eurosat, 'train')
+    bank, labels = features_of(net, eurosat, 'train', pool)
 
     def nearest(split, standardise):
-        queries, truth = features_of(net, eurosat, split)
+        queries, truth = features_of(net, eurosat, split, pool)
         near, far = (bank, queries)
         if standardise:
             near, far = ((part - bank.mean(0)) / bank.std(0) for part in (near, far))
@@ -114,6 +132,8 @@ def test_several_divisions_are_averaged(eurosat, tmp_path, trained, monkeypatch)
     probe = MEASUREMENTS.build(dict(type='ProbeMeasurement', dataset=dataset(eurosat), divisions=4))
     assert probe.measure(subject(tmp_path, checkpoint=checkpoint)) == dict(knn=2.5, linear=25)
     assert seen == [seen[0]] * 4
+    with pytest.raises(ConfigError, match="pool='max'; expected one of"):
+        MEASUREMENTS.build(dict(type='ProbeMeasurement', dataset=dataset(eurosat), pool='max'))
     with pytest.raises(ConfigError, match=r'divisions=0.*one division'):
         MEASUREMENTS.build(dict(type='ProbeMeasurement', dataset=dataset(eurosat), divisions=0))
 

@@ -106,6 +106,7 @@ def test_change_of_two_dates(tmp_path):
     )
     clear = np.abs(probability[:, 0] - 0.4) > 1e-5
     assert ((two.argmax(1) == 1) == (probability[:, 0] > 0.4))[clear].all()
+    assert open_graph(tmp_path / 'q.onnx').get_outputs()[0].shape == ['batch', 2, 96, 96]
     assert two.shape == (1, 2, 96, 96) and np.allclose(two.sum(1), 1, atol=1e-6)
 
 
@@ -136,10 +137,10 @@ def test_land_cover_with_the_stretch_inside_as_qgis_asks_for_it(tmp_path):
     assert (read['tiles_overlap'], read['seg_thresh'], read['seg_small_segment']) == (20, 0, 0)
     assert read['standardization_mean'] == [0, 0, 0]
     assert read['standardization_std'] == [1, 1, 1]
-    # What it checks before it accepts a model: a number for the tile, equal edges.
+    # What it checks before it accepts a model: a number for the tile, equal edges. It counts the
+    # classes by the shape of the output.
     assert graph.get_inputs()[0].shape == ['batch', 3, 96, 96]
-    shape = graph.get_outputs()[0].shape
-    assert len(shape) == 4 and shape[2] == shape[3]
+    assert graph.get_outputs()[0].shape == ['batch', 3, 96, 96]
 
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path):

@@ -21,7 +21,7 @@ def _reach(sigma: Tensor) -> Tensor:
 
 @DEVICE_TRANSFORMS.register_module(name='RandomBlur')
 class DeviceBlur(Counterpart):
-    """``RandomBlur``, with the support that OpenCV gives to each width.
+    """Blur like ``RandomBlur``, with the support that OpenCV gives to each width.
 
     Args:
         transform: The blur of the workers.
@@ -43,12 +43,12 @@ class DeviceBlur(Counterpart):
         self.offsets = torch.arange(-reach, reach + 1).double()
 
     def sigmas(self, drawn: Tensor) -> Tensor:
-        """N x 2 numbers -> N standard deviations in pixels, 0 for no blur."""
+        """Turn N x 2 numbers into N standard deviations in pixels, 0 for no blur."""
         low, high = self.transform.sigma
         return torch.where(drawn[:, 0] < self.transform.prob, low + (high - low) * drawn[:, 1], 0)
 
     def weights(self, sigma: Tensor) -> Tensor:
-        """N standard deviations -> N x K weights."""
+        """Turn N standard deviations into N x K weights."""
         sigma = sigma[:, None]
         # Without blur the middle alone has weight.
         bell = torch.exp(-0.5 * (self.offsets / sigma.clamp(min=1e-3)) ** 2)
@@ -56,5 +56,5 @@ class DeviceBlur(Counterpart):
         return bell / bell.sum(1, keepdim=True)
 
     def plan(self, drawn: Tensor, plan: ViewPlan) -> None:
-        """Blur."""
+        """Plan the blur."""
         plan.add(Blur(self.weights(self.sigmas(drawn))))

@@ -21,7 +21,9 @@ __all__ = ['DeviceColorJitter', 'DeviceGrey']
 
 @DEVICE_TRANSFORMS.register_module(name='MultiBandColorJitter')
 class DeviceColorJitter(Counterpart):
-    """``MultiBandColorJitter``: the same changes in the same random order, one map a view.
+    """Change colours like ``MultiBandColorJitter``, in one map per view.
+
+    The same changes come in the same random order.
 
     Args:
         transform: The jitter of the workers.
@@ -50,7 +52,7 @@ class DeviceColorJitter(Counterpart):
         self.hue = (none + half) / 2, (none - half) / 2, quarter - (none + half) / 2
 
     def values(self, drawn: Tensor) -> tuple[Tensor, Tensor]:
-        """What is changed, by how much and in which order.
+        """Return what is changed, by how much and in which order.
 
         Args:
             drawn: N x 9.
@@ -65,7 +67,10 @@ class DeviceColorJitter(Counterpart):
         return torch.where(on, strengths, nothing), drawn[:, 5:].argsort(dim=1)
 
     def steps(self, strengths: Tensor) -> Tensor:
-        """N x 4 strengths -> N x 4 x C x C matrices, that of contrast without its constant."""
+        """Turn N x 4 strengths into N x 4 x C x C matrices.
+
+        Contrast is without its constant.
+        """
         brightness, contrast, saturation, turn = strengths[..., None, None].unbind(1)
         eye, grey = torch.eye(len(self.bands)).double(), self.weights.expand(len(self.bands), -1)
         centre, cosine, sine = self.hue
@@ -96,7 +101,9 @@ class DeviceColorJitter(Counterpart):
 
 @DEVICE_TRANSFORMS.register_module(name='RandomGrey')
 class DeviceGrey(Counterpart):
-    """``RandomGrey``; it cannot clip, so a change of colour after it joins its matrix.
+    """Make views grey like ``RandomGrey``, without clipping.
+
+    So a change of colour after it joins its matrix.
 
     Example::
 
@@ -110,7 +117,7 @@ class DeviceGrey(Counterpart):
     transform: RandomGrey
 
     def chosen(self, drawn: Tensor) -> Tensor:
-        """N x 1 numbers -> N truth values."""
+        """Turn N x 1 numbers into N truth values."""
         return drawn[:, 0] < self.transform.prob
 
     def plan(self, drawn: Tensor, plan: ViewPlan) -> None:

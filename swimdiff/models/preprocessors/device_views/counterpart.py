@@ -15,7 +15,7 @@ __all__ = ['Counterpart', 'find_counterpart']
 
 
 class Counterpart(ABC):
-    """A transform of the workers, decided on the host for a whole batch at once.
+    """Decide a transform of the workers on the host for a whole batch at once.
 
     It is made from the transform that the config builds, so options, their defaults and their
     checks are those of the workers. A view is drawn as a row of uniform numbers; :meth:`plan` turns
@@ -26,7 +26,7 @@ class Counterpart(ABC):
         bands: Canonical names in the order of the channels.
     """
 
-    #: Type of the transform it stands for, as a config names it.
+    #: Type of the transform it represents, as a config names it.
     replaces: ClassVar[str]
     #: Uniform numbers that a view takes.
     numbers: int
@@ -46,7 +46,7 @@ class Counterpart(ABC):
 
 
 def find_counterpart(step: dict | BaseTransform, bands: Sequence[str]) -> Counterpart:
-    """The counterpart of a transform.
+    """Return the counterpart of a transform.
 
     Args:
         step: The transform or its config, as in the list that ``TwoViews`` takes.

@@ -17,7 +17,9 @@ __all__ = ['DeviceRandomResizedCrop']
 
 @DEVICE_TRANSFORMS.register_module(name='RandomResizedCrop')
 class DeviceRandomResizedCrop(Counterpart):
-    """``mmpretrain.RandomResizedCrop``: the same windows, resized like OpenCV's bilinear.
+    """Crop the same windows as ``mmpretrain.RandomResizedCrop``.
+
+    They are resized like OpenCV's bilinear.
 
     All attempts of a view are drawn at once and the first that fits is taken.
 
@@ -50,7 +52,7 @@ class DeviceRandomResizedCrop(Counterpart):
         self.numbers = 2 * transform.max_attempts + 2
 
     def windows(self, drawn: Tensor, height: int, width: int) -> Tensor:
-        """The windows in sources of a height and width.
+        """Return the windows in sources of a height and width.
 
         Args:
             drawn: N x ``numbers``.

@@ -11,9 +11,9 @@ __all__ = ['draw_views']
 
 
 def draw_views(rows: int, numbers: int) -> Tensor:
-    """Uniform numbers for the views of this process.
+    """Draw uniform numbers for the views of this process.
 
-    The numbers of the whole global batch are drawn, some hundreds of bytes an image, and this
+    The numbers of the whole global batch are drawn, some hundreds of bytes per image, and this
     process takes its rows: row i of rank r is place i * world + r, as the engine's samplers deal.
     So they depend neither on the number of processes nor on the device or a restart. Where no
     runner is training they come from torch's global generator.

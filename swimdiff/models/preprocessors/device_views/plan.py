@@ -11,12 +11,12 @@ __all__ = ['ViewPlan']
 
 
 class ViewPlan:
-    """Geometry and stages of N views.
+    """Hold geometry and stages of N views.
 
     All geometry is one affine map from the pixels of a view to those of its source, so an image is
-    sampled once. Flips and turns about the centre commute with what may stand between the crop and
+    sampled once. Flips and turns about the centre commute with what may be between the crop and
     them (colours of single pixels, and a blur that is alike in rows and columns), so they join the
-    map wherever they stand in the list.
+    map wherever they are in the list.
 
     Args:
         count: N.

@@ -82,7 +82,7 @@ class DeviceViews(MultiBandPreprocessor):
 
     @staticmethod
     def plan(chain: Sequence[Counterpart], drawn: Tensor, size: tuple[int, int]) -> ViewPlan:
-        """What is to be done to the views of a batch.
+        """Plan what is to be done to the views of a batch.
 
         Args:
             chain: The transforms of the query or of the key.
@@ -96,7 +96,10 @@ class DeviceViews(MultiBandPreprocessor):
         return plan
 
     def render(self, images: Tensor, plan: ViewPlan) -> Tensor:
-        """Carry out a plan on N x C x H x W images of any type, 0..255, and standardise them."""
+        """Carry out a plan on N x C x H x W images, 0..255, and standardise them.
+
+        They may be of any type.
+        """
         sample = Sampling.of(plan, (images.shape[2], images.shape[3]), images.device)
         stages = [stage.to(images.device) for stage in plan.stages]
         mean, std = self.mean.float(), self.std.float()
@@ -113,7 +116,7 @@ class DeviceViews(MultiBandPreprocessor):
         return made
 
     def _sources(self, inputs: Any) -> list[Tensor]:
-        """One N x C x H x W batch, or two: one a date."""
+        """One N x C x H x W batch, or two: one per date."""
         if isinstance(inputs, Tensor):
             return [self.receive(inputs)]
         if inputs and isinstance(inputs[0], Tensor) and inputs[0].ndim == 3:
@@ -167,7 +170,7 @@ class DeviceViews(MultiBandPreprocessor):
             ``inputs``, two batches of views, and ``data_samples`` (None if absent).
 
         Raises:
-            ConfigError: Images of several sizes, not one or two a sample, or views already made.
+            ConfigError: Images of several sizes, not one or two per sample, or views already made.
         """
         if not training:
             return super().forward(data, training)

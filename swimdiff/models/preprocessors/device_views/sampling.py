@@ -14,7 +14,7 @@ __all__ = ['Sampling']
 
 @dataclass
 class Sampling:
-    """The geometry of a plan, on the device.
+    """Hold the geometry of a plan, on the device.
 
     Bilinear between the centres of four pixels, at the crop's border the crop's last pixel, and no
     filter before scaling down: what ``cv2.INTER_LINEAR`` makes of the crop.

@@ -11,7 +11,7 @@ __all__ = ['AffineColour', 'Blur', 'Stage', 'upload']
 
 
 def upload(table: Tensor, device: torch.device) -> Tensor:
-    """A table of the host as float32 on the device, without waiting for the device."""
+    """Copy a table of the host to the device as float32, without waiting."""
     table = table.float()
     if device.type == 'cuda' and torch.cuda.is_available():
         table = table.pin_memory()  # a copy from other memory may wait for the stream
@@ -19,10 +19,10 @@ def upload(table: Tensor, device: torch.device) -> Tensor:
 
 
 class Stage(Protocol):
-    """A change of all views of a batch that keeps their size."""
+    """Change all views of a batch and keep their size."""
 
     def to(self, device: torch.device) -> 'Stage':
-        """The same stage with its tables on a device."""
+        """Return the same stage with its tables on a device."""
         ...
 
     def __call__(self, images: Tensor, rows: slice) -> Tensor:
@@ -32,7 +32,7 @@ class Stage(Protocol):
 
 @dataclass
 class AffineColour:
-    """``x -> clip(M x + u (r . mean x))`` for every pixel.
+    """Apply ``x -> clip(M x + u (r . mean x))`` to every pixel.
 
     Args:
         matrix: N x C x C, M.
@@ -47,12 +47,12 @@ class AffineColour:
     clips: bool = True
 
     def after(self, first: 'AffineColour') -> 'AffineColour':
-        """Both in one pass; only where ``first`` neither clips nor looks at the mean."""
+        """Join both in one pass, if ``first`` neither clips nor looks at the mean."""
         probe = None if self.probe is None else (self.probe[:, None] @ first.matrix)[:, 0]
         return replace(self, matrix=self.matrix @ first.matrix, probe=probe)
 
     def to(self, device: torch.device) -> 'AffineColour':
-        """The same map with its tables on a device."""
+        """Return the same map with its tables on a device."""
         probe = None if self.probe is None else upload(self.probe, device)
         gain = None if self.gain is None else upload(self.gain, device)
         return AffineColour(upload(self.matrix, device), probe, gain, self.clips)
@@ -70,7 +70,9 @@ class AffineColour:
 
 @dataclass
 class Blur:
-    """Convolve rows and columns with the same weights; borders mirror, the edge pixel once.
+    """Convolve rows and columns with the same weights; mirror the borders.
+
+    The edge pixel counts once.
 
     Args:
         weights: N x K that add up to 1, K odd.
@@ -79,7 +81,7 @@ class Blur:
     weights: Tensor
 
     def to(self, device: torch.device) -> 'Blur':
-        """The same blur with its table on a device."""
+        """Return the same blur with its table on a device."""
         return Blur(upload(self.weights, device))
 
     def __call__(self, images: Tensor, rows: slice) -> Tensor:

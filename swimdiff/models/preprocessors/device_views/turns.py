@@ -20,7 +20,7 @@ _SIGNS = dict(horizontal=(-1, 1), vertical=(1, -1), diagonal=(-1, -1))
 
 @DEVICE_TRANSFORMS.register_module(name='RandomFlip')
 class DeviceRandomFlip(Counterpart):
-    """``mmcv.RandomFlip`` in any of its forms.
+    """Flip like ``mmcv.RandomFlip`` in any of its forms.
 
     Args:
         transform: The flip of the workers.
@@ -48,7 +48,10 @@ class DeviceRandomFlip(Counterpart):
         self.choices = torch.tensor([*(_SIGNS[name] for name in directions), (1, 1)])
 
     def signs(self, drawn: Tensor) -> Tensor:
-        """N x 1 numbers -> N x 2 signs of columns and rows, -1 where they are flipped."""
+        """Turn N x 1 numbers into N x 2 signs of columns and rows.
+
+        -1 is where they are flipped.
+        """
         return self.choices[torch.bucketize(drawn[:, 0].contiguous(), self.limits, right=True)]
 
     def plan(self, drawn: Tensor, plan: ViewPlan) -> None:
@@ -60,7 +63,7 @@ class DeviceRandomFlip(Counterpart):
 
 @DEVICE_TRANSFORMS.register_module(name='RandomQuarterTurn')
 class DeviceQuarterTurn(Counterpart):
-    """``RandomQuarterTurn``, of square views.
+    """Turn square views like ``RandomQuarterTurn``.
 
     Example::
 
@@ -74,7 +77,7 @@ class DeviceQuarterTurn(Counterpart):
     transform: RandomQuarterTurn
 
     def turns(self, drawn: Tensor) -> Tensor:
-        """N x 2 numbers -> N quarter turns, 0 to 3."""
+        """Turn N x 2 numbers into N quarter turns, 0 to 3."""
         return torch.where(drawn[:, 0] < self.transform.prob, 1 + (drawn[:, 1] * 3).long(), 0)
 
     def plan(self, drawn: Tensor, plan: ViewPlan) -> None:
