@@ -146,7 +146,7 @@ def count_processes(launcher: str) -> int:
 
 
 class QuietRunner(Runner):
-    """Run the engine's runner with the log of :func:`swimdiff.launch.noise.quiet_logger`."""
+    """Run trainings as the engine does, with a quiet log."""
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the log of the run."""

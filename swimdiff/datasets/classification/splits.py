@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 PARTS = ('train', 'val', 'test')
-#: Shares of a split that is drawn here (method.md section 4).
+#: Shares of a split that is drawn here (configs/classification/README.md, Splits).
 _SHARES = (60, 20, 20)
 _RECORD = 'split.json'
 

@@ -90,8 +90,8 @@ def raster_failure(path: str, detail: str, expected: str) -> RasterError | Layou
     """
     if not os.path.exists(path):
         return LayoutError(
-            f'{path} is missing. Expected {expected}. Unpack the archive again, or leave out '
-            'the band or the sample it belongs to.'
+            f'{path} is missing. Expected {expected}. Check the name; of an archive, unpack it '
+            'again, or leave out the band or the sample the file belongs to.'
         )
     size = os.path.getsize(path)
     problem = 'an empty file (0 bytes)' if size == 0 else f'{size} bytes that fail with: {detail}'

@@ -37,7 +37,7 @@ class ChangeUNetHead(BaseDecodeHead):
 
     From the coarsest level to the finest: nearest up-sampling, 3x3 conv to the skip's width,
     concatenation, 3x3 conv, batch norm, ReLU, dropout of whole channels; at the end a 1x1 conv
-    and nearest up-sampling to the size of the image (method.md section 4).
+    and nearest up-sampling to the size of the image.
 
     Args:
         in_channels (Sequence[int]): Channels of the levels, finest first; at least two.

@@ -133,8 +133,8 @@ class SceneMatchingHead(nn.Module):
         if former:
             raise ConfigError(
                 f'SceneMatchingHead: {", ".join(former)}; expected rule, temperature, anchor. '
-                'Options of labels, which the head had in an earlier version, are options of the '
-                'rule now: rule=dict(type=..., temperature=...). A run of that version goes on with '
+                'Options of labels, which the head had in an earlier version, belong to the rule '
+                'now: rule=dict(type=..., temperature=...). A run of that version goes on with '
                 'model.diffusion.decoder.skip_noised=True as well, the default then.'
             )
         if anchor not in ('query', 'key'):
