@@ -34,7 +34,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def open_run(args: argparse.Namespace) -> tuple[nn.Module | None, BaseDataset | None]:
-    """Model and data of the run for the pictures, or nothing and a line that says why."""
+    """Open model and data of the run for the pictures, or say why not."""
     cfg = read_run(args.work_dir).config
     if args.no_pictures or cfg is None or cfg.model.get('type') != 'SwiMDiff':
         return None, None

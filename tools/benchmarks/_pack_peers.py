@@ -48,11 +48,11 @@ class Records:
         return [np.roll(plane, (shift, 3 * shift), (0, 1)) for plane in planes]
 
     def bytes(self, i: int) -> bytes:
-        """A record end to end."""
+        """Read a record end to end."""
         return b''.join(plane.tobytes() for plane in self[i])
 
     def cut(self, record: Any, bands: Sequence[int], start: int = 0) -> Planes:
-        """Planes of some bands out of the bytes of a record, in memory of their own."""
+        """Copy the planes of some bands out of the bytes of a record."""
         data = np.frombuffer(record, np.uint8)
         pieces = (data[self.ends[b] - start : self.ends[b + 1] - start] for b in bands)
         return [p.reshape(self.shapes[b]).copy() for p, b in zip(pieces, bands, strict=True)]

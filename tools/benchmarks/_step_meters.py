@@ -75,7 +75,7 @@ def interleave(
 
 
 def flops(call: Call) -> int:
-    """Operations of a call, two a multiply-add, by torch's counter (convolutions and products)."""
+    """Count the operations of a call, two per multiply-add, by torch's counter."""
     counter = FlopCounterMode(display=False)
     with counter:
         call()
@@ -83,7 +83,7 @@ def flops(call: Call) -> int:
 
 
 def saved_bytes(call: Call, known: list[Tensor]) -> int:
-    """Bytes that autograd keeps for the backward pass, each storage counted once.
+    """Count the bytes that autograd keeps for the backward pass, each storage once.
 
     Args:
         call: Runs forward and backward.
@@ -115,14 +115,14 @@ def peak_bytes(call: Call, device: torch.device) -> int | None:
 
 
 def matmul(device: torch.device, precision: str, edge: int | None = None) -> tuple[Call, int]:
-    """A square product to measure the peak with, and its operations."""
+    """Return a square product to measure the peak with, and its operations."""
     edge = edge or (8192 if device.type == 'cuda' else 1536)
     a, b = (torch.randn(edge, edge, device=device, dtype=DTYPES[precision]) for _ in range(2))
     return lambda: torch.mm(a, b), 2 * edge**3
 
 
 def datasheet_peak(device: torch.device, precision: str) -> tuple[float, str] | None:
-    """The peak of a known GPU and where it is from; None for everything else."""
+    """Return the peak of a known GPU and its source; None for everything else."""
     if device.type != 'cuda':
         return None
     name = torch.cuda.get_device_name(device)
@@ -190,7 +190,7 @@ def _watched(device: torch.device, found: list[str]) -> Iterator[None]:
 
 
 def host_reads(call: Call, device: torch.device) -> list[str]:
-    """Where a call makes the host wait for the device.
+    """Return where a call makes the host wait for the device.
 
     On a GPU torch itself says so (``torch.cuda.set_sync_debug_mode``). On a CPU the operators that
     would wait on a GPU are counted: reads of a value, and results whose size depends on values.

@@ -36,7 +36,7 @@ def plain_step(setting: Setting, module: nn.Module, loss: Callable[[], Tensor]) 
 
 
 class Encoder(nn.Module):
-    """The last level of the backbone, averaged, and MoCo v2's perceptron."""
+    """Average the last level of the backbone, and apply MoCo v2's perceptron."""
 
     def __init__(self, setting: Setting) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ def floor(setting: Setting, channels_last: bool = False) -> tuple[Step, nn.Modul
 
 
 def mmpretrain(setting: Setting) -> tuple[Step, nn.Module]:
-    """The engine's own MoCo, by the engine's own step."""
+    """Build the engine's own MoCo, by the engine's own step."""
     width = setting.width()
     model = MODELS.build(
         dict(
@@ -138,7 +138,7 @@ def lightly(setting: Setting) -> tuple[Step, nn.Module]:
 
 
 def torchgeo(setting: Setting) -> tuple[Step, nn.Module]:
-    """The training step of torchgeo's MoCo task, version 2, without its augmentations."""
+    """Build the step of torchgeo's MoCo task, version 2, without augmentations."""
     from torchgeo.trainers import MoCoTask
 
     width = setting.width()

@@ -38,7 +38,7 @@ OURS: dict[str, dict[str, Any]] = {
 
 
 def ours(setting: Setting, options: dict, compiled: bool = False) -> tuple[Step, nn.Module]:
-    """A step of our model by the engine's ``train_step``, compiled as the engine compiles it."""
+    """Build a step of our model by the engine's ``train_step``, maybe compiled."""
     model = setting.model(**options)
     wrapper, data = setting.wrapper(model), setting.batch_of(setting.views)
     if compiled:
@@ -48,7 +48,7 @@ def ours(setting: Setting, options: dict, compiled: bool = False) -> tuple[Step,
 
 
 def steps(setting: Setting, compiled: bool) -> dict[str, Callable[[], tuple[Step, nn.Module]]]:
-    """Makers of every whole step, by name."""
+    """Return makers of every whole step, by name."""
     makers: dict[str, Callable[[], tuple[Step, nn.Module]]] = {
         'floor': lambda: floor(setting),
         'floor, channels last': lambda: floor(setting, channels_last=True),
@@ -63,7 +63,7 @@ def steps(setting: Setting, compiled: bool) -> dict[str, Callable[[], tuple[Step
 
 
 def logged_step(setting: Setting) -> Step:
-    """A full step as in a run: uint8 from the host, preprocessor, model, optimiser, log."""
+    """Build a full step as in a run, from uint8 on the host to the log."""
     preprocessor = dict(type='MultiBandPreprocessor', bands=('B04', 'B03', 'B02'))
     model = setting.model(data_preprocessor=preprocessor)
     wrapper, data = setting.wrapper(model), setting.batch_of(setting.images())
@@ -76,7 +76,7 @@ def logged_step(setting: Setting) -> Step:
 
 
 class Components:
-    """Each part of a full step alone, on one model, with the gradients it has in a step."""
+    """Run each part of a full step alone, with the gradients it has in a step."""
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
@@ -97,7 +97,7 @@ class Components:
         self.t = torch.randint(1000, (len(self.x_q),), device=setting.device)
 
     def rows(self) -> dict[str, Step]:
-        """The components by name; the optimiser last, as it needs gradients."""
+        """Return the components by name; the optimiser last, as it needs gradients."""
         model = self.model
         return {
             'preprocessor, two views': self.preprocess,
@@ -115,22 +115,22 @@ class Components:
         }
 
     def preprocess(self) -> None:
-        """Two uint8 views to the device, standardised."""
+        """Bring two uint8 views to the device and standardise them."""
         self.preprocessor(self.setting.batch_of(self.images), True)
 
     def query(self) -> None:
-        """f_q and h_q."""
+        """Run f_q and h_q, forward and backward."""
         with self.setting.autocast():
             z = self.model.neck(self.model.backbone(self.x_q)).float()
         self._backward(z.square().sum(), self.model)
 
     def key(self) -> None:
-        """f_k and h_k."""
+        """Run f_k and h_k, forward."""
         with self.setting.autocast():
             self.model.embed_keys(self.x_k, self.scenes)
 
     def matching(self, rule: str) -> Step:
-        """The head at the length of the queue, from embeddings to their gradient."""
+        """Return the head at the length of the queue, to the gradient of embeddings."""
         head, queue = SceneMatchingHead(rule), self.model.queue
 
         def step() -> None:
@@ -140,25 +140,25 @@ class Components:
         return step
 
     def noise(self) -> Tensor:
-        """Steps and noise drawn, and added."""
+        """Draw steps and noise, and add it."""
         t, eps = draw_noise(self.x_q, len(self.x_q), self.model.diffusion.schedule)
         return self.model.diffusion.schedule.add_noise(self.x_q, eps, t)
 
     def noised(self) -> None:
-        """The second pass through f_q."""
+        """Run the second pass through f_q."""
         with self.setting.autocast():
             feats = self.model.diffusion._encode(self.model.backbone, self.x_q)
         self._backward(sum(feat.float().mean() for feat in feats), self.model)
 
     def decode(self) -> None:
-        """The decoder, with gradients to the features."""
+        """Run the decoder, with gradients to the features."""
         feats = [feat.clone().requires_grad_() for feat in self.feats]
         with self.setting.autocast():
             output = self.model.diffusion.decoder(feats, self.x_q, self.t)
         self._backward(output.float().square().mean(), self.model)
 
     def diffuse(self) -> None:
-        """All of the branch."""
+        """Run all of the branch."""
         with self.setting.autocast():
             loss = self.model.diffusion(self.model.backbone, (self.x_q, self.x_k), self.feats)[
                 'loss'
@@ -166,7 +166,7 @@ class Components:
         self._backward(loss, self.model)
 
     def optimise(self) -> None:
-        """The optimiser's step on gradients that are there."""
+        """Run the optimiser's step on gradients that are there."""
         for parameter in self.model.parameters():
             if parameter.requires_grad and parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)

@@ -30,7 +30,7 @@ DTYPES = dict(fp32='float32', bf16='bfloat16', fp16='float16')
 
 @dataclass
 class Setting:
-    """One setting; the tensors are made once and shared by all rows."""
+    """Hold one setting; all rows share its tensors."""
 
     backbone: str = 'resnet18'
     batch: int = 16
@@ -60,7 +60,7 @@ class Setting:
         self.samples = [DataSample(metainfo=meta) for meta in metas]
 
     def model(self, **options: Any) -> BaseModel:
-        """The self-supervisor of the config with some options changed, its queue full.
+        """Build the self-supervisor with some options changed, its queue full.
 
         Args:
             **options: Dotted names of the model's config and their values, given as ``**{...}``.
@@ -73,29 +73,29 @@ class Setting:
         return model
 
     def batch_of(self, inputs: list[Tensor]) -> dict:
-        """What the engine's step is given."""
+        """Return what the engine's step is given."""
         return dict(inputs=inputs, data_samples=self.samples)
 
     def images(self) -> list[Tensor]:
-        """Two views as the loader gives them: uint8, on the host, in pinned memory on a GPU."""
+        """Draw two views as the loader gives them: uint8, on the host, maybe pinned."""
         shape = self.views[0].shape
         views = [torch.randint(256, shape, dtype=torch.uint8) for _ in range(2)]
         return [view.pin_memory() for view in views] if self.device.type == 'cuda' else views
 
     def last_level(self) -> dict:
-        """The backbone's config, giving its last level only."""
+        """Return the backbone's config, giving its last level only."""
         return {**self.config.model.backbone, 'out_indices': (3,)}
 
     def width(self) -> int:
-        """Channels of the last level."""
+        """Return the channels of the last level."""
         return probe_pyramid(MODELS.build(self.last_level()), 3)['in_channels'][-1]
 
     def wrapper(self, model: nn.Module) -> OptimWrapper:
-        """The optimiser of the config in the engine's wrapper, with the precision asked for."""
+        """Wrap the optimiser of the config as the engine does, with the precision."""
         return build_optim_wrapper(model, self.config.optim_wrapper)
 
     def optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
-        """The optimiser of the config alone."""
+        """Return the optimiser of the config alone."""
         return self.wrapper(model).optimizer
 
     def autocast(self) -> AbstractContextManager:

@@ -46,7 +46,7 @@ def load(cfg: Config, root: str, bands: tuple[str, ...], count: int) -> list[np.
 
 
 def workers_way(cfg: Config, bands: tuple[str, ...], images: list[np.ndarray]) -> Callable:
-    """Views by the workers' transforms, an image at a time."""
+    """Make views by the workers' transforms, an image at a time."""
     views, pack = TwoViews(cfg.view), PackViews()
     preprocessor = MultiBandPreprocessor(bands)
 
@@ -60,7 +60,7 @@ def workers_way(cfg: Config, bands: tuple[str, ...], images: list[np.ndarray]) -
 def device_way(
     cfg: Config, bands: tuple[str, ...], images: list[np.ndarray], device: str, chunk: int | None
 ) -> Callable:
-    """Views of the whole batch on the device; uploading the images is part of it."""
+    """Make views of the whole batch on the device, with the upload."""
     preprocessor = DeviceViews(cfg.view, bands, chunk=chunk, non_blocking=True).to(device)
     batch = torch.from_numpy(np.stack(images).transpose(0, 3, 1, 2).copy())
     if device != 'cpu':
@@ -69,7 +69,7 @@ def device_way(
 
 
 def planning(cfg: Config, bands: tuple[str, ...], count: int, rounds: int) -> float:
-    """Seconds in which the host plans both views of a batch."""
+    """Measure the seconds in which the host plans both views of a batch."""
     preprocessor, taken = DeviceViews(cfg.view, bands), []
     for _ in range(rounds):
         start = time.process_time()

@@ -188,7 +188,7 @@ class Outcome:
 
     @property
     def allowed(self) -> bool:
-        """Whether the verdict is one of those that a reader may come to."""
+        """Return whether a reader may come to the verdict."""
         return self.verdict not in ('TRACEBACK', 'CRASH', 'HANG', 'SILENT')
 
 

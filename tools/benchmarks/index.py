@@ -30,7 +30,7 @@ WORKERS = 4
 
 
 def write_tree(root: Path, entries: int) -> None:
-    """Locations of five dates; what is there already stays."""
+    """Write locations of five dates; what is there already stays."""
     locations = max(entries // len(DATES), 1)
     for number in track(range(locations), locations, f'Writing {root}'):
         for date in DATES:
@@ -38,7 +38,7 @@ def write_tree(root: Path, entries: int) -> None:
 
 
 def opened_elsewhere(root: str, options: dict) -> float:
-    """Seconds to open an archive in a process of its own, whose garbage goes with it."""
+    """Measure the seconds to open an archive in a process of its own."""
     fork = get_context('fork')
     receive, send = fork.Pipe(duplex=False)
 
@@ -54,12 +54,12 @@ def opened_elsewhere(root: str, options: dict) -> float:
 
 
 def passing_rows(results: dict) -> int:
-    """A pipeline that reads nothing."""
+    """Read nothing, as a pipeline."""
     return results['patch'].rows[0]
 
 
 def memory(dataset: SeCo) -> float:
-    """Proportional set size of this process and its workers after a walk over the data, MiB."""
+    """Measure the proportional set size of process and workers after a walk, MiB."""
     loader = DataLoader(
         dataset, batch_size=100, num_workers=WORKERS, shuffle=True, persistent_workers=True
     )
@@ -74,7 +74,7 @@ def memory(dataset: SeCo) -> float:
 
 
 def overhead(dataset: SeCo, seeded: bool, count: int = 20_000) -> float:
-    """CPU microseconds to a sample that is not read, in a worker; the least of five rounds."""
+    """Measure CPU microseconds per unread sample in a worker, least of five rounds."""
     chosen = np.random.default_rng(0).integers(0, len(dataset), count).tolist()
     items = [SeededIndex(i, i * 7919) for i in chosen] if seeded else chosen
     best = float('inf')

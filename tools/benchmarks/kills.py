@@ -32,7 +32,7 @@ Losses = dict[int, float]
 
 @dataclass
 class Piece:
-    """One life of the killed run."""
+    """Hold one life of the killed run."""
 
     losses: Losses
     killed: str  # 'in a step', 'while saving', or 'finished'

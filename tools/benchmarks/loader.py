@@ -40,7 +40,7 @@ Reader = Callable[[int], Any]
 
 @dataclass
 class Row:
-    """One way of reading.
+    """Hold one way of reading.
 
     Args:
         name: What is done.
@@ -69,7 +69,7 @@ def view_pipeline(name: str) -> list[dict]:
 
 
 def ours(root: Path, bands: Sequence[str], pipeline: list[dict], stretch: bool = True) -> Reader:
-    """Our data set, raw or packed."""
+    """Open our data set, raw or packed."""
     dataset = SeCo(str(root), bands, pipeline=pipeline, stretch=stretch)
     return lambda i: dataset[i % len(dataset)]
 
@@ -80,7 +80,7 @@ def products(root: Path) -> list[Path]:
 
 
 def band_by_band(folders: list[Path], bands: Sequence[str]) -> Reader | None:
-    """A loop over files with rasterio, resampled by OpenCV, as most projects read SeCo."""
+    """Loop over files with rasterio and OpenCV, as most projects read SeCo."""
     try:
         import rasterio
     except ImportError:
@@ -100,7 +100,7 @@ def band_by_band(folders: list[Path], bands: Sequence[str]) -> Reader | None:
 
 
 def torchgeo_loader(root: Path, bands: Sequence[str], scratch: Path) -> Reader | None:
-    """The data set of SeCo that torchgeo has, on the same tree."""
+    """Open the data set of SeCo that torchgeo has, on the same tree."""
     try:
         from torchgeo.datasets import SeasonalContrastS2
     except ImportError:
@@ -115,7 +115,7 @@ def torchgeo_loader(root: Path, bands: Sequence[str], scratch: Path) -> Reader |
 
 
 def decode_floor(folders: list[Path]) -> Reader:
-    """Decoding one RGB JPEG of the size of a patch, and nothing else."""
+    """Decode one RGB JPEG of the size of a patch, and nothing else."""
     streams = []
     for folder in folders[:64]:
         planes = [
@@ -127,7 +127,7 @@ def decode_floor(folders: list[Path]) -> Reader:
 
 
 def strips_floor(folders: list[Path], bands: Sequence[str]) -> Reader:
-    """Decoding the JPEG strips of the bands' own files: no reader of the raw tree is faster."""
+    """Decode the JPEG strips of the bands' files, faster than any raw reader."""
     blobs = []
     for folder in folders[:64]:
         for band in bands:
@@ -215,7 +215,7 @@ def _status(entry: str) -> int:
 
 
 def build_rows(root: Path, pack: Path, scratch: Path) -> list[Row]:
-    """Every way of the comparison that this machine has."""
+    """Build every way of the comparison that this machine has."""
     load, folders = [dict(type='LoadPatch')], products(root)
     rows = [Row('decode one RGB JPEG (floor)', 3, decode_floor(folders))]
     rows.append(Row('decode the JPEG strips of the tree', 3, strips_floor(folders, RGB)))
@@ -240,7 +240,7 @@ def build_rows(root: Path, pack: Path, scratch: Path) -> list[Row]:
 
 
 def summarise(rows: list[Row], peak: float) -> dict[str, float | None]:
-    """The ratios, from the medians of one run."""
+    """Compute the ratios, from the medians of one run."""
     rates = {(row.name, row.bands): row.rate for row in rows}
 
     def ratio(name: str, other: str, bands: int, other_bands: int | None = None) -> float | None:

@@ -35,7 +35,7 @@ def _best(step: Callable[[Any], Any], items: Sequence[Any]) -> float:
 
 
 def codecs(dtype: np.dtype) -> dict[str, Codec]:
-    """Those that are installed."""
+    """Return the codecs that are installed."""
     found: dict[str, Codec] = {}
     with suppress(ImportError):
         zstd = importlib.import_module('zstandard')

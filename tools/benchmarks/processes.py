@@ -61,7 +61,7 @@ COLLECTIVES = (
 
 @dataclass
 class Outcome:
-    """What a process saw: losses (steps x 2), its queue, and the collectives of the last step."""
+    """Hold a process's losses (steps x 2), queue, and last step's collectives."""
 
     losses: Tensor
     keys: Tensor
@@ -71,7 +71,7 @@ class Outcome:
 
 
 def model_config(case: str, length: int = 60) -> dict:
-    """A SwiMDiff on the first stage of a narrow ResNet; 60 slots are no multiple of the batch."""
+    """Return a SwiMDiff on the first stage of a narrow ResNet, with 60 slots."""
     options = {**CASES[case]}
     backbone = dict(
         type='mmpretrain.ResNet',
@@ -103,7 +103,7 @@ def model_config(case: str, length: int = 60) -> dict:
 
 
 def global_batch(step: int, size: int) -> dict[str, Any]:
-    """Two views of ``size`` images of twelve scenes, the same for every caller."""
+    """Draw two views of ``size`` images of twelve scenes, the same for all."""
     generator = torch.Generator().manual_seed(step)
     scenes = torch.randint(12, (size,), generator=generator)
     patterns = torch.rand(12, 3, 4, 4, generator=torch.Generator().manual_seed(-1))
@@ -161,7 +161,7 @@ def train(case: str, rank: int, world: int, steps: int, batch: int, nudge: float
 
 
 class Counted:
-    """Counts the collectives called from Python inside a ``with`` block; DDP's own are in C++."""
+    """Count the collectives called from Python inside a ``with`` block."""
 
     def __enter__(self) -> Counter[str]:
         """Put a counter before each collective."""
@@ -217,7 +217,7 @@ def run(
 
 
 def global_losses(ranks: list[Outcome]) -> Tensor:
-    """Losses of the global batch: the mean over processes, steps x 2."""
+    """Average the losses over processes, steps x 2."""
     return torch.stack([outcome.losses for outcome in ranks]).mean(0)
 
 

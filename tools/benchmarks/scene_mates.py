@@ -32,7 +32,7 @@ class EqualScenes:
 
 
 def count_mates(sampler: SceneSampler, queue: int, batch: int, epochs: int) -> list[np.ndarray]:
-    """Mates of every query of some epochs; the queue is empty when they begin."""
+    """Count the mates of every query of some epochs, from an empty queue."""
     ids = sampler.dataset.scene_ids()
     stored, ring = np.zeros(ids.max() + 1, np.int64), np.zeros(0, np.int64)
     found = []

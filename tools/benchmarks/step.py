@@ -74,7 +74,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def wanted(name: str, only: list[str] | None) -> bool:
-    """Whether a row was asked for."""
+    """Return whether a row was asked for."""
     return only is None or any(fnmatch(name, pattern) for pattern in only)
 
 
@@ -94,7 +94,7 @@ def build(
 
 
 def describe(times: list[tuple[float, float]], batch: int | None) -> dict:
-    """Seconds of a row, by the wall and by the CPU, and images per second of a whole step."""
+    """Return wall and CPU seconds of a row, and images per second of a step."""
     wall, cpu = [w for w, _ in times], [c for _, c in times]
     seconds = statistics.median(wall)
     return dict(
@@ -107,7 +107,7 @@ def describe(times: list[tuple[float, float]], batch: int | None) -> dict:
 
 
 def ratios(rows: dict[str, dict], key: str) -> dict[str, float | None]:
-    """The ratios the issue of speed is judged by, from one statistic of the rows.
+    """Compute the ratios that speed is judged by, from one statistic of the rows.
 
     What matching adds is taken from the component alone, as the difference of two noisy steps does
     not resolve it.
@@ -129,7 +129,7 @@ def ratios(rows: dict[str, dict], key: str) -> dict[str, float | None]:
 
 
 def occupancy(times: dict[str, list[tuple[float, float]]]) -> float:
-    """Share of its threads' time that the process got: near 1 on a machine it has for itself."""
+    """Return the share of its threads' time that the process got."""
     wall, cpu = (sum(pair[i] for spent in times.values() for pair in spent) for i in (0, 1))
     return cpu / wall / torch.get_num_threads()
 
@@ -161,7 +161,7 @@ def processor() -> str:
 
 
 def machine(device: torch.device) -> dict:
-    """What the numbers were measured on."""
+    """Describe what the numbers were measured on."""
     gpu = torch.cuda.get_device_name(device) if device.type == 'cuda' else None
     return dict(
         device=gpu or processor(),
@@ -234,7 +234,7 @@ def measure(args: argparse.Namespace) -> dict:
 
 
 def report(result: dict) -> str:
-    """The table for the eye."""
+    """Return the table for the eye."""
     floor = next((row['seconds'] for row in result['rows'] if row['name'] == 'floor'), None)
     lines = [
         f'{result["machine"]}',

@@ -35,7 +35,7 @@ class Clock:
         self.seconds: defaultdict[str, float] = defaultdict(float)
 
     def wrap(self, step: Callable[[dict], Any]) -> Callable[[dict], Any]:
-        """The same step, timed under the name of its class."""
+        """Time the same step under the name of its class."""
         name = type(step).__name__
 
         def timed(results: dict) -> Any:
@@ -48,7 +48,7 @@ class Clock:
 
 
 def build(config: Path, root: str) -> SeCo:
-    """The data set of a config, on another folder."""
+    """Build the data set of a config, on another folder."""
     cfg = Config.fromfile(config).train_dataloader.dataset
     cfg.pop('type')
     cfg.data_root = root
@@ -66,7 +66,7 @@ def instrument(dataset: SeCo, clock: Clock) -> None:
 
 
 def rate(dataset: SeCo, count: int) -> float:
-    """Samples a second of CPU time."""
+    """Measure samples per second of CPU time."""
     np.random.seed(0)
     start = time.process_time()
     for i in range(count):
