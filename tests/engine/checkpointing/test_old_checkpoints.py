@@ -1,9 +1,10 @@
 """A checkpoint that the first version wrote is read, loaded and gone on with.
 
 ``fixtures/run_of_first_version.tar.xz`` holds what ``tools/train.py configs/swimdiff_r18_seco.py``
-of commit fa7f599 left after the first of two epochs over the tree of ``fixtures.seco`` (three bands,
-two steps per epoch), with a ResNet-18 of one channel, a decoder of two and a queue of eight: its
-config and ``epoch_1.pth``; and what it logged in the second epoch (``second_epoch.json``).
+of commit fa7f599 left after the first of two epochs over the tree of ``fixtures.seco`` (three
+bands, two steps per epoch), with a ResNet-18 of one channel, a decoder of two and a queue of
+eight: its config and ``epoch_1.pth``; and what it logged in the second epoch
+(``second_epoch.json``).
 """
 
 import json
