@@ -46,7 +46,7 @@ def load_backbone(path: str | PathLike[str], device: str = 'cpu', **given: Any) 
         >>> backbone.bands
         ('B04', 'B03', 'B02')
     """
-    return Embedder(path, device, **given)
+    return Embedder(str(path), device, **given)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,14 @@
 
 ``fixtures/run_of_first_version.tar.xz`` holds what ``tools/train.py configs/swimdiff_r18_seco.py``
 of commit fa7f599 left after the first of two epochs over the tree of ``fixtures.seco`` (three
+<<<<<<< HEAD
 bands, two steps per epoch), with a ResNet-18 of one channel, a decoder of two and a queue of eight:
 its config and ``epoch_1.pth``; and what it logged in the second epoch (``second_epoch.json``).
+=======
+bands, two steps per epoch), with a ResNet-18 of one channel, a decoder of two and a queue of
+eight: its config and ``epoch_1.pth``; and what it logged in the second epoch
+(``second_epoch.json``).
+>>>>>>> main
 """
 
 import json
@@ -45,16 +51,11 @@ def run(tmp_path):
 def test_its_backbone_loads_as_it_is(run):
     path = run / 'epoch_1.pth'
     state = torch.load(path, weights_only=False)['state_dict']  # our own file
-    net = MODELS.build(
-        dict(
-            type='mmpretrain.ResNet',
-            depth=18,
-            stem_channels=1,
-            base_channels=1,
-            init_cfg=dict(type='swimdiff.Pretrained', checkpoint=str(path), prefix='backbone.'),
-        )
-    )
-    net.init_weights()
+    init = dict(type='Pretrained', checkpoint=str(path), prefix='backbone.')
+    config = dict(depth=18, stem_channels=1, base_channels=1, init_cfg=init)
+    with DefaultScope.overwrite_default_scope('swimdiff'):
+        net = MODELS.build(dict(type='mmpretrain.ResNet', **config))
+        net.init_weights()
     assert len(net.state_dict()) == 120
     for name, value in net.state_dict().items():
         assert torch.equal(value, state[f'backbone.{name}']), name
