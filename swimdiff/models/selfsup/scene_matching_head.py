@@ -132,10 +132,10 @@ class SceneMatchingHead(nn.Module):
         super().__init__()
         if former:
             raise ConfigError(
-                f'SceneMatchingHead: {", ".join(former)}; expected rule, temperature, anchor. '
-                'Options of labels, which the head had in an earlier version, belong to the rule '
-                'now: rule=dict(type=..., temperature=...). A run of that version goes on with '
-                'model.diffusion.decoder.skip_noised=True as well, the default then.'
+                f'SceneMatchingHead: {", ".join(former)}: expected rule, temperature and anchor. '
+                'label_temperature and label_scale of an earlier version are options of the label '
+                'rule now, rule=dict(type=..., temperature=...); a run of that version goes on '
+                'with model.diffusion.decoder.skip_noised=True as well, its default then.'
             )
         if anchor not in ('query', 'key'):
             raise ConfigError(f"SceneMatchingHead: anchor must be 'query' or 'key', got {anchor!r}")

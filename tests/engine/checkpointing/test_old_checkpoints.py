@@ -65,7 +65,7 @@ def test_its_config_is_refused_with_what_to_write(run):
     model = Config.fromfile(run / 'config.py').model
     with (
         DefaultScope.overwrite_default_scope('swimdiff'),
-        pytest.raises(ConfigError, match=r'label_temperature; .*rule=dict.*skip_noised=True'),
+        pytest.raises(ConfigError, match=r'label_temperature: .*rule=dict.*skip_noised=True'),
     ):
         MODELS.build(model)
 
