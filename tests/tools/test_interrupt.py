@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,27 @@ def test_the_quickstart_ends_in_one_line_while_a_tool_of_it_is_imported(tmp_path
         'what is packed and trained is kept.'
     ]
     assert not (tmp_path / 'data').exists()
+
+
+def test_the_set_up_ends_in_one_line_too(tmp_path):
+    # As pip does, it answers Ctrl-C itself and fails.
+    python = tmp_path / 'python'
+    python.write_text(
+        f"""#!/usr/bin/env bash
+case "$*" in
+    "-m venv"*) trap 'echo a traceback; exit 1' INT; sleep 60 & wait ;;
+    *) exec {sys.executable} "$@" ;;
+esac
+"""
+    )
+    python.chmod(0o755)
+    folder = tmp_path / 'environment'
+    settings = dict(SWIMDIFF_VENV=folder, SWIMDIFF_PYTHON=python, SWIMDIFF_APT='no')
+    variables = [f'{name}={value}' for name, value in settings.items()]
+    process = run('env', *variables, 'bash', 'tools/install.sh', start_new_session=True)
+    read_until(process, 'making the environment')
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=60)[0].strip()
+    assert process.returncode == 130, said
+    assert said == 'install: stopped by Ctrl-C. Run the same command again to go on from here.'

@@ -94,11 +94,11 @@ class ChangeUNetHead(BaseDecodeHead):
         )
 
     def _check(self, features: Sequence[Tensor]) -> None:
-        found = tuple(level.shape[1] for level in features)
-        if found != tuple(self.in_channels):
+        channels = tuple(level.shape[1] for level in features)
+        if channels != tuple(self.in_channels):
             raise ConfigError(
                 f'ChangeUNetHead: in_channels={tuple(self.in_channels)}, but the encoder gives '
-                f'levels of {found} channels. Set decode_head.in_channels={found}, or choose '
+                f'levels of {channels} channels. Set decode_head.in_channels={channels}, or choose '
                 'backbone.levels.'
             )
 
