@@ -17,6 +17,19 @@ from importlib.util import find_spec
 
 import pytest
 from fixtures.advice import ROOT, find_advice
+from fixtures.advice_places import (
+    BRANCH,
+    CHANGE,
+    COMMANDS_OF_OTHERS,
+    FLAGS,
+    FLAGS_IN,
+    FOREIGN,
+    OPTIONS,
+    OPTIONS_IN,
+    RASTERS,
+    SCENES,
+    SECO,
+)
 from fixtures.advice_table import FOLLOWED_ELSEWHERE, MESSAGES, NO_ADVICE, OF_OTHERS
 from fixtures.tools import load_tool
 from mmengine.registry import init_default_scope
@@ -25,233 +38,6 @@ from swimdiff import registry
 from swimdiff.errors import ConfigError
 from swimdiff.launch.config_reading import read_config_file
 from swimdiff.registry import DATA_SAMPLERS, DATASETS, HOOKS, LOOPS, MODELS, TASK_UTILS, TRANSFORMS
-
-SECO = 'swimdiff_r50_seco.py'
-CHANGE = 'change_detection/oscd/change-unet_r18_frozen_oscd.py'
-TRAIN = ('train.py', 'CONFIG')
-TEST = ('test.py', 'CONFIG', 'CHECKPOINT')
-GET = ('download.py', 'oscd')
-PACK = ('dataset_converters/pack.py', 'SOURCE', 'PACK')
-STATS = ('dataset_converters/compute_stats.py', 'SOURCE', 'x.json')
-STUDY = ('study.py', 'PLAN')
-PUBLISH = ('model_converters/publish_backbone.py', 'FILE')
-EMBED = ('embed.py', 'FILE', 'SCENES')
-SEARCH = ('search.py', 'TABLE')
-LIKE = (*SEARCH, '--like', '12.9', '52.4')
-MAP = ('predict.py', 'landcover', 'CONFIG', 'CHECKPOINT', 'scene.tif', '--out', 'map.tif')
-MANY = ('predict.py', 'landcover', 'CONFIG', 'CHECKPOINT', '--list', 'scenes.csv')
-
-#: Flags: the tool that takes them, what is written before the flag, and what behind it.
-FLAGS = {
-    '--for': (*PUBLISH, '--for', 'timm'),
-    '--score': (*PUBLISH, '--score', 'EuroSAT test top-1=94.1'),
-    '--amp': (*TRAIN, '--amp', 'bfloat16'),
-    '--archives': (*GET, '--archives', 'DIR'),
-    '--auto-scale-lr': (*TRAIN, '--auto-scale-lr'),
-    '--cfg-options': (*TRAIN, '--cfg-options', 'a.b=1'),
-    '--checkpoint': (*SEARCH, '--picture', 'FILE', '--checkpoint', 'FILE'),
-    '--codec': (*PACK, '--codec', 'raw'),
-    '--data-root': ('probe.py', 'FILE', '--data-root', 'DIR'),
-    '--dataset': ('probe.py', 'FILE', '--data-root', 'DIR', '--dataset', 'pictures'),
-    '--dataset-options': (*STATS, '--dataset-options', 'unit=reflectance'),
-    '--ignore': (*STATS, '--ignore', '0'),
-    '--launcher': (*TRAIN, '--launcher', 'pytorch'),
-    '--list': ('download.py', '--list'),
-    '--max-unreadable': (*PACK, '--max-unreadable', '0.1'),
-    '--mirror': (*GET, '--mirror', 'URL'),
-    '--no-floors': ('probe.py', 'FILE', '--data-root', 'DIR', '--no-floors'),
-    '--out': (*TEST, '--out', 'DIR'),
-    '--plot': (*STUDY, '--plot', 'FILE.png'),
-    '--processes': (*STUDY, '--processes', '2'),
-    '--resume': (*TRAIN, '--resume'),
-    '--scale-recipe': (*TRAIN, '--scale-recipe'),
-    '--scores': (*STUDY, '--table', '--scores', 'a.b'),
-    '--shard': (*STUDY, '--shard', '0/4'),
-    '--shares': ('probe.py', 'FILE', '--data-root', 'DIR', '--shares', 'train=0.6', 'test=0.4'),
-    '--show-dir': (*TEST, '--show-dir', 'DIR'),
-    '--split-dir': ('probe.py', 'FILE', '--data-root', 'DIR', '--split-dir', 'DIR'),
-    '--threads': (*STUDY, '--threads', '2'),
-    '--tile': ('model_converters/export_onnx.py', 'FILE', '--tile', '256'),
-    '--timeout': (*GET, '--timeout', '60'),
-    '--to': (*GET, '--to', 'DIR'),
-    '--tries': (*GET, '--tries', '3'),
-    '--trust': (*PUBLISH, '--trust'),
-    '--trust-checkpoint': (*TEST, '--trust-checkpoint'),
-    '--type': (*STATS, '--type', 'SeCo'),
-    '--work-dir': (*TRAIN, '--work-dir', 'DIR'),
-    '--workers': (*PACK, '--workers', '1'),
-}
-#: A flag of two tools: in these files or folders another one is meant.
-FLAGS_IN = {
-    ('swimdiff/weights/converters/graphs.py', '--bands'): (*PUBLISH, '--bands', 'B04'),
-    ('swimdiff/evaluation/band_statistics.py', '--bands'): (*STATS, '--bands', 'B04'),
-    ('swimdiff/datasets/packs/', '--bands'): (*PACK, '--bands', 'B04'),
-    ('swimdiff/inference/', '--bands'): (*MAP, '--bands', 'B02', 'B03'),
-    ('swimdiff/inference/', '--bounds'): (*MAP, '--bounds', '0', '0', '10', '10'),
-    ('swimdiff/inference/', '--cloud-mask'): (*MAP, '--cloud-mask', 'scl.tif'),
-    ('swimdiff/inference/', '--cloud-values'): (*MAP, '--cloud-values', '3', '8'),
-    ('swimdiff/inference/', '--grid'): (*MAP, '--grid', 'scene.tif'),
-    ('swimdiff/inference/', '--list'): MANY,
-    ('swimdiff/inference/', '--minimum-area'): (*MAP, '--minimum-area', '400'),
-    ('swimdiff/datasets/rasters/', '--offset'): (*MAP, '--offset', '0'),
-    ('swimdiff/inference/', '--offset'): (*MAP, '--offset', '0'),
-    ('swimdiff/inference/', '--out'): MAP,
-    ('swimdiff/inference/', '--overwrite'): (*MAP, '--overwrite'),
-    ('swimdiff/inference/', '--picture-bands'): (*MAP, '--picture-bands', 'B04', 'B03', 'B02'),
-    ('swimdiff/inference/', '--ray'): (*MANY, '--ray', 'auto'),
-    ('swimdiff/inference/', '--ray-cpus'): (*MANY, '--ray', '--ray-cpus', '1'),
-    ('swimdiff/inference/', '--ray-gpus'): (*MANY, '--ray', '--ray-gpus', '0'),
-    ('swimdiff/inference/', '--retry-failed'): (*MANY, '--retry-failed'),
-    ('swimdiff/inference/', '--shard'): (*MANY, '--shard', '0/4'),
-    ('swimdiff/inference/', '--unit'): (*MAP, '--unit', 'reflectance x 255'),
-    ('swimdiff/inference/embedding/', '--crs'): (*EMBED, '--crs', 'scene'),
-    ('swimdiff/inference/embedding/', '--like'): LIKE,
-    ('swimdiff/inference/embedding/', '--out'): (*EMBED, '--out', 'other.parquet'),
-    ('swimdiff/inference/embedding/', '--overwrite'): (*EMBED, '--overwrite'),
-    ('swimdiff/inference/embedding/', '--patch'): (*EMBED, '--patch', '32'),
-    ('swimdiff/inference/embedding/', '--root'): (*LIKE, '--root', 'FOLDER'),
-    ('swimdiff/inference/embedding/', '--unit'): (*EMBED, '--unit', 'reflectance x 255'),
-    ('tools/embed.py', '--clusters'): (*EMBED, '--clusters', '4'),
-    ('tools/embed.py', '--components'): (*EMBED, '--raster', 'v.tif', '--components', '3'),
-    ('tools/embed.py', '--map'): (*EMBED, '--clusters', '4', '--map', 'm.tif'),
-    ('tools/embed.py', '--patch'): (*EMBED, '--patch', '32'),
-    ('tools/embed.py', '--raster'): (*EMBED, '--raster', 'v.tif'),
-    ('tools/search.py', '--like'): LIKE,
-    ('tools/search.py', '--picture'): (*SEARCH, '--picture', 'FILE'),
-}
-#: Programs that are not ours. GDAL's arguments are taken from the messages in tests beside each.
-COMMANDS_OF_OTHERS = {
-    *('cp -r', 'gdal_edit.py', 'gdal_translate', 'gdalwarp', 'ogr2ogr', 'ulimit -n'),
-}
-#: Flags of programs that are not ours.
-FOREIGN = {'--head', '--no-build-isolation', '--no-deps', '--version'}
-
-SCENES = 'datasets.archives.scene_patches:ScenePatches'
-RASTERS = 'datasets.rasters.options:RasterOptions'
-LABELS = 'datasets.labels.raster_windows:RasterWindows'
-BRANCH = 'models.diffusion.diffusion_branch:DiffusionBranch'
-DECODER = 'models.diffusion.denoising_decoder:DenoisingDecoder'
-SCHEDULE = 'models.diffusion.noise_schedule:NoiseSchedule'
-SAMPLER = 'engine.samplers.scene_sampler:SceneSampler'
-#: Options: the component that takes them (module:name), or the config that has such a place.
-OPTIONS = {
-    'gap_before_final_norm': 'swimdiff_convnext-t_seco.py model.backbone',
-    'pad_small_map': 'swimdiff_swin-t_seco.py model.backbone',
-    'adapt_bands': 'weights.pretrained:Pretrained',
-    'auto_scale_lr.base_batch_size': SECO,
-    'bands': 'datasets.archives.raster_scenes:RasterScenes',
-    'batch_norm': 'models.selfsup.projection_neck:ProjectionNeck',
-    'batch_size': CHANGE + ' train_dataloader',
-    'beta_end': SCHEDULE,
-    'beta_start': SCHEDULE,
-    'cities': 'datasets.change.oscd:OSCD',
-    'clouds': RASTERS,
-    'codec': 'datasets.packs.builder:PackOptions',
-    'cloud_masks': 'inference.jobs.scene_list:ListedScene',
-    'covered': 'datasets.classification.bigearthnet:BigEarthNet',
-    'data_preprocessor': SECO,
-    'data_root': 'datasets.change.pairs:ChangePairs',
-    'default_hooks.sampler_seed': SECO,
-    'divisions': 'studies.measurements.probe:ProbeMeasurement',
-    'drop_levels': DECODER,
-    'encoder_input': BRANCH,
-    'exclude': RASTERS,
-    'file_bands': RASTERS,
-    'incomplete': 'datasets.classification.bigearthnet_v2:BigEarthNetV2',
-    'init_cfg': CHANGE + ' model.backbone.backbone',
-    'input_statistics': CHANGE,
-    'interval': 'models.selfsup.momentum_encoder:MomentumEncoder',
-    'labels': 'datasets.classification.labelled_pictures:LabelledPictures',
-    'lambda_d': 'models.selfsup.swimdiff:SwiMDiff',
-    'limit': 'engine.evaluation.knn_hook:OnlineKNNHook',
-    'list_file': 'datasets.change.pairs:ChangePairs',
-    'load_from': SECO,
-    'mask_values': 'datasets.change.pairs:ChangePairs',
-    'masks': 'datasets.change.pairs:ChangePairs',
-    'mates': 'engine.samplers.scene_sampler:SceneSampler',
-    'max_unreadable': SCENES,
-    'metadata': 'datasets.classification.bigearthnet_v2:BigEarthNetV2',
-    'min_clear': RASTERS,
-    'min_valid': RASTERS,
-    'model.backbone.backbone': CHANGE,
-    'model.diffusion.decoder.skip_noised': SECO,
-    'model.diffusion.loss.prediction': SECO,
-    'model.queue.length': SECO,
-    'model.test_cfg': CHANGE,
-    'momentum': SECO + ' model.momentum_encoder',
-    'norm_statistics': BRANCH,
-    'num_layers': 'models.selfsup.projection_neck:ProjectionNeck',
-    'num_steps': SCHEDULE,
-    'offset': RASTERS,
-    'optim_wrapper.optimizer.lr': SECO,
-    'out_dir': 'engine.evaluation.change_picture_hook:ChangePictureHook',
-    'out_indices': SECO + ' model.backbone',
-    'pad_label': 'datasets.change.pairs:ChangePairs',
-    'param_scheduler': SECO,
-    'patch': RASTERS,
-    'patch_metres': RASTERS,
-    'queue_length': SAMPLER,
-    'rect': 'datasets.change.oscd:OSCD',
-    'rule': SECO + ' model.head',
-    'scene': SCENES,
-    'schedule': 'models.selfsup.momentum_encoder:MomentumEncoder',
-    'sensor': RASTERS,
-    'shares': 'datasets.classification.labelled_pictures:LabelledPictures',
-    'shuffle': 'engine.samplers.scene_sampler:SceneSampler',
-    'single_date': SCENES,
-    'skip_noised': SECO + ' model.diffusion.decoder',
-    'split_counts': 'datasets.classification.bigearthnet:BigEarthNet',
-    'split_dir': 'datasets.classification.bigearthnet:BigEarthNet',
-    'stats': SCENES,
-    'stretch': SCENES,
-    'stride': RASTERS,
-    'stride_metres': RASTERS,
-    'test_evaluator': CHANGE,
-    'tile': 'datasets.change.pairs:ChangePairs',
-    'time_channels': DECODER,
-    'train_cfg': SECO,
-    'train_cfg.type': SECO,
-    'train_dataloader.batch_size': SECO,
-    'train_dataloader.dataset': SECO,
-    'train_dataloader.dataset.data_root': SECO,
-    'train_dataloader.sampler': SECO,
-    'train_dataloader.sampler.mates': SECO,
-    'unit': RASTERS,
-    'views_from': SCENES,
-    'windows': RASTERS,
-    'zeros_are_nodata': RASTERS,
-}
-#: An option of two components: in these files or folders another one is meant.
-OPTIONS_IN = {
-    ('swimdiff/apis/backbones.py', 'bands'): 'apis.backbones:embed',
-    ('swimdiff/datasets/pictures/', 'patch'): 'datasets.pictures.source:PictureSource',
-    ('swimdiff/datasets/labels/', 'list_file'): LABELS,
-    ('swimdiff/engine/evaluation/change_picture_hook.py', 'enable'): (
-        'engine.evaluation.change_picture_hook:ChangePictureHook'
-    ),
-    ('swimdiff/engine/samplers/', 'batch_size'): SAMPLER,
-    ('swimdiff/inference/embedding/', 'batch_size'): 'inference.embedding.embedder:Embedder',
-    ('swimdiff/datasets/labels/', 'file_bands'): LABELS,
-    ('swimdiff/datasets/labels/', 'input_statistics'): '_base_/datasets/raster_labels.py',
-    ('swimdiff/datasets/labels/', 'layer'): LABELS,
-    ('swimdiff/datasets/labels/', 'mask_values'): 'datasets.labels.raster_pairs:RasterPairs',
-    ('swimdiff/datasets/labels/', 'split'): LABELS,
-    ('swimdiff/datasets/labels/', 'stats'): LABELS,
-    ('swimdiff/datasets/labels/', 'tile'): LABELS,
-    ('swimdiff/datasets/labels/', 'unit'): LABELS,
-    ('swimdiff/engine/evaluation/change_threshold_hook.py', 'preset'): (
-        'evaluation.change_metric:ChangeMetric'
-    ),
-    ('swimdiff/inference/arrays.py', 'bands'): 'inference.arrays:open_array',
-    ('swimdiff/inference/arrays.py', 'unit'): 'inference.arrays:open_array',
-    ('swimdiff/inference/mapping.py', 'overwrite'): 'inference.map_job:MapJob',
-    ('swimdiff/inference/opening.py', 'bands'): 'inference.map_job:MapJob',
-    ('swimdiff/inference/opening.py', 'offset'): 'inference.map_job:MapJob',
-    ('swimdiff/inference/predictor.py', 'bands'): CHANGE + ' data_preprocessor',
-    ('swimdiff/inference/predictor.py', 'data_preprocessor'): CHANGE,
-    ('swimdiff/inference/predictor.py', 'stats'): CHANGE + ' data_preprocessor',
-}
-
 
 #: Read once: all sources are parsed.
 ADVICE = tuple(find_advice())

@@ -21,6 +21,7 @@ from swimdiff.weights.input_statistics import read_statistics
 
 OSCD = ROOT / 'configs/change_detection/oscd/change-unet_r18_frozen_oscd.py'
 EUROSAT = ROOT / 'configs/classification/eurosat/linear_r18_eurosat-rgb.py'
+OWN = ROOT / 'configs/classification/own/linear_r18_labelled-rasters.py'
 PLACE = 'model.backbone.backbone.init_cfg.checkpoint'
 #: Low, high, mean and std: nothing of the kind is in a table.
 NUMBERS = {'B04': (100, 2100, 90, 40), 'B03': (200, 2600, 100, 30), 'B02': (300, 2300, 110, 20)}
@@ -80,6 +81,18 @@ def test_oscd_reaches_the_network_as_the_images_of_pretraining_did(tmp_path, uni
                 abs(net_input[channel, row, column].item() - expected)
                 <= 1.01 / std * (share not in (0, 1)) + 1e-4
             )
+
+
+def test_own_labelled_rasters_take_stretch_and_mean_of_their_checkpoint(tmp_path):
+    """The images were stretched and standardised as SeCo's, whatever the backbone had seen."""
+    init_default_scope('swimdiff')
+    cfg = config(OWN, write(tmp_path / 'iter_600.pth', input_statistics=table()))
+    notes = transfer_statistics(cfg)
+    assert [level for level, _ in notes] == [logging.INFO, logging.INFO]
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        stats = TRANSFORMS.build(loader.dataset.pipeline[0]).stretch.stats
+        assert (stats.low['B04'], stats.high['B02']) == (100, 2300)
+    assert get_stats(cfg.data_preprocessor.stats).mean['B03'] == 100
 
 
 def test_pictures_take_mean_and_deviation_alone(tmp_path):

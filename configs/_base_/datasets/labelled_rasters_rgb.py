@@ -1,8 +1,6 @@
 # Own GeoTIFFs of Sentinel-2 level 2A (reflectance x 10,000), one folder per class: Class/name.tif.
 # LABELLED_ROOT names the data without touching a config. State the bands of your files in their
-# order (file_bands), and the number of classes in the model (head.num_classes). Stretched and
-# standardised as SeCo, which the checkpoint in the model was pre-trained on; for a backbone of
-# other pre-training give its statistics in both places.
+# order (file_bands), and the number of classes in the model (head.num_classes).
 file_bands = ('B02', 'B03', 'B04', 'B08')
 bands = ('B04', 'B03', 'B02')
 data_root = '{{$LABELLED_ROOT:data/labelled}}'
@@ -39,3 +37,6 @@ val_evaluator = dict(type='SplitAccuracy')
 test_evaluator = dict(type='SplitAccuracy')
 
 data_preprocessor = dict(type='MultiBandPreprocessor', bands=bands, stats='seco')
+# Stretch and standardisation are those of the checkpoint that the backbone starts from; the ones
+# named here serve a backbone without one. 'config' keeps those named here.
+input_statistics = 'checkpoint'

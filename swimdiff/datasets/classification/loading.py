@@ -27,14 +27,15 @@ __all__ = ['LoadBigEarthNet', 'LoadEuroSAT', 'LoadLabelledRaster']
 
 
 class _Stretch:
-    """Reflectance x 10,000 to uint8 between the quantiles of each band, by look-up table.
+    """Reflectance to uint8 between the quantiles of each band, by look-up table.
 
     Args:
         stats: The statistics that hold the quantiles, in any unit of reflectance.
+        unit: Unit of the pixels.
     """
 
-    def __init__(self, stats: str | Mapping[str, Any]) -> None:
-        self.stats = get_stats(stats)
+    def __init__(self, stats: str | Mapping[str, Any], unit: str = 'reflectance x 10000') -> None:
+        self.stats, self.unit = get_stats(stats), unit
         self._tables: dict[str, np.ndarray] = {}
 
     def table(self, band: str) -> np.ndarray:
@@ -45,7 +46,7 @@ class _Stretch:
         """
         if band not in self._tables:
             low, high = (self.stats.select(table, [band])[0] for table in ('low', 'high'))
-            values = convert_pixels(np.arange(65_536), 'reflectance x 10000', self.stats)
+            values = convert_pixels(np.arange(65_536), self.unit, self.stats)
             stretched = np.clip((values - low) / (high - low), 0, 1) * 255
             self._tables[band] = stretched.astype(np.uint8)
         return self._tables[band]
@@ -176,9 +177,10 @@ class LoadLabelledRaster(BaseTransform):
     ``img_shape``, ``ori_shape``. Tiles of several sizes need a ``mmcv.Resize`` behind it.
 
     Args:
-        stats: Statistics that hold the stretch, of the unit of the files: a name such as
-            ``s2_l2a``, or a file of ``tools/dataset_converters/compute_stats.py``.
-        dtype: Type of the pixels in the files, ``uint8`` or ``uint16``.
+        stats: Statistics that hold the stretch, see :func:`swimdiff.bands.get_stats`: a name such
+            as ``s2_l2a``, or a file of ``tools/dataset_converters/compute_stats.py``.
+        dtype: Type of the pixels in the files: ``uint16`` for reflectance x 10,000, or ``uint8``
+            for reflectance x 255.
 
     Raises:
         ConfigError: Another type.
@@ -190,10 +192,13 @@ class LoadLabelledRaster(BaseTransform):
         ... ]
     """
 
-    def __init__(self, stats: str = 's2_l2a', dtype: str = 'uint16') -> None:
+    carries_statistics = True
+
+    def __init__(self, stats: str | Mapping[str, Any] = 's2_l2a', dtype: str = 'uint16') -> None:
         if dtype not in ('uint8', 'uint16'):
             raise ConfigError(f"LoadLabelledRaster: dtype={dtype!r}: expected 'uint8' or 'uint16'.")
-        self.stretch, self.dtype = _Stretch(stats), dtype
+        unit = 'reflectance x 255' if dtype == 'uint8' else 'reflectance x 10000'
+        self.stretch, self.dtype = _Stretch(stats, unit), dtype
 
     def transform(self, results: dict) -> dict:
         """Read the bands of ``results['img_path']``.

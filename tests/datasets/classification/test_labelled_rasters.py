@@ -59,6 +59,16 @@ def test_bands_by_name_stretched_as_in_pre_training(root):
                 assert channel.unique().tolist() == [int(share * 255)], band
 
 
+def test_pixels_of_8_bits_are_reflectance_x_255(tmp_path, scope):
+    """Taken for reflectance x 10,000, all of them were nearly black."""
+    for label in CLASSES:
+        write_tile(tmp_path / label / 'a.tif', [30, 40, 50, 60], gdal.GDT_Byte)
+    load = dict(type='LoadLabelledRaster', stats='seco', dtype='uint8')
+    data = build(tmp_path, split='all', bands=('B04',), shares=dict(all=1.0), pipeline=[load])
+    low, high = (getattr(get_stats('seco'), name)['B04'] for name in ('low', 'high'))
+    assert np.unique(data[0]['img']).tolist() == [int((50 - low) / (high - low) * 255)]
+
+
 def test_tiles_without_labels(root):
     data = build(root, labels='none', classes=CLASSES)
     assert len(data) == 10 and data.metainfo['classes'] == CLASSES
