@@ -119,13 +119,13 @@ def check_torch(report: Report) -> None:
 
 def check_opencv(report: Report) -> None:
     """Check OpenCV: one distribution of it, with the system libraries it wants."""
-    found = [name for name in OPENCV if version(name)]
+    installed = [name for name in OPENCV if version(name)]
     module, why = load_module('cv2')
-    report.stack['opencv'] = ', '.join(f'{name} {version(name)}' for name in found) or 'missing'
+    report.stack['opencv'] = ', '.join(f'{name} {version(name)}' for name in installed) or 'missing'
     again = pip_line('install', '--force-reinstall', '--no-deps', 'opencv-python')
-    if len(found) > 1:
-        remedy = f'{pip_line("uninstall", "-y", *found)} && {again}'
-        report.warn('opencv', f'{" and ".join(found)} overwrite each other', remedy)
+    if len(installed) > 1:
+        remedy = f'{pip_line("uninstall", "-y", *installed)} && {again}'
+        report.warn('opencv', f'{" and ".join(installed)} overwrite each other', remedy)
     if module is None:
         problem = f'cannot be imported ({why})'
         report.fail('opencv', problem, APT_OPENCV if 'cannot open shared object' in why else again)
@@ -199,19 +199,21 @@ def check_requirements(report: Report) -> None:
         if not line or line.startswith('#') or 'extra ==' in line:
             continue
         wanted = Requirement(line)
-        found = version(wanted.name)
-        if found and wanted.name not in TESTED:
-            report.stack.setdefault(wanted.name, found)
-        if wanted.name.startswith('onedl-') and not found:
+        installed = version(wanted.name)
+        if installed and wanted.name not in TESTED:
+            report.stack.setdefault(wanted.name, installed)
+        if wanted.name.startswith('onedl-') and not installed:
             continue  # another distribution may provide it: see check_openmmlab
-        if found is None and wanted.name not in TESTED:
+        if installed is None and wanted.name not in TESTED:
             report.fail(
                 wanted.name, 'is missing', pip_line('install', f'{wanted.name}{wanted.specifier}')
             )
-        elif found and not wanted.specifier.contains(found, prereleases=True):
+        elif installed and not wanted.specifier.contains(installed, prereleases=True):
             better = pinned('torch', 'torchvision') if wanted.name in TESTED else [line]
             report.warn(
-                wanted.name, f'{found} is outside {wanted.specifier}', pip_line('install', *better)
+                wanted.name,
+                f'{installed} is outside {wanted.specifier}',
+                pip_line('install', *better),
             )
 
 

@@ -49,6 +49,10 @@ def replace_file(partial: Path, final: Path) -> None:
     """Put a written file into its place.
 
     The content is on the disk before the name is, and the name when this returns.
+
+    Args:
+        partial: The written file, in the folder of ``final``.
+        final: Its place; a file there is replaced.
     """
     _flush(partial)
     os.replace(partial, final)
@@ -56,7 +60,12 @@ def replace_file(partial: Path, final: Path) -> None:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a small text file."""
+    """Write a small text file.
+
+    Args:
+        path: The file.
+        text: Its content, written as UTF-8.
+    """
     with open_whole(path) as file:
         file.write(text.encode())
 
@@ -111,6 +120,10 @@ def replace_folder(partial: Path, final: Path) -> None:
     """Put a finished folder in the place of another.
 
     A second writer of the same does no harm.
+
+    Args:
+        partial: The finished folder, beside ``final``.
+        final: Its place; a folder there is replaced.
     """
     for _ in range(8):
         try:

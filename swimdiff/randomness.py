@@ -170,6 +170,10 @@ def seed_iteration(seed: int, iteration: int) -> None:
     """Seed the global generators of this process for one iteration.
 
     Loading and computing draw from them.
+
+    Args:
+        seed: Of the run and the process.
+        iteration: Number of the iteration.
     """
     # The samples' seeds count epochs from 0 in the place of the process here.
     mixed = int(sample_seeds(seed, -1 - get_rank(), np.array([iteration]))[0])

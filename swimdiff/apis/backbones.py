@@ -46,7 +46,7 @@ def load_backbone(path: str | PathLike[str], device: str = 'cpu', **given: Any) 
         >>> backbone.bands
         ('B04', 'B03', 'B02')
     """
-    return Embedder(path, device, **given)
+    return Embedder(str(path), device, **given)
 
 
 @dataclass(frozen=True)
@@ -188,10 +188,10 @@ def _embed_raster(
     for batch in read_batches(reader):
         if not len(batch.rows):
             continue
-        found = backbone.embed_stretched(batch.images)
+        batch_vectors = backbone.embed_stretched(batch.images)
         if vectors is None:
-            vectors = np.full((grid.rows, grid.columns, found.shape[1]), np.nan, np.float32)
-        vectors[batch.rows, batch.columns] = found
+            vectors = np.full((grid.rows, grid.columns, batch_vectors.shape[1]), np.nan, np.float32)
+        vectors[batch.rows, batch.columns] = batch_vectors
     if vectors is None:
         raise RasterError(
             f'{path}: no patch has data enough (min_valid={options.min_valid:g}). Expected a '

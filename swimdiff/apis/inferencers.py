@@ -22,12 +22,12 @@ __all__ = ['prepare_config']
 
 def _list_own_names() -> set[str]:
     """Names of everything that is registered in our scope."""
-    found: set[str] = set()
+    own_names: set[str] = set()
     for name in registry.__all__:
         one = getattr(registry, name)
         one.import_from_location()
-        found |= set(one.module_dict)
-    return found
+        own_names |= set(one.module_dict)
+    return own_names
 
 
 def _name_scope(described: Any, own: set[str]) -> Any:

@@ -81,10 +81,10 @@ def _predict_arrays(
     if not is_plain and len(inputs) > 1:
         _check_coordinates(inputs)
     plan = WindowPlan(*dates[0].shape, size, margin, align)
-    found = ArrayMap(model, dates[0].shape, threshold)
-    for _ in run_windows(dates, [], model, plan, mode, batch_size, found.add):
+    made_map = ArrayMap(model, dates[0].shape, threshold)
+    for _ in run_windows(dates, [], model, plan, mode, batch_size, made_map.add):
         pass
-    values = found.probabilities if probabilities else found.labels
+    values = made_map.probabilities if probabilities else made_map.labels
     return values if is_plain else _with_coordinates(values, inputs[0], model)
 
 

@@ -30,15 +30,15 @@ def last_checkpoint(work_dir: str | Path) -> Path:
     Raises:
         CheckpointError: If there is none, or only damaged ones.
     """
-    found = find_checkpoint(work_dir, optimizer=False)
-    if found.good is None:
+    search = find_checkpoint(work_dir, optimizer=False)
+    if search.good is None:
         raise CheckpointError(
-            f'{work_dir}: expected a checkpoint, found none. {found.message} Train first, or name '
+            f'{work_dir}: expected a checkpoint, found none. {search.message} Train first, or name '
             'the checkpoint'
         )
-    if found.message:
-        print_log(found.message, logger='current', level=logging.WARNING)
-    return found.good.path
+    if search.message:
+        print_log(search.message, logger='current', level=logging.WARNING)
+    return search.good.path
 
 
 def open_pretrained(cfg: Config, checkpoint: str | Path) -> SwiMDiff:
@@ -60,7 +60,12 @@ def open_pretrained(cfg: Config, checkpoint: str | Path) -> SwiMDiff:
 
 
 def build_dataset(cfg: Config, pipeline: list | None = None) -> BaseDataset:
-    """Build the training data set of a config, maybe with another pipeline."""
+    """Build the training data set of a config, maybe with another pipeline.
+
+    Args:
+        cfg: Of a run, with a training data set.
+        pipeline: Transforms in place of those of the config; None keeps them.
+    """
     init_default_scope(cfg.get('default_scope', 'swimdiff'))
     dataset = cfg.train_dataloader.dataset
     return DATASETS.build(dataset if pipeline is None else {**dataset, 'pipeline': pipeline})

@@ -67,8 +67,8 @@ def _open_source(cfg: Config) -> Checkpoint | None:
 
 def _find_preprocessor(cfg: Config) -> dict[str, Any] | None:
     nested = (cfg.get('model') or {}).get('data_preprocessor')
-    found = nested or cfg.get('data_preprocessor')
-    return found if found and found.get('bands') else None
+    preprocessor = nested or cfg.get('data_preprocessor')
+    return preprocessor if preprocessor and preprocessor.get('bands') else None
 
 
 def _find_readers(cfg: Config) -> list[tuple[dict[str, Any], str]]:
@@ -88,8 +88,8 @@ def _find_readers(cfg: Config) -> list[tuple[dict[str, Any], str]]:
 
 def _find_default(kind: Any) -> Any:
     """Return the default of the option ``stats``, of a class that may leave it to its base."""
-    found = (signature(part).parameters.get('stats') for part in kind.__mro__[:-1])
-    return next(option.default for option in found if option is not None)
+    defaults = (signature(part).parameters.get('stats') for part in kind.__mro__[:-1])
+    return next(option.default for option in defaults if option is not None)
 
 
 def _compare(

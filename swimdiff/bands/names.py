@@ -67,8 +67,8 @@ SECO_BANDS = tuple(name for name in SENTINEL2 if name != 'B10')
 def _sentinel2(name: str) -> str:
     match = re.fullmatch(r'B?(\d{1,2}|8A)', str(name).strip().upper())
     digits = match.group(1) if match else ''
-    found = 'B8A' if digits == '8A' else f'B{int(digits):02d}' if digits else ''
-    return found if found in SENTINEL2 else ''
+    canonical_name = 'B8A' if digits == '8A' else f'B{int(digits):02d}' if digits else ''
+    return canonical_name if canonical_name in SENTINEL2 else ''
 
 
 def canonical(name: str, others: Collection[str] = ()) -> str:
@@ -84,9 +84,9 @@ def canonical(name: str, others: Collection[str] = ()) -> str:
     Raises:
         BandError: There is no such band.
     """
-    found = _sentinel2(name)
-    if found:
-        return found
+    canonical_name = _sentinel2(name)
+    if canonical_name:
+        return canonical_name
     if name in others:
         return spell_band(name)
     beside = [other for other in others if not _sentinel2(other)]

@@ -155,6 +155,11 @@ def stats_to_mapping(stats: ProductStats, bands: Iterable[str]) -> dict[str, Any
 
 
 def stats_to_json(path: str | Path, content: Mapping[str, Any]) -> None:
-    """Write statistics atomically, after a look whether they can be read back."""
+    """Write statistics atomically, after a look whether they can be read back.
+
+    Args:
+        path: The file.
+        content: As :func:`stats_from_mapping` reads it.
+    """
     stats_from_mapping(content, str(path))
     replace_text(Path(path), json.dumps(content, indent=1))

@@ -24,10 +24,10 @@ def describe_contents(root: Path) -> str:
     if not others:
         return f'only the archive {", ".join(archives)}: unpack it there first'
     shown = ', '.join(others[:5]) + (', ...' if len(others) > 5 else '')
-    found = f'{len(others)} {"entry" if len(others) == 1 else "entries"} ({shown})'
+    count_text = f'{len(others)} {"entry" if len(others) == 1 else "entries"} ({shown})'
     if archives:
-        found += (
+        count_text += (
             f' beside the archive {", ".join(archives)}; name the folder that it was unpacked to, '
             'or unpack it again if these are not from it'
         )
-    return found
+    return count_text

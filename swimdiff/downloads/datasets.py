@@ -200,17 +200,17 @@ def _bring(
 def _check_content(archive: RemoteArchive, folder: Path) -> None:
     absent = [pattern for pattern in archive.gives if not _has(folder, pattern)]
     if absent:
-        found = sorted(path.name for path in folder.iterdir())[:5]
+        names = sorted(path.name for path in folder.iterdir())[:5]
         raise DownloadError(
-            f'{archive.name} holds no {", ".join(absent)}; found {", ".join(found) or "nothing"}. '
+            f'{archive.name} holds no {", ".join(absent)}; found {", ".join(names) or "nothing"}. '
             f'The archive has another layout than the reader expects; it is unpacked in {folder}.'
         )
 
 
 def _has(folder: Path, pattern: str) -> bool:
     """Tell whether a folder has what a pattern says; a slash at its end means a folder."""
-    found = folder.glob(pattern.rstrip('/'))
-    return any(path.is_dir() or not pattern.endswith('/') for path in found)
+    matches = folder.glob(pattern.rstrip('/'))
+    return any(path.is_dir() or not pattern.endswith('/') for path in matches)
 
 
 def _is_present(archive: RemoteArchive, root: Path) -> bool:

@@ -184,19 +184,19 @@ def check_sum(path: Path, file: RemoteFile, ours: bool = True) -> str:
         blocks = iter(lambda: handle.read(_BLOCK), b'')
         for block in track(blocks, math.ceil(size / _BLOCK), f'Verifying {file.name} (MiB)'):
             digest.update(block)
-    found = digest.hexdigest()
+    checksum_found = digest.hexdigest()
     if not expected:
         print_log(
             f'{file.name}: no checksum is published that we know of ({file.source}); not verified. '
-            f'{method} of what came: {found}',
+            f'{method} of what came: {checksum_found}',
             'current',
         )
-    elif found != expected:
+    elif checksum_found != expected:
         if ours:
             path.unlink()
         raise DownloadError(
             f'{path} is not the published file: expected {method} {expected} ({file.source}), '
-            f'found {found} in {size} bytes. '
+            f'found {checksum_found} in {size} bytes. '
             + (
                 'It was deleted; run the same command again. If it comes with the same sum again, '
                 'the file has changed at its address: tell us both sums.'
@@ -204,7 +204,7 @@ def check_sum(path: Path, file: RemoteFile, ours: bool = True) -> str:
                 else 'Get it again, or leave it out of the folder to have it downloaded.'
             )
         )
-    return f'{method}:{found}'
+    return f'{method}:{checksum_found}'
 
 
 def _load(url: str, part: Path, options: FetchOptions, verified: bool) -> None:

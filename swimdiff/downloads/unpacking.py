@@ -192,7 +192,12 @@ def _odd_entry(archive: Path, name: str, what: str) -> DownloadError:
 
 
 def find_conflicts(staged: Path, target: Path) -> list[Path]:
-    """List what unpacked files would overwrite in the target folder."""
+    """List what unpacked files would overwrite in the target folder.
+
+    Args:
+        staged: Folder that the archive was unpacked into.
+        target: Folder of the data set.
+    """
     return [
         target / path.relative_to(staged)
         for path in _leaves(staged, target)
@@ -206,6 +211,10 @@ def move_entries(staged: Path, target: Path) -> None:
     It may be called again after a break.
 
     Folders that are there already are filled, the others moved as they are.
+
+    Args:
+        staged: Folder that the archive was unpacked into.
+        target: Folder of the data set.
     """
     target.mkdir(parents=True, exist_ok=True)
     for path in _leaves(staged, target):
@@ -215,11 +224,11 @@ def move_entries(staged: Path, target: Path) -> None:
 
 def _leaves(staged: Path, target: Path) -> list[Path]:
     """Entries to move: files, and folders that the target does not have."""
-    found: list[Path] = []
+    leaves: list[Path] = []
     for entry in sorted(staged.iterdir()):
         there = target / entry.name
         if entry.is_dir() and there.is_dir():
-            found += _leaves(entry, there)
+            leaves += _leaves(entry, there)
         else:
-            found.append(entry)
-    return found
+            leaves.append(entry)
+    return leaves

@@ -29,9 +29,9 @@ def highest(value: float) -> float:
     """
     if get_world_size() == 1:
         return value
-    found = torch.tensor(value, dtype=torch.float64)
-    distributed.all_reduce(found, distributed.ReduceOp.MAX, group=_control_group())
-    return float(found)
+    tensor = torch.tensor(value, dtype=torch.float64)
+    distributed.all_reduce(tensor, distributed.ReduceOp.MAX, group=_control_group())
+    return float(tensor)
 
 
 def any_process(answer: bool) -> bool:

@@ -86,9 +86,10 @@ def check_length(dataloader: DataLoader) -> None:
     processes = get_world_size()
     root = getattr(dataloader.dataset, 'data_root', None)
     fits = samples // processes
+    # One image has no batch statistics: most networks need two.
     advice = (
         f'Take a smaller one (--cfg-options train_dataloader.batch_size={fits})'
-        if fits
+        if fits > 1
         else 'Give more data'
     )
     raise ConfigError(

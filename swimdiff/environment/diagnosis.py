@@ -50,11 +50,23 @@ class Report:
         return all(finding.status != 'error' for finding in self.findings)
 
     def warn(self, subject: str, problem: str, remedy: str) -> None:
-        """Note something that limits what can be done."""
+        """Note something that limits what can be done.
+
+        Args:
+            subject: The part of the stack.
+            problem: The limit, in words.
+            remedy: The command or setting that removes it.
+        """
         self.findings.append(Finding(subject, 'warning', problem, remedy))
 
     def fail(self, subject: str, problem: str, remedy: str) -> None:
-        """Note something required that is broken."""
+        """Note something required that is broken.
+
+        Args:
+            subject: The part of the stack.
+            problem: The fault, in words.
+            remedy: The command or setting that removes it.
+        """
         self.findings.append(Finding(subject, 'error', problem, remedy))
 
 

@@ -56,18 +56,22 @@ def check_openmmlab(report: Report) -> None:
         to_forks = f'{pip_line("uninstall", "-y", *shared)} && {to_forks}'
     # Where torch or OpenCV is broken the engine cannot be imported either: one remedy at a time.
     sound = report.ok
-    for module, found in there.items():
+    for module, distributions in there.items():
         loaded, why = load_module(module)
-        if loaded is None and not found:
+        if loaded is None and not distributions:
             report.fail(module, 'is missing', to_forks)
             continue
-        kind = 'maintained fork' if [*found, ''][0].startswith('onedl-') else 'as first published'
-        names = ', '.join(f'{name} {version(name)}' for name in found) or 'from a folder'
+        kind = (
+            'maintained fork'
+            if [*distributions, ''][0].startswith('onedl-')
+            else 'as first published'
+        )
+        names = ', '.join(f'{name} {version(name)}' for name in distributions) or 'from a folder'
         report.stack[module] = (
             f'{getattr(loaded, "__version__", "does not import")} ({names}; {kind})'
         )
-        if len(found) > 1:
-            report.fail(module, f'{" and ".join(found)} overwrite each other', to_forks)
+        if len(distributions) > 1:
+            report.fail(module, f'{" and ".join(distributions)} overwrite each other', to_forks)
         elif loaded is None and sound:
             report.fail(module, f'cannot be imported ({why})', to_forks)
     numpy = version('numpy')

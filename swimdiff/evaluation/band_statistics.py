@@ -62,13 +62,13 @@ class BandHistogram:
         """Count the pixels of one patch, one plane a band."""
         for i, plane in enumerate(planes):
             if self.dtype.kind != 'f':
-                found = plane.view(self._bits).ravel()
+                values = plane.view(self._bits).ravel()
             else:
                 known = np.isfinite(plane) & (plane != self.ignore)
                 self.missing[i] += plane.size - np.count_nonzero(known)
                 at = np.searchsorted(self.edges, plane[known], side='right') - 1
-                found = np.clip(at, 0, _FLOAT_BINS - 1)
-            self.counts[i] += np.bincount(found, minlength=self.counts.shape[1])
+                values = np.clip(at, 0, _FLOAT_BINS - 1)
+            self.counts[i] += np.bincount(values, minlength=self.counts.shape[1])
 
     def summary(self, quantiles: Sequence[float], stretch: Sequence[float]) -> dict[str, dict]:
         """Return statistics by band for :func:`swimdiff.bands.stats_from_mapping`.

@@ -43,8 +43,8 @@ def change_counts(prediction: np.ndarray, mask: np.ndarray, ignore_index: int = 
         int64: true positives, false positives, false negatives, true negatives.
     """
     known = mask != ignore_index
-    found, change = prediction[known] == 1, mask[known] == 1
-    pairs = np.bincount(2 * change.astype(np.int64) + found, minlength=4)
+    predicted, change = prediction[known] == 1, mask[known] == 1
+    pairs = np.bincount(2 * change.astype(np.int64) + predicted, minlength=4)
     negative, false_positive, missed, hit = pairs
     return np.array([hit, false_positive, missed, negative], np.int64)
 
@@ -224,19 +224,19 @@ class ChangeMetric(BaseMetric):
 
     def _score_thresholds(self, counted: list[dict[str, np.ndarray]]) -> dict[str, float]:
         """Scores at the chosen threshold, and the best threshold."""
-        found: dict[str, float] = {}
+        best_scores: dict[str, float] = {}
         if self.threshold is not None:
             scores = change_scores(np.sum([more['chosen'] for more in counted], axis=0))
-            found = {f'{name}_chosen': scores[name] for name in ('precision', 'recall', 'F1')}
-            found['threshold'] = self.threshold
+            best_scores = {f'{name}_chosen': scores[name] for name in ('precision', 'recall', 'F1')}
+            best_scores['threshold'] = self.threshold
             line = f'At the threshold {self.threshold:g}, chosen on validation: F1 '
             print_log(f'{line}{scores["F1"]:.2f}', logger='current')
         if self.chooses:
             counts = np.stack([more['histogram'] for more in counted]).sum(axis=0, dtype=np.int64)
             best = choose_threshold(counts)
             if best is not None:
-                found['best_threshold'], found['best_F1'] = best
-        return found
+                best_scores['best_threshold'], best_scores['best_F1'] = best
+        return best_scores
 
     def _say(self, split: str, samples: int, scores: dict[str, float]) -> None:
         values = '  '.join(f'{name} {value:.2f}' for name, value in scores.items())

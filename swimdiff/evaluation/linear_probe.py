@@ -34,6 +34,10 @@ class Scaler:
 
         The common scale leaves directions and relative sizes as they are and gives the penalty the
         same meaning for every network.
+
+        Args:
+            features: N x D.
+            standardise: Scale every dimension on its own.
         """
         if standardise:
             spread = features.std(dim=0, correction=0)

@@ -237,13 +237,13 @@ class RasterDate:
             # Gaps that only zeros tell of are gaps of all bands, or none.
             if valid is not None and not band.zeros_are_gaps:
                 is_whole = valid if is_whole is None else is_whole & valid
-        found = np.ones(images[0].shape, bool)
+        is_valid = np.ones(images[0].shape, bool)
         for marks in (is_lit, is_whole):
             if marks is not None:
-                found &= marks
+                is_valid &= marks
         stacked = np.stack(images)
-        stacked[:, ~found] = 0
-        return stacked, found
+        stacked[:, ~is_valid] = 0
+        return stacked, is_valid
 
 
 class CloudRows:

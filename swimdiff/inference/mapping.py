@@ -193,10 +193,12 @@ class _MapOutput:
         self._probabilities = self._open_probabilities(grid)
 
     def _metadata(self) -> dict[str, str]:
-        found = dict(MODEL=Path(self._predictor.source).name, BANDS=' '.join(self._predictor.bands))
+        metadata = dict(
+            MODEL=Path(self._predictor.source).name, BANDS=' '.join(self._predictor.bands)
+        )
         if self.threshold is not None:
-            found['THRESHOLD'] = repr(self.threshold)
-        return found
+            metadata['THRESHOLD'] = repr(self.threshold)
+        return metadata
 
     def _open_classes(self, grid: Grid) -> CogWriter:
         predictor = self._predictor

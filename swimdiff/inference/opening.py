@@ -95,11 +95,11 @@ def open_date(
     given = None if file_bands is None else tuple(file_bands)
     options = RasterOptions(file_bands=given)
     names = BandNames([*bands, *(given or ())])
-    root, found = _find_files(Path(path).expanduser(), names, options)
-    if not found.bands and given is None:
-        _check_descriptions(root / found.path, bands)
+    root, files = _find_files(Path(path).expanduser(), names, options)
+    if not files.bands and given is None:
+        _check_descriptions(root / files.path, bands)
     try:
-        scene = open_scene(RasterTree(root, names, options), found, bands)
+        scene = open_scene(RasterTree(root, names, options), files, bands)
     except MissingBandsError as error:
         raise LayoutError(
             f'{error.fact} The model takes {" ".join(bands)}. Give a raster that has them; where '
@@ -109,7 +109,7 @@ def open_date(
     # What is added to numbers is known only with their unit.
     if date.unit is not None:
         options = RasterOptions(file_bands=given, unit=date.unit, offset=offset)
-        scene = open_scene(RasterTree(root, names, options), found, bands, whole=False)
+        scene = open_scene(RasterTree(root, names, options), files, bands, whole=False)
         date = OpenedDate(path, root, scene, tuple(bands), date.unit)
     if date.unit is not None and scene.dtype != 'uint8':
         _check_values(date, unit is not None, offset is not None)
@@ -195,13 +195,13 @@ def _check_values(date: OpenedDate, is_declared: bool, is_offset_declared: bool)
         return
     fits = [unit for unit, s in UNITS.items() if _BRIGHT[0] * s <= high <= _BRIGHT[1] * s]
     unit = fits[0] if fits else date.unit
-    found = (
+    values_text = (
         f'{date.path}: pixels are taken for {date.unit!r}, but the 98 % quantile of those looked '
         f'at is {high:g}. Expected {_BRIGHT[0] * scale:g} to {_BRIGHT[1] * scale:g}.'
     )
     if not is_declared:
-        raise RasterError(f"{found} If they are {unit!r}, say --unit '{unit}'.")
-    print_log(found, logger='current', level=logging.WARNING)
+        raise RasterError(f"{values_text} If they are {unit!r}, say --unit '{unit}'.")
+    print_log(values_text, logger='current', level=logging.WARNING)
 
 
 def _check_offset(date: OpenedDate, name: str, values: np.ndarray) -> None:
@@ -222,7 +222,7 @@ def _sample_band(date: OpenedDate, name: str) -> np.ndarray:
     band = date.scene.bands[name]
     path, gdal = str(date.root / band.file), gdal_modules()[0]
     width, height = min(_SIDE, band.width), min(_SIDE, band.height)
-    found = []
+    samples = []
     try:
         dataset = open_raster(path)  # a band does not keep its file open
         source = dataset.GetRasterBand(band.channel)
@@ -230,10 +230,10 @@ def _sample_band(date: OpenedDate, name: str) -> np.ndarray:
             for column in np.linspace(0, band.width - width, _BLOCKS).astype(int).tolist():
                 window = (column, row, width, height)
                 data = call_again(source.ReadRaster, *window, buf_type=gdal.GDT_Float32)
-                found.append(np.frombuffer(data, np.float32))
+                samples.append(np.frombuffer(data, np.float32))
     except GDAL_ERRORS as error:
         raise raster_failure(path, str(error), 'a whole raster') from error
-    values = np.concatenate(found)
+    values = np.concatenate(samples)
     values = values[np.isfinite(values)]
     return values if band.nodata is None else values[values != np.float32(band.nodata)]
 

@@ -222,15 +222,15 @@ class CogWriter:
         """Read the file back: what a full disk swallowed is noticed before it takes its name."""
         gdal, _ = gdal_modules()
         dataset = self._call(gdal.OpenEx, str(path), gdal.OF_RASTER)
-        found, count = 0, dataset.RasterCount
+        checksum, count = 0, dataset.RasterCount
         kind = np.uint8 if self.dtype == 'uint8' else np.float32
         for first in range(0, self.grid.height, _CHECKED):
             rows = min(_CHECKED, self.grid.height - first)
             for number in range(1, count + 1):
                 band = dataset.GetRasterBand(number)
                 data = self._call(band.ReadRaster, 0, first, self.grid.width, rows)
-                found += _add_up(np.frombuffer(data, kind))
-        if found != self._sum:
+                checksum += _add_up(np.frombuffer(data, kind))
+        if checksum != self._sum:
             raise self._failure('the finished file does not hold what was written into it')
 
     def _write_categories(self) -> None:

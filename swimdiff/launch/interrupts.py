@@ -24,7 +24,7 @@ _MESSAGE = '\nStopped by Ctrl-C. Run the same command again to start over.\n'
 
 @contextlib.contextmanager
 def answer_interrupts() -> Iterator[None]:
-    """Answer Ctrl-C with one line while a command is imported, and wherever it does not itself.
+    """Answer Ctrl-C with one line wherever a command does not itself.
 
     For the main thread of a program that does nothing else; elsewhere nothing is changed. A program
     that was started within :func:`hold_interrupts` says nothing: the one that started it does.
@@ -60,7 +60,7 @@ def _end_at_once(message: str, _number: int, _frame: FrameType | None) -> None:
 
 
 def raise_interrupts() -> None:
-    """Let Ctrl-C raise ``KeyboardInterrupt`` again: the command is ready to answer it itself."""
+    """Let Ctrl-C raise ``KeyboardInterrupt`` again, as the command answers it."""
     handler = signal.getsignal(signal.SIGINT)
     if isinstance(handler, functools.partial) and handler.func is _end_at_once:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -146,7 +146,7 @@ def count_processes(launcher: str) -> int:
 
 
 class QuietRunner(Runner):
-    """Run the engine's runner with the log of :func:`swimdiff.launch.noise.quiet_logger`."""
+    """Run trainings as the engine does, with a quiet log."""
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the log of the run."""
@@ -299,10 +299,10 @@ def read_config(args: argparse.Namespace) -> Config:
 
 def _find_backbones(model: Any, place: str = 'model') -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the backbones of a model's config, with their dotted places."""
-    found = model.get('backbone') if isinstance(model, dict) else None
-    if isinstance(found, dict):
-        yield f'{place}.backbone', found
-        yield from _find_backbones(found, f'{place}.backbone')
+    backbone = model.get('backbone') if isinstance(model, dict) else None
+    if isinstance(backbone, dict):
+        yield f'{place}.backbone', backbone
+        yield from _find_backbones(backbone, f'{place}.backbone')
 
 
 def match_channels(cfg: Config) -> str | None:

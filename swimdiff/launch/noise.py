@@ -64,7 +64,7 @@ _OF_WEIGHTS = ' is skipped since its requires_grad=False'
 
 
 class LongRecords(logging.Filter):
-    """Keeps from the screen what fills it and stands in the log file anyway."""
+    """Keep from the screen what fills it and is in the log file anyway."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Decide on a record."""
@@ -75,7 +75,7 @@ class LongRecords(logging.Filter):
 
 
 def quiet_logger(logger: MMLogger) -> None:
-    """Leave the engine's noise out of the log of a run, and long records off the screen.
+    """Leave noise out of the log of a run, and long records off the screen.
 
     The long ones go to the log file alone, which one line names. Without a file they are printed.
 

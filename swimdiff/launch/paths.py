@@ -36,8 +36,8 @@ def config_root() -> Path:
 def list_configs() -> list[str]:
     """Return the configs to run, relative to :func:`config_root`, no ``_base_``."""
     root = config_root()
-    found = (path.relative_to(root) for path in root.rglob('*.py'))
-    return sorted(path.as_posix() for path in found if '_base_' not in path.parts)
+    files = (path.relative_to(root) for path in root.rglob('*.py'))
+    return sorted(path.as_posix() for path in files if '_base_' not in path.parts)
 
 
 def find_config(name: str | os.PathLike[str]) -> Path:
@@ -106,8 +106,8 @@ def list_tools() -> list[str]:
 
 def _list_scripts() -> list[str]:
     root = _shipped('tools')
-    found = (path.relative_to(root).with_suffix('') for path in root.rglob('*.py'))
-    return sorted(path.as_posix() for path in found if not path.name.startswith('_'))
+    scripts = (path.relative_to(root).with_suffix('') for path in root.rglob('*.py'))
+    return sorted(path.as_posix() for path in scripts if not path.name.startswith('_'))
 
 
 def find_tool(name: str) -> Path:

@@ -76,12 +76,12 @@ def _ask_scheduler(environment: Mapping[str, str], count: int | None) -> tuple[i
     for name, of in _SCHEDULERS:
         if name not in environment:
             continue
-        found = environment.get(of) if of else None
+        value = environment.get(of) if of else None
         try:
-            index, known = int(environment[name]), None if found is None else int(found)
+            index, known = int(environment[name]), None if value is None else int(value)
         except ValueError:
             raise ConfigError(
-                f'{name}={environment[name]!r}, {of}={found!r}: expected whole numbers. Unset '
+                f'{name}={environment[name]!r}, {of}={value!r}: expected whole numbers. Unset '
                 'them, or say --shard I/N.'
             ) from None
         if name == 'SLURM_ARRAY_TASK_ID' and count is None:

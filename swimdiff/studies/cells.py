@@ -99,7 +99,12 @@ def read_bands(cfg: Config) -> Any:
 
 
 def read_backbone(cfg: Config, variant: Variant) -> dict[str, Any]:
-    """Return the config of the measured backbone, without initial weights."""
+    """Return the config of the measured backbone, without initial weights.
+
+    Args:
+        cfg: Config of the run.
+        variant: The variant; its own ``backbone`` wins.
+    """
     backbone = {**(cfg.model.get('backbone') or {}), **variant.backbone}
     backbone.pop('init_cfg', None)
     return backbone
@@ -117,16 +122,16 @@ def _list_random(
     plan: Plan, configs: Mapping[str, Config], seed: int, chosen: dict[str, str]
 ) -> list[Cell]:
     """One floor per backbone; those after the first are named after the variant that has it."""
-    found: dict[str, Cell] = {}
+    cells: dict[str, Cell] = {}
     first = plan.baseline or next(iter(plan.variants))
     for name in sorted(plan.variants, key=lambda name: name != first):
         backbone = read_backbone(configs[name], plan.variants[name])
         key = json.dumps(backbone, sort_keys=True, default=str)
-        if key not in found:
-            label = RANDOM if not found else f'{RANDOM} {name}'
+        if key not in cells:
+            label = RANDOM if not cells else f'{RANDOM} {name}'
             preprocessor = configs[name].get('data_preprocessor')
             identity = hash_options(
                 dict(kind='random', backbone=backbone, preprocessor=preprocessor, seed=seed)
             )
-            found[key] = Cell(label, 'random', seed, plan.variants[name], identity, chosen)
-    return list(found.values())
+            cells[key] = Cell(label, 'random', seed, plan.variants[name], identity, chosen)
+    return list(cells.values())

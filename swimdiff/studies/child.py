@@ -152,7 +152,7 @@ def read_outcome(code: int, text: str) -> Outcome:
         return Outcome(0)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     for line in reversed(lines):
-        found = _ERROR.match(line)
-        if found:
-            return Outcome(code, found[1], found[2])
+        match = _ERROR.match(line)
+        if match:
+            return Outcome(code, match[1], match[2])
     return Outcome(code, '', lines[-1] if lines else 'nothing was printed')

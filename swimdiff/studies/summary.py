@@ -72,11 +72,24 @@ class Scores:
     remarks: list[str] = field(default_factory=list)
 
     def get(self, row: str, measurement: str, score: str) -> dict[int, float]:
-        """Return the values by seed, {} where there are none."""
+        """Return the values by seed, {} where there are none.
+
+        Args:
+            row: Name of a variant or a floor.
+            measurement: Name of a measurement.
+            score: Name of a score of it.
+        """
         return self.values.get((row, measurement, score), {})
 
     def subtract(self, row: str, baseline: str, measurement: str, score: str) -> dict[int, float]:
-        """Return the difference of a row to the baseline, of each seed that both have."""
+        """Return the difference of a row to the baseline, of each seed that both have.
+
+        Args:
+            row: Name of a variant or a floor.
+            baseline: Name of the row that is subtracted.
+            measurement: Name of a measurement.
+            score: Name of a score of it.
+        """
         values, against = (self.get(one, measurement, score) for one in (row, baseline))
         if row in self.fixed and values:
             values = dict.fromkeys(against, next(iter(values.values())))
@@ -106,10 +119,10 @@ def collect_scores(cells: Sequence[Cell], lines: Sequence[Record]) -> Scores:
         if record.status != FINISHED:
             scores.remarks.append(f'{cell}: {record.status}, {record.message}')
         for name, digest in cell.measurements.items():
-            found = record.find_scores(digest)
-            if found is None and record.status == FINISHED:
+            values = record.find_scores(digest)
+            if values is None and record.status == FINISHED:
                 scores.remarks.append(f'{cell}: {name} has not been measured yet')
-            for score, value in (found or {}).items():
+            for score, value in (values or {}).items():
                 columns = scores.columns.setdefault(name, [])
                 if score not in columns:
                     columns.append(score)

@@ -77,12 +77,23 @@ class CellFolder:
         return run_tool('train', arguments, self.path / 'train.log', threads, lock)
 
     def read_measured(self, name: str, digest: str) -> dict[str, float] | None:
-        """Return what a measurement has found, None where it has not been taken."""
+        """Return what a measurement has found, None where it has not been taken.
+
+        Args:
+            name: Of the measurement.
+            digest: Of its options; scores taken with others do not count.
+        """
         file = self._measured(name, digest)
         return json.loads(file.read_text()) if file.is_file() else None
 
     def keep_measured(self, name: str, digest: str, scores: dict[str, float]) -> None:
-        """Keep what a measurement has found."""
+        """Keep what a measurement has found.
+
+        Args:
+            name: Of the measurement.
+            digest: Of its options.
+            scores: Values by the name of the score.
+        """
         file = self._measured(name, digest)
         file.parent.mkdir(parents=True, exist_ok=True)
         replace_text(file, json.dumps(scores))

@@ -47,12 +47,12 @@ def error_map(prediction: np.ndarray, mask: np.ndarray) -> np.ndarray:
     Returns:
         H x W x 3 uint8.
     """
-    found = prediction == 1
+    predicted = prediction == 1
     kinds = [
-        found & (mask == 1),
-        ~found & (mask == 0),
-        found & (mask == 0),
-        ~found & (mask == 1),
+        predicted & (mask == 1),
+        ~predicted & (mask == 0),
+        predicted & (mask == 0),
+        ~predicted & (mask == 1),
         mask > 1,
     ]
     picture = np.zeros((*mask.shape, 3), np.uint8)

@@ -108,6 +108,11 @@ def nearest(features: Tensor, queries: Sequence[int], count: int) -> Tensor:
     """Return the nearest other patches by cosine similarity.
 
     Indices, len(queries) x count.
+
+    Args:
+        features: N x D, of unit length.
+        queries: Rows that are searched for.
+        count: Neighbours of each.
     """
     similarity = features[list(queries)] @ features.T
     similarity[torch.arange(len(queries)), list(queries)] = -torch.inf
@@ -200,7 +205,7 @@ def pretraining_figure(
     # Queries that differ most in brightness and texture, so that the rows are not all alike.
     order = patches.float().std(dim=(1, 2, 3)).argsort()
     queries = order[torch.linspace(0, len(order) - 1, rows + 2).long()[1:-1]].tolist()
-    found = nearest(features, queries, neighbours)
+    neighbours_found = nearest(features, queries, neighbours)
 
     figure = Figure(figsize=(15, 9.5), layout='constrained')
     panels, words = figure.subfigures(2, 1, height_ratios=(8.5, 1), squeeze=False)[:, 0]
@@ -216,7 +221,7 @@ def pretraining_figure(
     right.suptitle(f'Patches ({size} x {size} pixels) and their nearest neighbours by the features')
     grid = right.subplots(rows, neighbours + 1, squeeze=False)
     for row, query in enumerate(queries):
-        for column, index in enumerate([query, *found[row].tolist()]):
+        for column, index in enumerate([query, *neighbours_found[row].tolist()]):
             title = f'query, place {origin[index]}' if column == 0 else f'place {origin[index]}'
             show(grid[row, column], patches[index], title)
             if column == 0:

@@ -31,7 +31,12 @@ __all__ = [
 
 
 def some(items: list[str], most: int = 6) -> str:
-    """Return the first items of a list for a message, and how many more there are."""
+    """Return the first items of a list for a message, and how many more there are.
+
+    Args:
+        items: All items.
+        most: Items that are named.
+    """
     more = f', ... and {len(items) - most} more' if len(items) > most else ''
     return ', '.join(items[:most]) + more
 
@@ -97,14 +102,14 @@ def parse_config_text(text: str) -> dict[str, Any]:
         statements = ast.parse(text).body
     except SyntaxError:
         return {}
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for statement in statements:
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
             try:
-                found[statement.targets[0].id] = _literal(statement.value)
+                values[statement.targets[0].id] = _literal(statement.value)
             except ValueError:
                 continue
-    return found
+    return values
 
 
 @dataclass(frozen=True)
@@ -127,8 +132,10 @@ class Checkpoint:
 
     def _preprocessor(self) -> dict[str, Any]:
         config = self._config()
-        found = config.get('data_preprocessor') or config.get('model', {}).get('data_preprocessor')
-        return found if isinstance(found, dict) else {}
+        preprocessor = config.get('data_preprocessor') or config.get('model', {}).get(
+            'data_preprocessor'
+        )
+        return preprocessor if isinstance(preprocessor, dict) else {}
 
     @property
     def bands(self) -> tuple[str, ...] | None:

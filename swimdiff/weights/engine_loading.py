@@ -62,8 +62,8 @@ def _address(name: str) -> str:
 
 def _load_file(path: Path, suffix: str, map_location: Any) -> Any:
     if suffix == '.safetensors':
-        found = read_checkpoint(path)
-        return dict(state_dict=dict(found.state_dict), meta=dict(found.meta))
+        checkpoint_read = read_checkpoint(path)
+        return dict(state_dict=dict(checkpoint_read.state_dict), meta=dict(checkpoint_read.meta))
     if trusting():
         print_log(f'{path}: read as pickle, its code is run (--trust-checkpoint)', 'current')
     content = load_torch(path, map_location)

@@ -36,6 +36,16 @@ def test_fewer_samples_than_a_batch_are_one_message(tmp_path):
     assert (tmp_path / 'run' / 'epoch_1.pth').is_file()
 
 
+def test_one_sample_is_not_advised_as_a_batch(tmp_path):
+    """Batch norm has nothing to normalise there: the advice would end in torch's own words."""
+    config = write_config(tmp_path / 'c.py', length=1, batch=4, epochs=1)
+    with pytest.raises(
+        SystemExit, match=r'1 samples are fewer than one batch.*Give more data'
+    ) as e:
+        tiny_main(config)
+    assert '--cfg-options' not in str(e.value)
+
+
 def test_channels_follow_the_bands():
     cfg = Config.fromfile(ROOT / 'configs/swimdiff_r18_seco.py')
     assert match_channels(cfg) is None

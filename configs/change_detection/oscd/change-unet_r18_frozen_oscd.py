@@ -1,5 +1,5 @@
-# OSCD with a frozen backbone, the protocol of method.md section 4. The last epoch is tested: there
-# is no validation split to choose an epoch on, and the test cities are none.
+# OSCD with a frozen backbone; data and scores: configs/change_detection/README.md. The last epoch
+# is tested: there is no validation split to choose an epoch on, and the test cities are none.
 _base_ = [
     '../../_base_/models/change-unet_r18.py',
     '../../_base_/datasets/oscd_rgb.py',

@@ -84,10 +84,10 @@ class BandFolders(PatchSource):
         names = self.layout.list_locations(self.root)
         with ThreadPoolExecutor(_THREADS) as pool:
             jobs = pool.map(self._location, names, chunksize=64)
-            found = list(track(jobs, len(names), f'Indexing {self.root}'))
+            indexed = list(track(jobs, len(names), f'Indexing {self.root}'))
         kept = [
             (name, products)
-            for name, (_, products, _) in zip(names, found, strict=True)
+            for name, (_, products, _) in zip(names, indexed, strict=True)
             if products
         ]
         counts = [len(products) for _, products in kept]
@@ -98,8 +98,8 @@ class BandFolders(PatchSource):
             ),
             first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
             watched=Strings.of(['', *names]),
-            times=np.array([time, *(stamp for stamp, _, _ in found)], np.int64),
-            about=dict(left_out=[error for _, _, error in found if error]),
+            times=np.array([time, *(stamp for stamp, _, _ in indexed)], np.int64),
+            about=dict(left_out=[error for _, _, error in indexed if error]),
         )
 
     def _location(self, name: str) -> tuple[int, tuple[str, ...], str]:

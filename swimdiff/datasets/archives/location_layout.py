@@ -80,6 +80,10 @@ class LocationLayout:
     def list_products(self, root: Path, location: str) -> tuple[str, ...]:
         """Return the sorted product folders (dates) of a location; ignore previews.
 
+        Args:
+            root: From :meth:`find_root`.
+            location: Name of the folder of the location.
+
         Raises:
             LayoutError: The location has none.
         """
@@ -87,10 +91,10 @@ class LocationLayout:
         products = tuple(name for name in _folders(folder) if not name.startswith('.'))
         if not products:
             files = sorted(os.listdir(folder))
-            found = f'only {", ".join(files[:3])}' if files else 'an empty folder'
+            content = f'only {", ".join(files[:3])}' if files else 'an empty folder'
             raise LayoutError(
                 f'Location {folder} has no dates: expected product folders like {self.product} in '
-                f'it, found {found}. The archive is only partly unpacked: unpack it again, or '
+                f'it, found {content}. The archive is only partly unpacked: unpack it again, or '
                 'delete this folder.'
             )
         return products

@@ -1,4 +1,4 @@
-"""What makes two samples "of the same scene": the definitions of method.md section 2.
+"""Definitions of "the same scene", see docs/concepts/scenes.md.
 
 A definition turns the samples of a data set into integers once, when they are indexed. A sample
 is a mapping with ``location`` (str, one piece of ground), ``group`` (str, the file or region that

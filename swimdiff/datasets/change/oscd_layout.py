@@ -48,9 +48,9 @@ def find_images(data_root: str | Path) -> Path:
     for folder in (root / f'{_PREFIX}Images', root):
         if folder.is_dir() and any(folder.glob('*/imgs_1')):
             return folder
-    found = sorted(path.name for path in root.iterdir())[:10]
+    entries = sorted(path.name for path in root.iterdir())[:10]
     raise LayoutError(
-        f'OSCD: no {{city}}/imgs_1 in {root.absolute()}; it holds {found}. Expected\n{LAYOUT}'
+        f'OSCD: no {{city}}/imgs_1 in {root.absolute()}; it holds {entries}. Expected\n{LAYOUT}'
     )
 
 
@@ -136,12 +136,12 @@ def band_file(folder: Path, band: str) -> Path:
             f'OSCD: {folder} is missing. Expected the bands of a date; unpack the images again'
             f'{", or set rect=False" if folder.name.endswith("_rect") else ""}.'
         )
-    found = sorted({*folder.glob(f'*_{band}.tif'), *folder.glob(f'{band}.tif')})
-    if len(found) == 1:
-        return found[0]
+    files = sorted({*folder.glob(f'*_{band}.tif'), *folder.glob(f'{band}.tif')})
+    if len(files) == 1:
+        return files[0]
     present = sorted({path.stem[-3:] for path in folder.glob('*.tif')})
     raise LayoutError(
-        f'OSCD: {len(found) or "no"} files *_{band}.tif in {folder}; expected one. Bands there: '
+        f'OSCD: {len(files) or "no"} files *_{band}.tif in {folder}; expected one. Bands there: '
         f'{", ".join(present) or "none"}. Unpack the images again, or leave the band out of bands.'
     )
 
@@ -153,14 +153,19 @@ def grid_file(folder: Path) -> Path:
         LayoutError: There is none.
     """
     for band in ('B04', 'B03', 'B02', 'B08'):
-        found = sorted({*folder.glob(f'*_{band}.tif'), *folder.glob(f'{band}.tif')})
-        if found:
-            return found[0]
+        files = sorted({*folder.glob(f'*_{band}.tif'), *folder.glob(f'{band}.tif')})
+        if files:
+            return files[0]
     return band_file(folder, 'B04')
 
 
 def find_mask(data_root: str | Path, city: str) -> Path | None:
-    """Return the mask of a city, the GeoTIFF before the picture, or None."""
+    """Return the mask of a city, the GeoTIFF before the picture, or None.
+
+    Args:
+        data_root: Folder with the parts of the data set.
+        city: Name of the folder of the city.
+    """
     root = Path(data_root).expanduser()
     for folder in (root / f'{_PREFIX}Train Labels', root / f'{_PREFIX}Test Labels', root):
         for name in (f'{city}-cm.tif', 'cm.png'):

@@ -193,17 +193,19 @@ class ChangePairs(CutAwareDataset):
     def _files(self, part: str) -> dict[str, str]:
         """Path by name without suffix."""
         folder = self._folder(part)
-        found: dict[str, str] = {}
+        path_by_stem: dict[str, str] = {}
         with os.scandir(folder) as entries:
             names = sorted(entry.name for entry in entries if not entry.name.startswith('.'))
         for name in names:
             stem, suffix = os.path.splitext(name)
             if suffix.lower() not in _SUFFIXES:
                 continue
-            if stem in found:
-                raise LayoutError(f'{folder / name} and {found[stem]}: expected one of the two.')
-            found[stem] = str(folder / name)
-        return found
+            if stem in path_by_stem:
+                raise LayoutError(
+                    f'{folder / name} and {path_by_stem[stem]}: expected one of the two.'
+                )
+            path_by_stem[stem] = str(folder / name)
+        return path_by_stem
 
     def _listed(self, names: Sequence[str]) -> list[str]:
         """Names of the split: those of the list file, or all."""

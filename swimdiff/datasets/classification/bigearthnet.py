@@ -176,18 +176,18 @@ class BigEarthNet(CutAwareDataset):
                 for path in (Path(name).expanduser() for name in given)
             ]
         places = (self.root, self.root.parent)
-        found = {
+        lists = {
             name: next((place / name for place in places if (place / name).is_file()), None)
             for name in COVERED
         }
-        absent = [name for name, path in found.items() if path is None]
+        absent = [name for name, path in lists.items() if path is None]
         if required and absent:
             raise LayoutError(
                 f'{self.root}: {" and ".join(absent)} missing, there and in {self.root.parent}. '
                 "split_counts='official' goes with the official lists of patches under snow or "
                 'cloud; get them at https://bigearth.net, or set covered=() to leave nothing out.'
             )
-        return [path for path in found.values() if path is not None]
+        return [path for path in lists.values() if path is not None]
 
     def _labels(self, patches: Sequence[str], cache: Path) -> dict[str, list[int]]:
         labels = label_index(self.root, patches, cache)
@@ -208,7 +208,10 @@ class BigEarthNet(CutAwareDataset):
 
         def strata() -> dict[str, str]:
             clear = sorted(on_disk - covered)
-            return {name: str(found) for name, found in self._labels(clear, cache).items()}
+            return {
+                name: str(labels_of_patch)
+                for name, labels_of_patch in self._labels(clear, cache).items()
+            }
 
         split = get_split(
             f'bigearthnet{self.num_classes}',
@@ -227,7 +230,7 @@ class BigEarthNet(CutAwareDataset):
         refuse_absent(names, present, f'{split.folder} ({self.part})', self.root, advice)
         labels = self._labels(names, cache)
         unlabelled = len(names) - len(labels)
-        sets = {name: str(found) for name, found in labels.items()}
+        sets = {name: str(labels_of_patch) for name, labels_of_patch in labels.items()}
         chosen = choose_subset(sets, self.fraction, self.limit, self.seed)
         lists = ', '.join(path.name for path in self.covered) or 'no snow or cloud list found'
         print_log(

@@ -137,14 +137,14 @@ class BigEarthNetV2(CutAwareDataset):
             candidates = [path, *(place / path for place in places)]
         else:
             candidates = [place / 'metadata.parquet' for place in places]
-        found = next((path for path in candidates if path.is_file()), None)
-        if found is None:
+        table = next((path for path in candidates if path.is_file()), None)
+        if table is None:
             raise LayoutError(
                 f'{candidates[-1]} is missing, and so it is in {data_root}. Expected the table of '
                 'labels and splits, metadata.parquet of https://zenodo.org/records/10891137; put '
                 'it there, or name it with metadata=PATH.'
             )
-        return found
+        return table
 
     def load_data_list(self) -> list[dict]:
         """Take one part of the table, sorted by name."""

@@ -134,9 +134,11 @@ class EuroSAT(CutAwareDataset):
 
     def _list_files(self) -> dict[str, str]:
         """Path of every sample below the root, checked to be of one kind and of known classes."""
-        found = folders(self.root)
-        strange = [name for name in found if name not in EUROSAT_CLASSES and name != 'splits']
-        absent = [name for name in EUROSAT_CLASSES if name not in found]
+        folder_names = folders(self.root)
+        strange = [
+            name for name in folder_names if name not in EUROSAT_CLASSES and name != 'splits'
+        ]
+        absent = [name for name in EUROSAT_CLASSES if name not in folder_names]
         if strange or absent:
             both = [f'not of EuroSAT: {", ".join(strange)}'] if strange else []
             both += [f'missing: {", ".join(absent)}'] if absent else []

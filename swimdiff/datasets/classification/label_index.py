@@ -27,6 +27,10 @@ _NUMBER = {name: i for i, name in enumerate(CLASSES_43)}
 def read_labels(root: Path, patch: str) -> list[int]:
     """Read the labels of one patch, as indices into ``CLASSES_43``.
 
+    Args:
+        root: Folder of the patches.
+        patch: Name of the patch.
+
     Raises:
         LayoutError: The file is missing, no JSON, or holds no known labels.
     """
@@ -41,8 +45,10 @@ def read_labels(root: Path, patch: str) -> list[int]:
     labels = content.get('labels') if isinstance(content, dict) else None
     if not isinstance(labels, list) or not labels:
         keys = ', '.join(content) if isinstance(content, dict) else type(content).__name__
-        found = 'an empty list of labels' if labels == [] else f'no labels (keys: {keys or "none"})'
-        raise LayoutError(f'{path} has {found}. {expected}')
+        problem = (
+            'an empty list of labels' if labels == [] else f'no labels (keys: {keys or "none"})'
+        )
+        raise LayoutError(f'{path} has {problem}. {expected}')
     unknown = [str(label) for label in labels if label not in _NUMBER]
     if unknown:
         raise LayoutError(
@@ -63,10 +69,10 @@ class _Entry:
 def _file_state(root: Path, patch: str) -> str:
     """Return size and time of a label file: they change when the file is written again."""
     try:
-        found = os.stat(root / patch / f'{patch}_labels_metadata.json')
+        state = os.stat(root / patch / f'{patch}_labels_metadata.json')
     except OSError:
         return ''  # reading it says what is wrong
-    return f'{found.st_size}:{found.st_mtime_ns}'
+    return f'{state.st_size}:{state.st_mtime_ns}'
 
 
 def _load(cache: Path) -> dict[str, _Entry]:

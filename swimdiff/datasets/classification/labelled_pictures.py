@@ -188,10 +188,10 @@ class LabelledPictures(CutAwareDataset):
         Raises:
             ConfigError: A folder is none of the classes named in the config.
         """
-        found = sorted(set(strata.values())) if self.labelled else []
+        class_names = sorted(set(strata.values())) if self.labelled else []
         if self.classes is None:
-            return tuple(found)
-        unknown = [label for label in found if label not in self.classes]
+            return tuple(class_names)
+        unknown = [label for label in class_names if label not in self.classes]
         if unknown:
             raise ConfigError(
                 f'classes={list(self.classes)}, but {self.root} has the folders '

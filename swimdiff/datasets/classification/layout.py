@@ -54,12 +54,12 @@ def find_below(
         raise DatasetNotFoundError(f'data_root {root.absolute()} {what}.\n{advice}')
     level = [_follow_chain(root, is_root)]
     for _ in range(depth + 1):
-        found = [path for path in level if is_root(path)]
-        if len(found) == 1:
-            return found[0]
-        if found:
+        roots = [path for path in level if is_root(path)]
+        if len(roots) == 1:
+            return roots[0]
+        if roots:
             raise LayoutError(
-                f'data_root {root} holds several data sets: {", ".join(map(str, found))}. '
+                f'data_root {root} holds several data sets: {", ".join(map(str, roots))}. '
                 'Set data_root to one of them.'
             )
         level = [_follow_chain(path / name, is_root) for path in level for name in folders(path)]

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 PARTS = ('train', 'val', 'test')
-#: Shares of a split that is drawn here (method.md section 4).
+#: Shares of a split that is drawn here (configs/classification/README.md, Splits).
 _SHARES = (60, 20, 20)
 _RECORD = 'split.json'
 
@@ -252,19 +252,19 @@ def _read_split(folder: Path, clean: Callable[[str], str]) -> Split:
     """A split as it lies in a folder; lists may have something before or behind ``train``."""
     parts: dict[str, tuple[str, ...]] = {}
     for part in PARTS:
-        found = sorted(
+        unknown_names = sorted(
             path
             for path in folder.iterdir()
             if path.suffix in ('.txt', '.csv')
             and part in path.stem.lower().replace('_', '-').split('-')
         )
-        if len(found) > 1:
+        if len(unknown_names) > 1:
             raise LayoutError(
-                f'{folder} has {len(found)} lists for {part}: '
-                f'{", ".join(path.name for path in found)}. Keep one.'
+                f'{folder} has {len(unknown_names)} lists for {part}: '
+                f'{", ".join(path.name for path in unknown_names)}. Keep one.'
             )
-        if found:
-            parts[part] = tuple(sorted(read_names(found[0], clean)))
+        if unknown_names:
+            parts[part] = tuple(sorted(read_names(unknown_names[0], clean)))
     if not parts:
         files = sorted(path.name for path in folder.iterdir())
         raise LayoutError(

@@ -81,16 +81,22 @@ def require_gdal() -> None:
 
 
 def raster_failure(path: str, detail: str, expected: str) -> RasterError | LayoutError:
-    """Return the most telling error for a file that could not be read."""
+    """Return the most telling error for a file that could not be read.
+
+    Args:
+        path: The file.
+        detail: Message of GDAL.
+        expected: Raster that should be there, in words.
+    """
     if not os.path.exists(path):
         return LayoutError(
-            f'{path} is missing. Expected {expected}. Unpack the archive again, or leave out '
-            'the band or the sample it belongs to.'
+            f'{path} is missing. Expected {expected}. Check the name; of an archive, unpack it '
+            'again, or leave out the band or the sample the file belongs to.'
         )
     size = os.path.getsize(path)
-    found = 'an empty file (0 bytes)' if size == 0 else f'{size} bytes that fail with: {detail}'
+    problem = 'an empty file (0 bytes)' if size == 0 else f'{size} bytes that fail with: {detail}'
     return RasterError(
-        f'{path} cannot be read. Expected {expected}; found {found}. The file is damaged or only '
+        f'{path} cannot be read. Expected {expected}; found {problem}. The file is damaged or only '
         'partly written: unpack or download it again.'
     )
 

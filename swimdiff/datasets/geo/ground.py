@@ -79,7 +79,12 @@ def is_geographic(system: str) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def same_system(one: str, other: str) -> bool:
-    """Return whether two systems give the same coordinates, however they are written."""
+    """Return whether two systems give the same coordinates, however they are written.
+
+    Args:
+        one: A coordinate system, as WKT or a name such as ``EPSG:32633``.
+        other: Another one.
+    """
     return one == other or bool(_system(one).IsSame(_system(other)))
 
 
@@ -116,7 +121,12 @@ def carry(points: np.ndarray, source: str, target: str) -> np.ndarray:
 
 
 def to_lonlat(points: np.ndarray, system: str) -> np.ndarray:
-    """Return longitudes (-180 to 180) and latitudes of some points, in degrees."""
+    """Return longitudes (-180 to 180) and latitudes of some points, in degrees.
+
+    Args:
+        points: N x 2 coordinates.
+        system: Their system, as WKT or a name such as ``EPSG:32633``.
+    """
     moved = carry(points, system, _LONLAT) if not is_geographic(system) else np.array(points, float)
     with np.errstate(invalid='ignore'):  # infinite where a point is not on Earth
         moved[..., 0] = (moved[..., 0] + 180) % 360 - 180
@@ -157,12 +167,17 @@ def metres_per_unit(x: float, y: float, system: str) -> tuple[float, float]:
     """Return the metres that one unit of a system measures at a point, by axis.
 
     A projected system whose scale is true to 1 % (UTM) is taken by its own unit.
+
+    Args:
+        x: First coordinate of the point.
+        y: Second coordinate.
+        system: Their system, as WKT or a name such as ``EPSG:32633``.
     """
     unit = 1e-4 if is_geographic(system) else 1.0
     points = np.array([[x, y], [x + unit, y], [x, y + unit]])
     middle, east, north = earth_centred(to_lonlat(points, system))
-    found = [float(np.linalg.norm(end - middle)) / unit for end in (east, north)]
+    metres = [float(np.linalg.norm(end - middle)) / unit for end in (east, north)]
     if not is_geographic(system):
         own = float(_system(system).GetLinearUnits())
-        found = [own if math.isclose(own, value, rel_tol=0.01) else value for value in found]
-    return found[0], found[1]
+        metres = [own if math.isclose(own, value, rel_tol=0.01) else value for value in metres]
+    return metres[0], metres[1]

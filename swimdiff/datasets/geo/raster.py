@@ -137,6 +137,13 @@ def read_bands(
 
     :func:`read_planes`, then :func:`stack_planes`.
 
+    Args:
+        paths: One file per band.
+        size: As for :func:`stack_planes`.
+        shapes: As for :func:`read_planes`.
+        dtype: As for :func:`read_planes`.
+        tables: As for :func:`stack_planes`.
+
     Returns:
         H x W x C array of ``dtype``.
     """

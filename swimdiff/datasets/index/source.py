@@ -206,14 +206,14 @@ class LocationSamples(Sequence[Mapping[str, Any]]):
         rows, name = index.rows(location), index.locations[location]
         # A name with a slash says what the location was cut from, as those of RasterScenes do.
         group = name.rpartition('/')[0] or name
-        found = dict(location=name, group=group, products=index.products(location))
+        sample = dict(location=name, group=group, products=index.products(location))
         centre = None if index.centres is None else index.centres[location]
         if centre is not None and np.isfinite(centre).all():
-            return dict(found, centre=(float(centre[0]), float(centre[1])))
+            return dict(sample, centre=(float(centre[0]), float(centre[1])))
         if not len(rows):
-            raise LayoutError(f'Location {found["location"]} of {self.source.root} has no dates.')
+            raise LayoutError(f'Location {sample["location"]} of {self.source.root} has no dates.')
         return dict(
-            found,
+            sample,
             raster=self.source.rasters(rows[0], self.bands)[0],
             others=lambda: list(self._files(rows)),
         )

@@ -122,7 +122,7 @@ def assign_blocks(
         LayoutError: There are fewer blocks than splits.
     """
     names = list(shares)
-    blocks = sorted(block for block, found in counts.items() if found.any())
+    blocks = sorted(block for block, class_counts in counts.items() if class_counts.any())
     if len(blocks) < len(names):
         raise LayoutError(
             f'blocks: {len(blocks)} blocks have labels, fewer than the {len(names)} splits '
@@ -175,6 +175,10 @@ class GroundSplit:
 
         Pixels nearer than the margin to a block of another split belong to none. The margin is
         square: a block is larger than two margins, so the corners say it all.
+
+        Args:
+            ground: The ground of which the window is a part.
+            window: Row, column, height and width in its pixels.
         """
         margin = self.margin_pixels(ground)
         row, column, height, width = window
@@ -220,8 +224,8 @@ def count_blocks(
                 reader.number(ground.grid.shift(*window))[known], return_inverse=True
             )
             pairs = places.reshape(-1) * classes + labels[known]
-            found = np.bincount(pairs, minlength=len(numbers) * classes).reshape(-1, classes)
-            for number, counts in zip(numbers.tolist(), found, strict=True):
+            pixel_counts = np.bincount(pairs, minlength=len(numbers) * classes).reshape(-1, classes)
+            for number, counts in zip(numbers.tolist(), pixel_counts, strict=True):
                 totals[number] = totals.get(number, 0) + counts
     return totals
 

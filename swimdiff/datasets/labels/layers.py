@@ -57,7 +57,14 @@ class Grid:
         return west, north + self.height * dy, west + self.width * dx, north
 
     def shift(self, row: int, column: int, height: int, width: int) -> 'Grid':
-        """Return the grid of a window, which may reach over the edge."""
+        """Return the grid of a window, which may reach over the edge.
+
+        Args:
+            row: First row of the window.
+            column: First column.
+            height: Rows of the window.
+            width: Columns of the window.
+        """
         west, dx, _, north, _, dy = self.transform
         moved = (west + column * dx, dx, 0.0, north + row * dy, 0.0, dy)
         return Grid(width, height, moved, self.system)
@@ -206,7 +213,12 @@ def read_grid(path: str, dataset: Any) -> Grid:
 
 
 def outline(grid: Grid, points: int = 16) -> np.ndarray:
-    """Return points along the edge of a grid, N x 2, in its own coordinates."""
+    """Return points along the edge of a grid, N x 2, in its own coordinates.
+
+    Args:
+        grid: The grid.
+        points: Points on each side.
+    """
     west, south, east, north = grid.extent
     steps = np.linspace(0, 1, points + 1)
     xs, ys = west + steps * (east - west), south + steps * (north - south)
@@ -226,7 +238,12 @@ def describe_ground(grid: Grid) -> str:
 
 
 def overlap(one: Grid, other: Grid) -> bool:
-    """Return whether some ground of a grid lies within another one."""
+    """Return whether some ground of a grid lies within another one.
+
+    Args:
+        one: A grid.
+        other: Another one, in any system.
+    """
     points = carry(outline(other), other.system, one.system)
     points = points[np.isfinite(points).all(axis=1)]
     if not len(points):

@@ -170,12 +170,12 @@ def read_polygons(
         LayoutError: The file or the attribute is missing, or no polygon lies on the raster.
         RasterError: The file cannot be read, has no coordinate system, or holds no polygons.
     """
-    _source, found = _open_layer(path, layer)  # kept open: the layer lives in it
-    field = _field(path, found, classes.attribute)
-    move = _transformation(path, found, grid)
+    _source, opened_layer = _open_layer(path, layer)  # kept open: the layer lives in it
+    field = _field(path, opened_layer, classes.attribute)
+    move = _transformation(path, opened_layer, grid)
     shapes, numbers, bounds, areas = [], [], [], []
     try:
-        for feature in found:
+        for feature in opened_layer:
             shape = feature.GetGeometryRef()
             if shape is None or shape.IsEmpty():
                 continue

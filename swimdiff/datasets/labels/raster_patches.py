@@ -84,11 +84,13 @@ class RasterPatches(RasterWindows):
         return f'a class over {100 * self.share:g} % of it and lies inside the raster'
 
     def _describe(self, number: int, seen: LabelledWindow) -> dict[str, Any]:
-        found = super()._describe(number, seen)
+        description = super()._describe(number, seen)
         row, column = seen.window[:2]
         # Names the window: probes keep features by it.
         path = f'{self.grounds[number].row.images[0]}#{row},{column}'
-        return dict(found, img_path=path, gt_label=self._judge(seen), counts=self._count(seen))
+        return dict(
+            description, img_path=path, gt_label=self._judge(seen), counts=self._count(seen)
+        )
 
     def _count(self, seen: LabelledWindow) -> list[int]:
         """Return the window as one of its class, for the counts of the split."""

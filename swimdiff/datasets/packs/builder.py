@@ -264,10 +264,10 @@ def _check_same(root: Path, old: Manifest, plan: Manifest) -> None:
             f'{root} was packed from an archive of other patches ({old.rows} of them; now there '
             f'are {plan.rows}). Name a new folder.'
         )
-    found = '; '.join(f'{name}: {_short(was[name])}' for name in different)
+    there = '; '.join(f'{name}: {_short(was[name])}' for name in different)
     asked = '; '.join(f'{name}: {_short(wanted[name])}' for name in different)
     raise ConfigError(
-        f'{root} holds a pack made otherwise. Expected {asked}; found {found}. Name a new folder, '
+        f'{root} holds a pack made otherwise. Expected {asked}; found {there}. Name a new folder, '
         'or repeat the options.'
     )
 
@@ -285,7 +285,7 @@ def _whole(root: Path, made: Manifest) -> bool:
             return False
     try:
         checksums = made.index.items()
-        return all(file_checksum(root / 'index' / name) == found for name, found in checksums)
+        return all(file_checksum(root / 'index' / name) == expected for name, expected in checksums)
     except OSError:
         return False
 

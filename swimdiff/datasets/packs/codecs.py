@@ -32,12 +32,12 @@ def encode_jpeg(path: str, plane: np.ndarray) -> bytes | None:
         Bytes for :func:`decode_jpeg`, or None where the file holds no such streams.
     """
     try:
-        found = _strips(path)
+        strips = _strips(path)
     except (OSError, RuntimeError, ValueError, TypeError):
         return None
-    if found is None:
+    if strips is None:
         return None
-    for blob in (_encode_whole(*found, plane), _join(*found)):
+    for blob in (_encode_whole(*strips, plane), _join(*strips)):
         if len(blob) < plane.size and _gives(blob, plane):
             return blob
     return None
@@ -45,8 +45,8 @@ def encode_jpeg(path: str, plane: np.ndarray) -> bytes | None:
 
 def own_strips(path: str) -> bytes | None:
     """Return the JPEG strips of a file for :func:`decode_jpeg`, or None."""
-    found = _strips(path)
-    return None if found is None else _join(*found)
+    strips = _strips(path)
+    return None if strips is None else _join(*strips)
 
 
 def _gives(blob: bytes, plane: np.ndarray) -> bool:

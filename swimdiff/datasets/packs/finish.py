@@ -34,15 +34,15 @@ def finish(root: Path, plan: Manifest, index: PatchIndex, parts: Sequence[Part])
     there = np.flatnonzero(counts)
     first = np.concatenate([[0], np.cumsum(counts[there])]).astype(np.int64)
     whole = len(rows) == len(index) and len(there) == len(index.locations)
-    found = _centres(columns, systems, first, max(tuple(shape) for shape in plan.shapes))
+    centres = _centres(columns, systems, first, max(tuple(shape) for shape in plan.shapes))
     if index.centres is not None:
         known = index.centres[there]
-        found = np.where(np.isfinite(known).all(1, keepdims=True), known, found)
+        centres = np.where(np.isfinite(known).all(1, keepdims=True), known, centres)
     packed = PatchIndex(
         locations=index.locations if whole else index.locations.take(there),
         paths=index.paths if whole else index.paths.take(rows),
         first=first,
-        centres=found,
+        centres=centres,
         columns=kept | columns,
         # What is left out is named in the manifest; here it would be a fault of the pack.
         about={k: value for k, value in index.about.items() if k not in ('left_out', 'notes')},

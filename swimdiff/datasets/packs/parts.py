@@ -45,7 +45,12 @@ class Part:
 
 
 def part_path(root: Path, number: int) -> Path:
-    """Return the file that says what a shard holds."""
+    """Return the file that says what a shard holds.
+
+    Args:
+        root: Folder of the pack.
+        number: Of the shard.
+    """
     return root / 'parts' / f'shard-{number:05d}.npz'
 
 
@@ -53,6 +58,10 @@ def read_part(root: Path, number: int) -> Part | None:
     """Read what a finished shard holds; None for one that is not finished.
 
     It may be missing or cut off, too.
+
+    Args:
+        root: Folder of the pack.
+        number: Of the shard.
     """
     try:
         with np.load(part_path(root, number), allow_pickle=False) as file:

@@ -89,11 +89,11 @@ def _open_checked(path: Path, size: int) -> int:
     except OSError as error:
         more = ' Raise the limit: ulimit -n 4096.' if error.errno == errno.EMFILE else ''
         raise RasterError(f'{path} cannot be opened: {error}.{more}') from error
-    found = os.fstat(file).st_size
-    if found != size:
+    file_size = os.fstat(file).st_size
+    if file_size != size:
         os.close(file)
         raise RasterError(
-            f'{path} is damaged. Expected a shard of {size} bytes; found {found}. Copy the pack '
-            'again, or delete this file and run pack.py again to write it again.'
+            f'{path} is damaged. Expected a shard of {size} bytes; found {file_size}. Copy '
+            'the pack again, or delete this file and run pack.py again to write it again.'
         )
     return file

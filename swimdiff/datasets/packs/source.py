@@ -117,13 +117,13 @@ class PackSource(PatchSource):
         folder = self.root / 'index'
         for name, expected in self.manifest.index.items():
             try:
-                found = file_checksum(folder / name)
+                checksum_found = file_checksum(folder / name)
             except OSError as error:
-                found = str(error)
-            if found != expected:
+                checksum_found = str(error)
+            if checksum_found != expected:
                 raise LayoutError(
                     f'{folder / name} is damaged. Expected a file with the checksum {expected}; '
-                    f'found {found}. Copy the pack again, or pack the archive again.'
+                    f'found {checksum_found}. Copy the pack again, or pack the archive again.'
                 )
         return PatchIndex.load(folder)
 
@@ -158,13 +158,13 @@ class PackSource(PatchSource):
         runs = self._runs.get(wanted)
         if runs is None:
             runs = self._runs[wanted] = self._runs_of(wanted)
-        found = []
+        images = []
         for row in rows:
             planes: dict[str, np.ndarray] = {}
             for first, last in runs:
                 planes.update(self._read_planes(row, first, last))
-            found.append([planes[band] for band in wanted])
-        return found
+            images.append([planes[band] for band in wanted])
+        return images
 
     def _read_planes(self, row: int, first: int, last: int) -> dict[str, np.ndarray]:
         columns = self.index.columns
@@ -232,8 +232,8 @@ class PackSource(PatchSource):
             )
         table = get_stats(stats)
         for name in ('low', 'high'):
-            found = dict(zip(self.bands, table.select(name, self.bands), strict=True))
-            if found != made[name]:
+            limits_by_band = dict(zip(self.bands, table.select(name, self.bands), strict=True))
+            if limits_by_band != made[name]:
                 raise ConfigError(
                     f'{self.root} was stretched by the statistics {made["stats"]!r} when packed, '
                     f'and the config names {table.name!r}, which differ. Set stats to those of the '

@@ -20,13 +20,13 @@ class _Verifier:
 
     def check(self, shard: int) -> list[str]:
         """Return what is wrong with a shard, one message per plane."""
-        found: dict[str, None] = dict.fromkeys(self._header(shard))
+        messages: dict[str, None] = dict.fromkeys(self._header(shard))
         for row in np.flatnonzero(self.source.index.columns['shard'] == shard).tolist():
             try:
                 self.source.read([row], self.source.bands)
             except DataError:
-                found.update(dict.fromkeys(self._planes(row)))
-        return list(found)
+                messages.update(dict.fromkeys(self._planes(row)))
+        return list(messages)
 
     def _header(self, shard: int) -> list[str]:
         size, shards = self.source.manifest.shard_bytes[shard], self.source.shards
@@ -68,5 +68,5 @@ def verify_pack(root: str | Path, workers: int = 1) -> list[str]:
     except DataError as error:
         return [str(error)]
     shards = range(source.manifest.shards)
-    found = run_parallel(_Verifier(source).check, shards, workers, f'Verifying {root}')
-    return [message for messages in found for message in messages]
+    faults_by_shard = run_parallel(_Verifier(source).check, shards, workers, f'Verifying {root}')
+    return [message for messages in faults_by_shard for message in messages]

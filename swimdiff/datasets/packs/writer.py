@@ -125,8 +125,8 @@ class Packer:
         for row in rows:
             for name in dict.fromkeys(self.source.rasters(row, self.manifest.bands)):
                 try:
-                    found = os.stat(name)
-                    state = f'{found.st_size} {found.st_mtime_ns}'
+                    file_state = os.stat(name)
+                    state = f'{file_state.st_size} {file_state.st_mtime_ns}'
                 except OSError:
                     state = 'missing'
                 hasher.update(os.fsencode(f'{os.path.relpath(name, self.source.root)} {state}\n'))

@@ -151,8 +151,8 @@ class PictureSource(PatchSource):
         folders = [folder for folder, _ in listed if folder]
         names = self._choose([os.path.join(folder, n) for folder, own in listed for n in own])
         with ThreadPoolExecutor(16) as pool:
-            found = pool.map(self._measure, names)
-            sizes = list(track(found, len(names), f'Indexing {self.root}'))
+            picture_sizes = pool.map(self._measure, names)
+            sizes = list(track(picture_sizes, len(names), f'Indexing {self.root}'))
         times = [os.stat(self.root / folder).st_mtime_ns for folder in folders]
         return self._arrange(
             names,
@@ -229,14 +229,14 @@ class PictureSource(PatchSource):
             RasterError: It is damaged, or has another size than when it was indexed.
         """
         channels = [self.bands.index(band) for band in bands]
-        columns, found = self.index.columns, []
+        columns, images = self.index.columns, []
         for row in rows:
             picture = self._picture(row)
             top, left = (int(columns[name][row]) for name in ('top', 'left'))
             # Copies: a caller that changes a patch must not change the picture that is kept.
             crop = picture[:, top : top + self.patch, left : left + self.patch]
-            found.append([crop[channel].copy() for channel in channels])
-        return found
+            images.append([crop[channel].copy() for channel in channels])
+        return images
 
     def _picture(self, row: int) -> np.ndarray:
         """3 x H x W uint8 of the whole picture of a row."""

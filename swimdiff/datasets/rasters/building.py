@@ -51,12 +51,12 @@ def build_index(
     root, options = tree.root, tree.options
     visited: list[str] = []
     stamp, begun = os.stat(root).st_mtime_ns, time.time_ns()
-    found, notes = drop_links(root, list(find_scenes(tree, visited)))
+    distinct_scenes, notes = drop_links(root, list(find_scenes(tree, visited)))
     opener = Opener(tree, bands, *pixels)
     with ThreadPoolExecutor(_THREADS) as pool:
-        jobs = pool.map(opener.open, found)
-        results = list(track(jobs, len(found), f'Opening the scenes of {root}'))
-    scenes, left_out, unused = drop_unused(opener, zip(found, results, strict=True))
+        jobs = pool.map(opener.open, distinct_scenes)
+        results = list(track(jobs, len(distinct_scenes), f'Opening the scenes of {root}'))
+    scenes, left_out, unused = drop_unused(opener, zip(distinct_scenes, results, strict=True))
     asked = len(scenes) + len(left_out)
     notes += unused
     if not scenes:
@@ -83,7 +83,7 @@ def build_index(
         raise LayoutError(_nothing(root, scenes, windows, cell))
     systems: list[str] = []
     # Those of scenes that are left out as well: they may be repaired.
-    files = {file for scene in found for file in scene.bands.values() or [scene.path]}
+    files = {file for scene in distinct_scenes for file in scene.bands.values() or [scene.path]}
     files |= {scene.mask.file for scene in scenes if scene.mask}
     watched, times = _watched(root, stamp, visited, sorted(files))
     # What changed while it was being read is not what was read: it never counts as unchanged.
@@ -179,9 +179,9 @@ def _report(
     locations: int,
 ) -> None:
     root, options = tree.root, tree.options
-    found = [result for _, _, result in windows]
-    seen, empty = sum(w.seen for w in found), sum(w.empty for w in found)
-    cloudy, fit = sum(w.cloudy for w in found), sum(len(w.rows) for w in found)
+    all_windows = [result for _, _, result in windows]
+    seen, empty = sum(w.seen for w in all_windows), sum(w.empty for w in all_windows)
+    cloudy, fit = sum(w.cloudy for w in all_windows), sum(len(w.rows) for w in all_windows)
     text = (
         f'{root}: {len(scenes)} scenes at {len(places)} places, {fit} patches of {locations} '
         f'windows; of {seen} patches {empty} have less than {options.min_valid:.0%} data'
@@ -199,7 +199,11 @@ def _uneven(
     root: Path, scenes: Sequence[SceneRasters], windows: Sequence[tuple[int, int, Windows]]
 ) -> list[str]:
     """Return a note on the windows that are lost because a band covers less than others."""
-    lost = {number: found.short for _, number, found in windows if found.short}
+    lost = {
+        number: windows_of_scene.short
+        for _, number, windows_of_scene in windows
+        if windows_of_scene.short
+    }
     if not lost:
         return []
     named = []
@@ -231,13 +235,14 @@ def _fruitless(
     """Return a note on the scenes that give no patch."""
     root, options = tree.root, tree.options
     named = []
-    for _, number, found in windows:
-        if len(found.rows):
+    for _, number, windows_of_scene in windows:
+        if len(windows_of_scene.rows):
             continue
         reason = f'no window of {cell} pixels fits into it'
-        if found.seen:
-            reason = f'less than {options.min_valid:.0%} data in all of its {found.seen} windows'
-            if found.cloudy:
+        if windows_of_scene.seen:
+            count = windows_of_scene.seen
+            reason = f'less than {options.min_valid:.0%} data in all of its {count} windows'
+            if windows_of_scene.cloudy:
                 reason += f', or less than {options.min_clear:.0%} clear'
         named.append(f'{root / scenes[number].path} ({reason})')
     if not named:

@@ -61,7 +61,12 @@ class Opener:
 
 
 def drop_links(root: Path, scenes: Sequence[FoundScene]) -> tuple[list[FoundScene], list[str]]:
-    """Return the scenes that are no links to files of another, and a note."""
+    """Return the scenes that are no links to files of another, and a note.
+
+    Args:
+        root: Folder of the scenes.
+        scenes: All that were found.
+    """
     kept: dict[tuple, FoundScene] = {}
     links = []
     for scene in scenes:

@@ -57,7 +57,7 @@ def cut(
     same = same_system(system, scene.system)
     points = np.array(ground).reshape(2, 2) if same else _mesh(ground)
     points = into_scene(points[None], system, scene)[0]
-    found: dict[str, np.ndarray] = {}
+    planes_by_file: dict[str, np.ndarray] = {}
     for (*_, pixels), names in grids.items():
         source = _Source(root, [scene.bands[name] for name in names], scene.dtype, zeros_are_nodata)
         if same:
@@ -66,8 +66,8 @@ def cut(
             planes = _Map.of(source.bands[0], points, pixels).warped(source)
         if scene.offset:
             planes = np.maximum(planes, scene.offset) - np.asarray(scene.offset, planes.dtype)
-        found.update(zip(names, planes, strict=True))
-    return [found[name] for name in bands]
+        planes_by_file.update(zip(names, planes, strict=True))
+    return [planes_by_file[name] for name in bands]
 
 
 class _Source(NamedTuple):
@@ -152,16 +152,16 @@ def _resize(
     memory.WriteRaster(
         0, 0, width, height, np.ascontiguousarray(planes).tobytes(), buf_type=gdal.GDT_Float32
     )
-    found = np.empty((count, *shape), np.float32)
+    resized = np.empty((count, *shape), np.float32)
     memory.ReadRaster(
         *window,
         buf_xsize=shape[1],
         buf_ysize=shape[0],
         buf_type=gdal.GDT_Float32,
         resample_alg=getattr(gdal, f'GRIORA_{method}'),
-        buf_obj=found.data.cast('B'),
+        buf_obj=resized.data.cast('B'),
     )
-    return found
+    return resized
 
 
 def _straight(source: _Source, corners: np.ndarray, side: int) -> np.ndarray:

@@ -16,9 +16,9 @@ _DAY_OF_YEAR = re.compile(r'(?<!\d)((?:19|20)\d{5})(?!\d)')
 
 def _read_dates(name: str) -> Iterator[tuple[str, str]]:
     """Return what may be dates in a name, and how each is written; the surest first."""
-    yield from ((found, '%Y%j') for found in _LANDSAT.findall(name))
-    yield from ((''.join(found), '%Y%m%d') for found in _CALENDAR.findall(name))
-    yield from ((found, '%Y%j') for found in _DAY_OF_YEAR.findall(name))
+    yield from ((digits, '%Y%j') for digits in _LANDSAT.findall(name))
+    yield from ((''.join(digits), '%Y%m%d') for digits in _CALENDAR.findall(name))
+    yield from ((digits, '%Y%j') for digits in _DAY_OF_YEAR.findall(name))
 
 
 def find_date(name: str) -> str:

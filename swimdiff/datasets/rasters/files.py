@@ -98,6 +98,10 @@ class BandNames:
         """Return the scene, band and resolution in metres that a file name states.
 
         The resolution is 0 where it is not said.
+
+        Args:
+            stem: Name of a file without its ending.
+            sensor: Of the file; None for Sentinel-2.
         """
         match = self._in_file.fullmatch(stem)
         if match is None:
@@ -233,11 +237,11 @@ def _grouped(tree: RasterTree, folder: str, paths: list[str]) -> tuple[list[Foun
     others = []
     for path in paths:
         sensor = find_sensor(str(tree.root.absolute() / path), tree.options.sensor)
-        found = tree.names.of_file(os.path.splitext(os.path.basename(path))[0], sensor)
-        if found is None:
+        parts = tree.names.of_file(os.path.splitext(os.path.basename(path))[0], sensor)
+        if parts is None:
             others.append(path)
         else:
-            stem, band, metres = found
+            stem, band, metres = parts
             scenes.setdefault(stem, {}).setdefault(band, []).append((metres, path))
     result = []
     for stem, files in scenes.items():

@@ -33,8 +33,8 @@ def find_declared(bands: Iterable[Any]) -> list[tuple[float, float]]:
         Pairs ``(scale, offset)``: a reflectance is number x scale + offset. A band that declares
         nothing counts as ``(1, 0)``.
     """
-    found = {(band.GetScale() or 1.0, band.GetOffset() or 0.0) for band in bands}
-    return sorted(found)
+    scale_offsets = {(band.GetScale() or 1.0, band.GetOffset() or 0.0) for band in bands}
+    return sorted(scale_offsets)
 
 
 def find_offset(

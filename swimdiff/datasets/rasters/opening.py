@@ -149,7 +149,7 @@ def open_scene(
     if not places:
         numbers = _inside(root / scene.path, tree, sensor)
         _refuse_doubled(root / scene.path, numbers, [*(bands or numbers), *options.mask_names])
-        places = {name: (scene.path, found[0]) for name, found in numbers.items()}
+        places = {name: (scene.path, channels[0]) for name, channels in numbers.items()}
     if bands is None:
         bands = [name for name in places if name not in options.mask_names]
         if set(bands) <= set(SENTINEL2) and scene.bands:
@@ -168,21 +168,21 @@ def open_scene(
         )
     opened: dict[str, tuple[Any, str]] = {}
     named = set(places.values())
-    found = {name: _band(root, *places[name], opened, named) for name in bands}
-    for band in {band.file: band for band in found.values()}.values() if whole else ():
+    channels = {name: _band(root, *places[name], opened, named) for name in bands}
+    for band in {band.file: band for band in channels.values()}.values() if whole else ():
         _try_last_pixel(root / band.file, opened[band.file][0], band)
     mask = _mask(tree, scene, places, opened)
     systems = [wkt for _, wkt in opened.values()]
-    types = {_type(root, opened[band.file][0], band) for band in found.values()}
+    types = {_type(root, opened[band.file][0], band) for band in channels.values()}
     if len(types) > 1 or not all(same_system(systems[0], system) for system in systems):
         raise RasterError(
             f'{root / scene.path}: its bands are of the types {", ".join(sorted(types))} and in '
             f'{len(set(systems))} coordinate system(s). Expected one of each.'
         )
-    pixels = [opened[band.file][0].GetRasterBand(band.channel) for band in found.values()]
+    pixels = [opened[band.file][0].GetRasterBand(band.channel) for band in channels.values()]
     place = str(root.absolute() / scene.path)
     offset = find_offset(place, options.unit, find_declared(pixels), options.offset)
-    made = SceneRasters(scene.path, systems[0], types.pop(), found, mask, offset)
+    made = SceneRasters(scene.path, systems[0], types.pop(), channels, mask, offset)
     west, south, east, north = made.extent
     if not (west < east and south < north):
         raise RasterError(f'{root / scene.path}: its bands do not cover the same ground.')
@@ -208,11 +208,11 @@ def _refuse_doubled(
 def _inside(path: Path, tree: RasterTree, sensor: Sensor | None) -> dict[str, list[int]]:
     """Return the numbers of the bands by name of a file that holds several, from 1."""
     names, given = tree.names, tree.options.file_bands
-    found: dict[str, list[int]] = {}
+    channels_by_band: dict[str, list[int]] = {}
     if isinstance(given, Mapping):
         for name, number in given.items():
-            found.setdefault(names.of_text(name, sensor), []).append(int(number))
-        return found
+            channels_by_band.setdefault(names.of_text(name, sensor), []).append(int(number))
+        return channels_by_band
     if given is not None:
         texts = [name or '' for name in given]
     else:
@@ -221,8 +221,8 @@ def _inside(path: Path, tree: RasterTree, sensor: Sensor | None) -> dict[str, li
         texts = [dataset.GetRasterBand(number).GetDescription() for number in channels]
     for number, text in enumerate(texts, 1):
         if text:
-            found.setdefault(names.of_text(text, sensor), []).append(number)
-    if not found:
+            channels_by_band.setdefault(names.of_text(text, sensor), []).append(number)
+    if not channels_by_band:
         raise BandError(
             f'{path} does not say which bands its {len(texts)} are: neither its name nor their '
             "descriptions do. Name them in their order: file_bands=['B02', 'B03', ...]."
@@ -234,7 +234,7 @@ def _inside(path: Path, tree: RasterTree, sensor: Sensor | None) -> dict[str, li
                 f'{path} has {count} bands. Expected {len(given)}, as file_bands names them '
                 '(None for one that is not wanted).'
             )
-    return found
+    return channels_by_band
 
 
 def _open(path: Path) -> Any:

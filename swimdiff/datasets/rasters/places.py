@@ -70,6 +70,11 @@ def outline_in(scene: SceneRasters, system: str, near: float) -> np.ndarray:
     """Return the outline of a scene in another system, in one piece.
 
     Its middle is as close to ``near`` as can be.
+
+    Args:
+        scene: The scene.
+        system: The other system, as WKT.
+        near: Coordinate on whose side of the date line the outline should be.
     """
     points = outline(scene.extent)
     carried = not same_system(scene.system, system)
@@ -79,7 +84,12 @@ def outline_in(scene: SceneRasters, system: str, near: float) -> np.ndarray:
 
 
 def overlap(one: SceneRasters, other: SceneRasters) -> float:
-    """Share of the smaller of two footprints that lies in the other, 0 to 1."""
+    """Return the share of the smaller of two footprints in the other, 0 to 1.
+
+    Args:
+        one: A scene.
+        other: Another one, in any system.
+    """
     west, south, east, north = one.extent
     if same_system(one.system, other.system) and not is_geographic(one.system):
         polygon = outline(other.extent, points=1)
@@ -112,8 +122,8 @@ def _neighbours(scenes: Sequence[SceneRasters]) -> set[tuple[int, int]]:
         large, rest = np.flatnonzero(classes == size), np.flatnonzero(classes <= size)
         reach = radii[rest] + radii[large].max()
         near = cKDTree(centres[large]).query_ball_point(centres[rest], reach)
-        for i, found in zip(rest.tolist(), near, strict=True):
-            for j in large[found].tolist():
+        for i, neighbours in zip(rest.tolist(), near, strict=True):
+            for j in large[neighbours].tolist():
                 if i != j and np.linalg.norm(centres[i] - centres[j]) < radii[i] + radii[j]:
                     pairs.add((min(i, j), max(i, j)))
     return pairs

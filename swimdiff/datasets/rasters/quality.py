@@ -70,7 +70,12 @@ def _summed(marks: np.ndarray) -> np.ndarray:
 
 
 def is_judged(scene: SceneRasters, options: RasterOptions) -> bool:
-    """Return whether anything in the files of a scene can make a window unfit."""
+    """Return whether anything in the files of a scene can make a window unfit.
+
+    Args:
+        scene: The scene.
+        options: Of the data set.
+    """
     gaps = options.zeros_are_nodata or scene.dtype == 'float32'
     gaps |= any(band.nodata is not None or band.masked for band in scene.bands.values())
     return bool((options.min_valid and gaps) or (options.min_clear and scene.mask is not None))

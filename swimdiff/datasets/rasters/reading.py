@@ -52,14 +52,14 @@ os.register_at_fork(after_in_child=_forget)
 
 def _stamp(paths: Sequence[str]) -> list[tuple[int, int, int] | None]:
     """Return what changes when a file is written or another takes its place; None for no file."""
-    found: list[tuple[int, int, int] | None] = []
+    stamps: list[tuple[int, int, int] | None] = []
     for path in paths:
         try:
             about = os.stat(path)
-            found.append((about.st_ino, about.st_mtime_ns, about.st_size))
+            stamps.append((about.st_ino, about.st_mtime_ns, about.st_size))
         except OSError:
-            found.append(None)
-    return found
+            stamps.append(None)
+    return stamps
 
 
 def opened(path: str) -> Any:
@@ -182,7 +182,12 @@ def read_block(
 
 
 def nodata_as(value: float, dtype: np.dtype) -> np.ndarray:
-    """Return the declared value of no data as pixels of a type hold it."""
+    """Return the declared value of no data as pixels of a type hold it.
+
+    Args:
+        value: As the file declares it.
+        dtype: Of the pixels.
+    """
     limits = np.finfo(dtype) if dtype.kind == 'f' else np.iinfo(dtype)
     return np.clip(value, limits.min, limits.max).astype(dtype)
 
@@ -191,6 +196,12 @@ def read_mask(
     path: str, band: BandFile, window: tuple[int, int, int, int], shape: tuple[int, int]
 ) -> np.ndarray:
     """Return where the mask or alpha band of a file has data, H x W bool.
+
+    Args:
+        path: The file.
+        band: Its band.
+        window: Row, column, height and width in its pixels.
+        shape: H and W that are wanted.
 
     Raises:
         LayoutError: The file is missing.

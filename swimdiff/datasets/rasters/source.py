@@ -118,9 +118,9 @@ class RasterScenesSource(PatchSource):
         if failure is not None:
             raise failure
         there = sorted(path.name for path in self.root.iterdir())
-        found = ', '.join(there[:5]) or 'an empty folder'
+        entries = ', '.join(there[:5]) or 'an empty folder'
         raise LayoutError(
-            f'data_root {self.root.absolute()} holds no scene; found {found}.\n{layouts()}'
+            f'data_root {self.root.absolute()} holds no scene; found {entries}.\n{layouts()}'
         )
 
     def key(self) -> dict[str, Any]:

@@ -64,6 +64,10 @@ class Windows(NamedTuple):
 def measure(scene: SceneRasters, options: RasterOptions) -> Sizes:
     """Return the sizes for a folder of scenes by the options and the first scene.
 
+    Args:
+        scene: The first of the folder.
+        options: Of the data set.
+
     Raises:
         ConfigError: Sizes that do not fit together.
     """
@@ -158,7 +162,15 @@ def _within_turn(on_ground: np.ndarray, scene: SceneRasters, place: Place) -> np
 def cells(
     rows: np.ndarray, columns: np.ndarray, place: Place, sizes: Sizes, cell: int
 ) -> np.ndarray:
-    """Return N x 4 extents of cells by number, moved onto whole coarse pixels."""
+    """Return N x 4 extents of cells by number, moved onto whole coarse pixels.
+
+    Args:
+        rows: N numbers of rows.
+        columns: N numbers of columns.
+        place: The place whose lattice they are on.
+        sizes: Of the windows.
+        cell: Pixels of a cell.
+    """
     left = place.west + columns * sizes.stride // sizes.step * sizes.step * place.dx
     top = place.north - rows * sizes.stride // sizes.step * sizes.step * place.dy
     return np.stack([left, top - cell * place.dy, left + cell * place.dx, top], axis=1)
@@ -176,6 +188,12 @@ def _lie_in(bounds: Extent, extents: np.ndarray, scene: SceneRasters) -> np.ndar
 
 def fit_windows(tree: RasterTree, scene: SceneRasters, place: Place, sizes: Sizes) -> Windows:
     """Return the windows of a place that a scene covers, with data and clear sky.
+
+    Args:
+        tree: The folder and how it is read.
+        scene: A scene of the place.
+        place: The place.
+        sizes: Of the windows.
 
     Raises:
         LayoutError: A file is missing.
@@ -266,5 +284,12 @@ def arranged(
 
 
 def window_at(left: float, top: float, place: Place, pixels: int) -> Extent:
-    """Return the ground of a square window by its north-west corner."""
+    """Return the ground of a square window by its north-west corner.
+
+    Args:
+        left: West edge in the system of the place.
+        top: North edge.
+        place: The place.
+        pixels: Pixels of an edge.
+    """
     return left, top - pixels * place.dy, left + pixels * place.dx, top

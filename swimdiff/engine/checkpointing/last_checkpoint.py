@@ -131,6 +131,10 @@ def read_progress(path: Path, optimizer: bool = True) -> Progress:
 def require_whole(path: Path, optimizer: bool = True) -> Progress:
     """Return the progress of a checkpoint that somebody named.
 
+    Args:
+        path: The checkpoint.
+        optimizer: Whether the state of the optimiser must be in it.
+
     Raises:
         CheckpointError: It is missing, damaged, or no checkpoint that a run can go on from.
     """
@@ -183,7 +187,7 @@ def find_checkpoint(
         for path in place.glob('*.pth')
         if path.is_file() and not path.name.startswith('.')
     }
-    found: list[Progress] = []
+    candidates: list[Progress] = []
     search = Search()
     broken: list[tuple[float, Path, str]] = []
     for path in files:
@@ -191,7 +195,7 @@ def find_checkpoint(
         if since is not None and changed < since:
             continue
         try:
-            found.append(read_progress(path, optimizer))
+            candidates.append(read_progress(path, optimizer))
         except CheckpointError as error:
             # A file of weights alone is none of ours; one that cannot be read may have been.
             wrong = damage(path)
@@ -199,7 +203,7 @@ def find_checkpoint(
                 broken.append((changed, path, f'is damaged: {wrong}'))
             elif error.__cause__ is not None:
                 broken.append((changed, path, f'cannot be used: {error}'))
-    for progress in sorted(found, key=lambda one: (one.written, one.iteration), reverse=True):
+    for progress in sorted(candidates, key=lambda one: (one.written, one.iteration), reverse=True):
         wrong = damage(progress.path)
         if wrong is None:
             search.good = progress

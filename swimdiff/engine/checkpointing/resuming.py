@@ -35,18 +35,18 @@ def choose_checkpoint(
     """
 
     def find(since: float | None = None) -> Search:
-        found = find_checkpoint(*folders, optimizer=optimizer, since=since)
-        if found.message:
-            runner.logger.warning(found.message)
-        return found
+        search = find_checkpoint(*folders, optimizer=optimizer, since=since)
+        if search.message:
+            runner.logger.warning(search.message)
+        return search
 
     marker = Path(runner.work_dir, _STARTED)
     asked, named = runner._resume, runner._load_from
     if restarted:
-        found = find(marker.stat().st_mtime if marker.is_file() else None)
-        if found.good:
-            runner.logger.info(f'Restarted: going on from {found.good}')
-            return str(found.good.path)
+        search = find(marker.stat().st_mtime if marker.is_file() else None)
+        if search.good:
+            runner.logger.info(f'Restarted: going on from {search.good}')
+            return str(search.good.path)
     else:
         marker.touch()
     if not asked:
@@ -55,14 +55,14 @@ def choose_checkpoint(
         if '://' not in str(named):
             require_whole(Path(named).expanduser(), optimizer)
         return str(named)
-    found = find()
-    if found.good is None and found.rejected:
+    search = find()
+    if search.good is None and search.rejected:
         raise CheckpointError(
-            f'--resume: {found.message} Move them away to start from scratch, or name another '
+            f'--resume: {search.message} Move them away to start from scratch, or name another '
             'checkpoint.'
         )
-    if found.good is None:
+    if search.good is None:
         runner.logger.info(f'--resume: no checkpoint in {folders[0]}; starting from scratch')
         return None
-    runner.logger.info(f'--resume: going on from {found.good}')
-    return str(found.good.path)
+    runner.logger.info(f'--resume: going on from {search.good}')
+    return str(search.good.path)

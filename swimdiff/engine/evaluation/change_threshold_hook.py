@@ -63,13 +63,15 @@ class ChangeThresholdHook(Hook):
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Take over the best threshold; the scores are the same on all processes."""
-        found = {name.rsplit('/', 1)[-1]: name for name in metrics or {}}
-        if metrics is None or 'best_threshold' not in found:
+        name_by_score = {name.rsplit('/', 1)[-1]: name for name in metrics or {}}
+        if metrics is None or 'best_threshold' not in name_by_score:
             return
-        name = found['best_threshold']
+        name = name_by_score['best_threshold']
         self.threshold = float(metrics[name])
         self.about = dict(
-            split=name.split('/')[-2], F1=float(metrics[found['best_F1']]), iter=int(runner.iter)
+            split=name.split('/')[-2],
+            F1=float(metrics[name_by_score['best_F1']]),
+            iter=int(runner.iter),
         )
         runner.logger.info(
             f'Threshold of change {self.threshold:g}: F1 {self.about["F1"]:.2f} on the split '

@@ -104,7 +104,7 @@ class CollapseHook(Hook):
         )
 
     def _judge(self, runner: Runner, spread: Spread) -> None:
-        found = (
+        measured = (
             f'The embeddings collapse at iteration {runner.iter + 1}: standard deviation '
             f'{spread.std:.3f} (limit {self.min_std}, 1 is even), mean cosine {spread.cosine:.3f} '
             f'(limit {self.max_cosine}), effective rank {spread.rank:.1f} (limit {self.min_rank})'
@@ -115,14 +115,14 @@ class CollapseHook(Hook):
         )
         if self._bad < self.patience:
             runner.logger.warning(
-                f'{found}; check {self._bad} of the {self.patience} that stop the run. {remedy}'
+                f'{measured}; check {self._bad} of the {self.patience} that stop the run. {remedy}'
             )
         else:
             stop_run(
                 runner,
-                f'{found}, in {self._bad} checks in a row. {remedy}. Then start again, or from a '
-                f'checkpoint in {runner.work_dir} before the collapse. CollapseHook(patience=...) '
-                'waits longer',
+                f'{measured}, in {self._bad} checks in a row. {remedy}. Then start again, or '
+                f'from a checkpoint in {runner.work_dir} before the collapse. '
+                'CollapseHook(patience=...) waits longer',
             )
 
 

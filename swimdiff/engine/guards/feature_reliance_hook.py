@@ -71,11 +71,11 @@ class FeatureRelianceHook(Hook):
             if len(x_0) < 2:
                 return
             x_0 = x_0.contiguous(memory_format=model.memory_format)
-            found = branch.measure_reliance(model.backbone, x_0)
-        for name, value in found.items():
+            reliance = branch.measure_reliance(model.backbone, x_0)
+        for name, value in reliance.items():
             suffix = '' if name == 'all' else f'_{name}'
             runner.message_hub.update_scalar(f'train/feature_reliance{suffix}', value)
-        self._judge(runner, found['all'])
+        self._judge(runner, reliance['all'])
 
     def _judge(self, runner: Runner, reliance: float) -> None:
         self._bad = self._bad + 1 if reliance < self.least else 0

@@ -103,12 +103,12 @@ class FiniteLossHook(Hook):
         return False
 
     def _check(self, runner: Runner, together: bool = True) -> None:
-        found = self._find(runner)
-        sick = found is not None
+        fault = self._find(runner)
+        sick = fault is not None
         if any_process(sick) if together else sick:
             stop_run(
                 runner,
-                f'{found or "Another process found values that are no numbers"}, at iteration '
+                f'{fault or "Another process found values that are no numbers"}, at iteration '
                 f'{self._done} (looked at every {self.interval}). Nothing was saved since; '
                 f'the checkpoints in {runner.work_dir} are from before. Lower the learning rate, '
                 'clip gradients (optim_wrapper.clip_grad), use bfloat16 instead of float16, or '

@@ -78,7 +78,12 @@ class BatchRecipe:
         return 1 - self.momentum ** (self.updates * self.queue / self.batch)
 
     def run_at(self, batch: float, updates: float = 1.0) -> 'BatchRecipe':
-        """Return the same values at another batch, which is what runs if not scaled."""
+        """Return the same values at another batch, which is what runs if not scaled.
+
+        Args:
+            batch: Images of one optimiser step.
+            updates: Updates of the key encoder in one optimiser step.
+        """
         return replace(self, batch=batch, updates=updates)
 
     def scale_to(
@@ -151,7 +156,12 @@ def _updates(cfg: Config) -> float:
 
 
 def global_batch_of(cfg: Config, processes: int) -> int:
-    """Return the images of one optimiser step, over processes and accumulation."""
+    """Return the images of one optimiser step, over processes and accumulation.
+
+    Args:
+        cfg: Config of a run.
+        processes: Number of processes.
+    """
     return processes * cfg.train_dataloader.get('batch_size', 1) * _accumulated(cfg)
 
 

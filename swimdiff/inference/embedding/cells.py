@@ -85,7 +85,12 @@ class CellGrid:
         return west, self.stride * self.dx, 0.0, north, 0.0, -self.stride * self.dy
 
     def extents(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Return west, south, east and north of patches, N x 4, in the scene's system."""
+        """Return west, south, east and north of patches, N x 4, in the scene's system.
+
+        Args:
+            rows: N rows of the grid.
+            columns: N columns.
+        """
         west = self.west + columns * self.stride * self.dx
         north = self.north - rows * self.stride * self.dy
         width, height = self.patch * self.dx, self.patch * self.dy

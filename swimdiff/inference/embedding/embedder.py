@@ -120,14 +120,16 @@ class Embedder:
         if unit is None:
             return STRETCHED if own == UNSTRETCHED else own
         known = {name.replace(' ', ''): name for name in (*UNITS, STRETCHED, own)}
-        found = known.get(unit.replace(' ', ''))
-        if found is None or (found in UNITS and own not in UNITS and found != own):
+        canonical_unit = known.get(unit.replace(' ', ''))
+        if canonical_unit is None or (
+            canonical_unit in UNITS and own not in UNITS and canonical_unit != own
+        ):
             allowed = (*UNITS, STRETCHED) if own in UNITS else (own, STRETCHED)
             raise ConfigError(
                 f'unit={unit!r}: expected one of {", ".join(map(repr, allowed))}; the statistics '
                 f'of {self.path} are of pixels in {own!r}.'
             )
-        return found
+        return canonical_unit
 
     def stretch_tables(self, unit: str, dtype: str) -> np.ndarray | None:
         """Return the look-up tables that bring pixels to 0..255, as in pre-training.

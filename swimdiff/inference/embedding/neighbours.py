@@ -101,18 +101,18 @@ class PatchPictures:
             H x W x 3 pixels as in the files for each row; None where the scene cannot be read,
             which ``failures`` explain.
         """
-        found: list[np.ndarray | None] = []
+        pictures: list[np.ndarray | None] = []
         for record in self.table.take(rows, ['file', 'row', 'col']):
             name = record['file']
             if name in self.failures:
-                found.append(None)
+                pictures.append(None)
                 continue
             try:
-                found.append(self._cut(self._entries[name], record['row'], record['col']))
+                pictures.append(self._cut(self._entries[name], record['row'], record['col']))
             except DataError as error:
                 self.failures[name] = str(error)
-                found.append(None)
-        return found
+                pictures.append(None)
+        return pictures
 
     def _open(self, name: str) -> SceneRasters:
         """Open a scene with natural colour if it has it, else with what the network takes."""

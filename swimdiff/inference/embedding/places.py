@@ -44,17 +44,19 @@ def find_patch(table: EmbeddingTable, lon: float, lat: float, day: str | None = 
     )
     # A patch across the date line has longitudes beyond 180 on one side.
     points = [point + np.array([turn, 0]) for turn in (-360, 0, 360)] if lonlat else [point]
-    found: list[tuple[Any, float, int]] = []
+    candidates: list[tuple[Any, float, int]] = []
     for x, y in points:
         for rows, outlines in _near(table, (x, y, x, y)):
             inside = shapely.intersects(outlines, shapely.Point(x, y))
             middles = shapely.distance(shapely.centroid(outlines), shapely.Point(x, y))
-            found += [
+            candidates += [
                 (None, distance, row)
                 for row, distance in zip(rows[inside], middles[inside], strict=True)
             ]
-    dates = [record['date'] for record in table.take([row for *_, row in found], ['date'])]
-    dated = [(own, distance, row) for own, (_, distance, row) in zip(dates, found, strict=True)]
+    dates = [record['date'] for record in table.take([row for *_, row in candidates], ['date'])]
+    dated = [
+        (own, distance, row) for own, (_, distance, row) in zip(dates, candidates, strict=True)
+    ]
     if day is not None:
         dated = [item for item in dated if str(item[0]) == day]
     if not dated:
@@ -98,15 +100,20 @@ def find_overlapping(table: EmbeddingTable, row: int) -> list[int]:
     """
     outline = read_outlines(table, [row])[0]
     least = _OVERLAP * outline.area
-    found = []
+    overlapping = []
     for rows, outlines in _near(table, outline.bounds):
         shared = shapely.area(shapely.intersection(outlines, outline))
-        found += rows[shared >= least].tolist()
-    return found
+        overlapping += rows[shared >= least].tolist()
+    return overlapping
 
 
 def read_outlines(table: EmbeddingTable, rows: Sequence[int]) -> np.ndarray:
-    """Return outlines of some rows as shapely polygons, in the table's system."""
+    """Return outlines of some rows as shapely polygons, in the table's system.
+
+    Args:
+        table: The table.
+        rows: Numbers of N rows.
+    """
     records = table.take(rows, ['geometry'])
     return shapely.from_wkb(np.array([record['geometry'] for record in records], object))
 

@@ -106,8 +106,8 @@ class PatchReader:
         grid = CellGrid.lay(scene, patch, stride)
         sizes = measure(scene, options)
         converts = chosen in UNITS and chosen != embedder.stats.unit
-        found = embedder.stretch_tables(chosen, 'float32' if converts else scene.dtype)
-        tables = None if found is None else list(found)
+        stretch_tables = embedder.stretch_tables(chosen, 'float32' if converts else scene.dtype)
+        tables = None if stretch_tables is None else list(stretch_tables)
 
         def prepare(planes: list[np.ndarray]) -> np.ndarray:
             if converts:

@@ -69,7 +69,12 @@ class SceneFiles:
 
 
 def name_bands(bands: Sequence[str], options: RasterOptions) -> BandNames:
-    """Return a recogniser of a network's bands, in names of files and inside them."""
+    """Return a recogniser of a network's bands, in names of files and inside them.
+
+    Args:
+        bands: Names that the network takes.
+        options: How scenes are read.
+    """
     given = [name for name in options.file_bands or () if name]
     return BandNames([*bands, *given, *options.mask_names])
 
@@ -105,16 +110,21 @@ def list_scenes(
     for path in paths:
         folder = path if os.path.isdir(path) else os.path.dirname(path)
         if folder == path:
-            found = list(_in_folder(folder, names, options))
+            scene_files = list(_in_folder(folder, names, options))
         else:
-            found = list(_among(folder, siblings.pop(folder, ()), names, options))
-        for scene in found:
+            scene_files = list(_among(folder, siblings.pop(folder, ()), names, options))
+        for scene in scene_files:
             scenes.setdefault(scene.name, scene)
     return list(scenes.values())
 
 
 def find_scene(name: str, bands: Sequence[str], options: RasterOptions) -> SceneFiles:
     """Find one scene again by the name that the table of embeddings has.
+
+    Args:
+        name: Of the scene, as in the table.
+        bands: Names that the network takes.
+        options: How scenes are read.
 
     Raises:
         DatasetNotFoundError: It is not there any more.

@@ -95,12 +95,12 @@ class _Best:
 
     def list(self) -> list[list[Match]]:
         """Return the rows of each query that count."""
-        found: list[list[Match]] = []
+        matches_by_query: list[list[Match]] = []
         pairs: Sequence[tuple[np.ndarray, np.ndarray]] = list(
             zip(self.rows.T, self.scores.T, strict=True)
         )
         for rows, scores in pairs:
             kept = np.isfinite(scores)
             matches = zip(rows[kept].tolist(), scores[kept].tolist(), strict=True)
-            found.append([Match(row, score) for row, score in matches])
-        return found
+            matches_by_query.append([Match(row, score) for row, score in matches])
+        return matches_by_query

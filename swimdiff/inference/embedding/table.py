@@ -74,8 +74,8 @@ class EmbeddingTable:
         self.dims = self._measure(kind)
 
     def _find_metadata(self, key: str) -> str | None:
-        found = (self._file.metadata.metadata or {}).get(key.encode())
-        return found.decode() if found else None
+        text = (self._file.metadata.metadata or {}).get(key.encode())
+        return text.decode() if text else None
 
     def _measure(self, kind: Any) -> int:
         size = getattr(kind, 'list_size', None)
@@ -174,13 +174,13 @@ class EmbeddingTable:
             One dictionary by column per row, in the order asked for.
         """
         groups = np.searchsorted(self.starts, rows, side='right') - 1
-        found: dict[int, dict[str, Any]] = {}
+        record_by_row: dict[int, dict[str, Any]] = {}
         for group in sorted(set(groups.tolist())):
             here = [int(row) for row, own in zip(rows, groups, strict=True) if own == group]
             places = [row - int(self.starts[group]) for row in here]
             part = self.read_group(group, list(columns)).take(places).to_pylist()
-            found.update(zip(here, part, strict=True))
-        return [found[int(row)] for row in rows]
+            record_by_row.update(zip(here, part, strict=True))
+        return [record_by_row[int(row)] for row in rows]
 
     def scene_rows(self, scene: SceneEntry) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Yield rows, columns and vectors of a scene, row group by row group."""

@@ -160,7 +160,12 @@ class TableWriter:
         self._groups += 1
 
     def end_scene(self, entry: SceneEntry, groups: int) -> None:
-        """Note a scene in the metadata: the last row groups written are its own."""
+        """Note a scene in the metadata: the last row groups written are its own.
+
+        Args:
+            entry: The scene.
+            groups: Number of its row groups.
+        """
         self._entries.append(
             SceneEntry(**{**vars(entry), 'groups': (self._groups - groups, groups)})
         )

@@ -17,11 +17,11 @@ __all__ = ['describe_input', 'digest_file', 'hash_scene']
 @functools.lru_cache(maxsize=64)
 def _digest(path: str, size: int, changed: int) -> str:
     """Return the digest of a file as it is; size and time tell a change."""
-    found = hashlib.sha256()
+    hasher = hashlib.sha256()
     with open(path, 'rb') as file:
         while block := file.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()
+            hasher.update(block)
+    return hasher.hexdigest()
 
 
 def digest_file(path: str | Path) -> str:

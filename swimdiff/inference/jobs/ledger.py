@@ -85,8 +85,8 @@ class Ledger:
         known = set(Entry.__dataclass_fields__)
         for line in whole.splitlines():
             try:
-                found = json.loads(line)
-                entry = Entry(**{k: v for k, v in found.items() if k in known})
+                content = json.loads(line)
+                entry = Entry(**{k: v for k, v in content.items() if k in known})
             except (ValueError, TypeError, AttributeError):
                 continue  # cut by a kill
             self._entries[entry.out] = entry

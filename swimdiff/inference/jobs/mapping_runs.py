@@ -78,7 +78,12 @@ class MappingRun:
         )
 
     def build_job(self, scene: ListedScene, replace_files: bool) -> MapJob:
-        """Return the map of a scene."""
+        """Return the map of a scene.
+
+        Args:
+            scene: A line of the list.
+            replace_files: Whether files of an earlier run may be replaced.
+        """
         given = dict(self.options)
         given['overwrite'] = bool(given.get('overwrite')) or replace_files
         given['cloud_masks'] = scene.cloud_masks

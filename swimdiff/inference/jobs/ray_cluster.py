@@ -168,7 +168,7 @@ def _run(
     while running:
         (done, *_), _ = ray.wait(list(running), num_returns=1)
         actor, work = running.pop(done)
-        scene, found, _ = work
+        scene, scene_hash, _ = work
         try:
             queue.record(ray.get(done))
         except ray.exceptions.RayTaskError as error:
@@ -181,7 +181,9 @@ def _run(
                 again.append(work)
             else:
                 message = f'{type(error).__name__}: {error}'
-                queue.record(Entry(str(scene.out), FAILED, found, scene.inputs, message=message))
+                queue.record(
+                    Entry(str(scene.out), FAILED, scene_hash, scene.inputs, message=message)
+                )
             ray.kill(actor)
             actor = start_actor()
         hand_out(actor)

@@ -106,11 +106,11 @@ class SceneQueue:
         """
         before = self.ledger.read().get(str(scene.out))
         try:
-            found = hash_scene(scene, self._settings)
+            scene_hash = hash_scene(scene, self._settings)
         except SwiMDiffError as error:
             self.record(Entry(str(scene.out), FAILED, '', scene.inputs, message=str(error)))
             return None
-        same = before is not None and before.hash == found
+        same = before is not None and before.hash == scene_hash
         if before is not None and same and before.status == FINISHED and before.is_whole():
             self.summary.skipped += 1
             self._tell(scene.out, 'was finished before')
@@ -121,9 +121,9 @@ class SceneQueue:
             return None
         if not any(path.exists() for path in self._list_files(scene)):
             self.ledger.begin(scene)
-            return found, True
+            return scene_hash, True
         ours = before is not None and before.status == FINISHED
-        return found, ours or self.ledger.has_begun(scene)
+        return scene_hash, ours or self.ledger.has_begun(scene)
 
     def record(self, entry: Entry) -> None:
         """Write the end of a scene down."""

@@ -86,12 +86,12 @@ def _read_csv(path: Path) -> list[tuple[str, dict[str, Any]]]:
 
 def _read_json(path: Path) -> list[tuple[str, dict[str, Any]]]:
     try:
-        found = json.loads(path.read_text(encoding='utf-8'))
+        content = json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:
         raise ConfigError(f'{path} is no JSON file: {error}.') from error
-    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+    if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
         raise ConfigError(f'{path}: expected a list of objects, [{{"before": ..., "out": ...}}].')
-    return [(f'object {number}', row) for number, row in enumerate(found)]
+    return [(f'object {number}', row) for number, row in enumerate(content)]
 
 
 def _read_row(
@@ -100,10 +100,10 @@ def _read_row(
     columns = INPUT_COLUMNS[kind]
     inputs = row.get('inputs') or [row.get(name) or '' for name in columns]
     if isinstance(inputs, str) or len(inputs) != len(columns) or not all(inputs):
-        found = ', '.join(f'{key}={value}' for key, value in row.items() if value) or 'nothing'
+        row_text = ', '.join(f'{key}={value}' for key, value in row.items() if value) or 'nothing'
         raise ConfigError(
-            f'{place}: a map of {kind} needs {" and ".join(columns)}; found {found}. Name each in '
-            'a column of this name (JSON: or a list "inputs").'
+            f'{place}: a map of {kind} needs {" and ".join(columns)}; found {row_text}. Name '
+            'each in a column of this name (JSON: or a list "inputs").'
         )
     named = [_locate(str(one).strip(), folder) for one in inputs]
     out = str(row.get('out') or '').strip()

@@ -58,7 +58,7 @@ class ProductOptions:
         return self.quicklook or self.page
 
     def list_files(self, out: Path) -> dict[str, Path]:
-        """Return the files by what they are: an ending of polygons, ``png``, ``html``, ``qml``."""
+        """Return the files by kind: an ending of polygons, ``png``, ``html``, ``qml``."""
         others = dict(png=self.quicklook, html=self.page, qml=self.qgis_style)
         kinds = [*self.polygons, *(kind for kind, wanted in others.items() if wanted)]
         return {kind: out.with_suffix(f'.{kind}') for kind in kinds}

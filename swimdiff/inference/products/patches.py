@@ -82,9 +82,9 @@ def _label(values: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, int]:
     labels, count = np.zeros(values.shape, np.int32), 0
     for value in np.flatnonzero(np.bincount(values.ravel(), minlength=256)):
         if chosen[value]:
-            part, found = label(values == value)
+            part, patch_count = label(values == value)
             labels += np.where(part > 0, part + count, 0).astype(np.int32)
-            count += found
+            count += patch_count
     return labels, count
 
 
@@ -100,7 +100,7 @@ class _Counting:
         self._sums: list[np.ndarray] = []
 
     def add_strip(self, top: int, values: np.ndarray) -> None:
-        labels, found = _label(values, self._chosen)
+        labels, patch_count = _label(values, self._chosen)
         labels[labels > 0] += self._count
         if self._last is not None:
             above, classes = self._last
@@ -111,14 +111,14 @@ class _Counting:
         local = labels[inside] - self._count - 1
         areas = self._areas.read_rows(top, len(values))[inside]
         chances, known = self._probability.read(top, values, inside)
-        kinds = np.zeros(found)
+        kinds = np.zeros(patch_count)
         kinds[local] = values[inside]
 
         def total(weights: np.ndarray | None = None) -> np.ndarray:
-            return np.bincount(local, weights, minlength=found)
+            return np.bincount(local, weights, minlength=patch_count)
 
         self._sums.append(np.stack([kinds, total(areas), total(), total(chances), total(known)]))
-        self._count += found
+        self._count += patch_count
 
     def merge(self) -> tuple[Patches, np.ndarray]:
         """Return the patches, and the patch (from 0) that each number belongs to."""
@@ -150,15 +150,15 @@ class _Probabilities:
         self, top: int, values: np.ndarray, inside: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return probabilities and whether they are known, of the pixels inside."""
-        found = np.full(values.shape, np.nan)
+        means = np.full(values.shape, np.nan)
         if self._dataset is not None and self._dataset.RasterCount == 1:
-            found = self._read_band(1, top, len(values))
+            means = self._read_band(1, top, len(values))
         elif self._dataset is not None:
             for value, number in self._band.items():
                 of_class = inside & (values == value)
                 if of_class.any() and number <= self._dataset.RasterCount:
-                    found[of_class] = self._read_band(number, top, len(values))[of_class]
-        chances = found[inside]
+                    means[of_class] = self._read_band(number, top, len(values))[of_class]
+        chances = means[inside]
         known = np.isfinite(chances)
         return np.where(known, chances, 0.0), known.astype(float)
 
@@ -167,10 +167,10 @@ class _Probabilities:
         band = self._dataset.GetRasterBand(number)
         stored = band.ReadAsArray(0, top, self._map.width, rows)
         scale, offset, no_data = band.GetScale(), band.GetOffset(), band.GetNoDataValue()
-        found = stored * (1.0 if scale is None else scale) + (offset or 0.0)
+        probabilities = stored * (1.0 if scale is None else scale) + (offset or 0.0)
         if no_data is not None:
-            found[np.isnan(stored) if np.isnan(no_data) else stored == no_data] = np.nan
-        return found
+            probabilities[np.isnan(stored) if np.isnan(no_data) else stored == no_data] = np.nan
+        return probabilities
 
 
 def _write_numbers(made: WrittenMap, chosen: np.ndarray, final: np.ndarray, path: Path) -> None:
@@ -183,8 +183,8 @@ def _write_numbers(made: WrittenMap, chosen: np.ndarray, final: np.ndarray, path
     raster.SetProjection(made.crs)
     before = 0
     for top, values in made.read_strips():
-        labels, found = _label(values, chosen)
+        labels, patch_count = _label(values, chosen)
         labels[labels > 0] += before
         raster.GetRasterBand(1).WriteArray(final[labels], 0, top)
-        before += found
+        before += patch_count
     raster.FlushCache()

@@ -36,7 +36,12 @@ class _Imagery:
 
 
 def shrink_size(made: WrittenMap, edge: int) -> tuple[int, int]:
-    """Return width and height of a map's picture, at most ``edge`` pixels a side."""
+    """Return width and height of a map's picture, at most ``edge`` pixels a side.
+
+    Args:
+        made: The map.
+        edge: Most pixels of a side.
+    """
     factor = min(1.0, edge / max(made.width, made.height))
     return max(1, round(made.width * factor)), max(1, round(made.height * factor))
 
@@ -95,23 +100,23 @@ def _choose_bands(source: Source, bands: Sequence[str] | None) -> list[tuple[str
         return known[:3] if len(known) > 2 else known[:1] * 3
     files = [one for one in source if isinstance(one, str)]
     if bands is not None:
-        found = [_find_by_name(files, [name]) for name in bands]
-        missing = [name for name, band in zip(bands, found, strict=True) if band is None]
+        channels = [_find_by_name(files, [name]) for name in bands]
+        missing = [name for name, band in zip(bands, channels, strict=True) if band is None]
         if missing:
             raise BandError(
                 f'{", ".join(files)}: no band is described as {", ".join(missing)} (see gdalinfo). '
                 'Name one or three bands that the rasters have.'
             )
     else:
-        found = [_find_by_name(files, names) for names in _RGB]
-        if None in found:
+        channels = [_find_by_name(files, names) for names in _RGB]
+        if None in channels:
             every = [
                 (file, number)
                 for file in files
                 for number in range(1, open_raster(file).RasterCount + 1)
             ]
-            found = list(every[:3] if len(every) > 2 else every[:1])
-    chosen = [band for band in found if band is not None]
+            channels = list(every[:3] if len(every) > 2 else every[:1])
+    chosen = [band for band in channels if band is not None]
     return chosen if len(chosen) == 3 else [chosen[0]] * 3
 
 

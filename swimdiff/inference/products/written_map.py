@@ -121,8 +121,8 @@ def read_map(path: str | Path, probability: str | Path | None = None) -> Written
     gdal, _ = gdal_modules()
     band = dataset.GetRasterBand(1)
     if band.DataType != gdal.GDT_Byte:
-        found = gdal.GetDataTypeName(band.DataType)
-        raise RasterError(f'{path}: expected {expected}, found {found}. Name the map itself.')
+        data_type = gdal.GetDataTypeName(band.DataType)
+        raise RasterError(f'{path}: expected {expected}, found {data_type}. Name the map itself.')
     no_data = band.GetNoDataValue()
     no_data = None if no_data is None else int(no_data)
     names, table = _read_names(dataset, band), band.GetColorTable()

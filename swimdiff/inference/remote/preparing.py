@@ -69,7 +69,9 @@ def _join_bands(chosen: dict[str, ItemBand], out: Path, name: str) -> str:
     It keeps each band's name, and declares scale and offset as GDAL has them.
     """
     gdal, _ = gdal_modules()
-    alone = {band: _write_alone(found, band, out, name) for band, found in chosen.items()}
+    alone = {
+        band: _write_alone(band_source, band, out, name) for band, band_source in chosen.items()
+    }
     _require_one_system(list(alone.values()), name)
     files = [one.GetDescription() for one in alone.values()]
     try:

@@ -126,14 +126,14 @@ def read_item(name: str) -> Any:
         ) from error
     text = _read_text(name)
     try:
-        found = json.loads(text)
-        if found.get('type') != 'Feature':
-            kind = found.get('type', 'nothing that says its type')
+        content = json.loads(text)
+        if content.get('type') != 'Feature':
+            kind = content.get('type', 'nothing that says its type')
             raise ConfigError(
                 f'{name}: expected one STAC item ("type": "Feature"), found {kind}. Save the '
                 'items of a search one by one, and list them.'
             )
-        item = pystac.Item.from_dict(found)
+        item = pystac.Item.from_dict(content)
     except (ValueError, KeyError, AttributeError, TypeError, pystac.STACError) as error:
         if isinstance(error, ConfigError):
             raise

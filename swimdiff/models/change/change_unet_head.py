@@ -37,7 +37,7 @@ class ChangeUNetHead(BaseDecodeHead):
 
     From the coarsest level to the finest: nearest up-sampling, 3x3 conv to the skip's width,
     concatenation, 3x3 conv, batch norm, ReLU, dropout of whole channels; at the end a 1x1 conv
-    and nearest up-sampling to the size of the image (method.md section 4).
+    and nearest up-sampling to the size of the image.
 
     Args:
         in_channels (Sequence[int]): Channels of the levels, finest first; at least two.
@@ -94,11 +94,11 @@ class ChangeUNetHead(BaseDecodeHead):
         )
 
     def _check(self, features: Sequence[Tensor]) -> None:
-        found = tuple(level.shape[1] for level in features)
-        if found != tuple(self.in_channels):
+        channels = tuple(level.shape[1] for level in features)
+        if channels != tuple(self.in_channels):
             raise ConfigError(
                 f'ChangeUNetHead: in_channels={tuple(self.in_channels)}, but the encoder gives '
-                f'levels of {found} channels. Set decode_head.in_channels={found}, or choose '
+                f'levels of {channels} channels. Set decode_head.in_channels={channels}, or choose '
                 'backbone.levels.'
             )
 

@@ -88,8 +88,8 @@ class SiameseEncoder(BaseModule):
             return None
         if name == 'auto':
             is_resnet = hasattr(self.backbone, 'res_layers')
-            found = [getattr(self.backbone, part, None) for part in ('conv1', 'stem')]
-            return next((part for part in found if part is not None), None) if is_resnet else None
+            layers = [getattr(self.backbone, part, None) for part in ('conv1', 'stem')]
+            return next((part for part in layers if part is not None), None) if is_resnet else None
         parts = dict(self.backbone.named_modules())
         if name not in parts:
             raise ConfigError(

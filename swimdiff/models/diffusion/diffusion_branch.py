@@ -195,8 +195,8 @@ class DiffusionBranch(BaseModule):
         sums = torch.stack([torch.stack(errors) for errors in (own, other, deepest)])
         values = 1 - sums[0] / sums[1].clamp(min=1e-12)
         total = 1 - sums[0].sum() / sums[1:].sum(dim=1).clamp(min=1e-12)
-        found = {str(part + 1): value for part, value in enumerate(values.tolist())}
-        return {'all': float(total[0]), **found, 'deepest': float(total[1])}
+        reliance = {str(part + 1): value for part, value in enumerate(values.tolist())}
+        return {'all': float(total[0]), **reliance, 'deepest': float(total[1])}
 
     @torch.no_grad()
     def denoise(

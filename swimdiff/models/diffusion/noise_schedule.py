@@ -159,6 +159,12 @@ class NoiseSchedule(nn.Module):
 
         The velocity is v = sqrt(abar_t) eps - sqrt(1 - abar_t) x_0 (Salimans and Ho, 2022,
         arXiv 2202.00512).
+
+        Args:
+            x_0: N x C x H x W images.
+            eps: Their noise, of the same shape.
+            t: N steps.
+            prediction: ``'eps'``, ``'x0'`` or ``'v'``.
         """
         if prediction == 'eps':
             return eps

@@ -90,7 +90,12 @@ class MomentumEncoder(nn.Module):
 
     @torch.no_grad()
     def copy_from(self, backbone: nn.Module, neck: nn.Module) -> None:
-        """Make the key encoder equal to the query encoder, as at the start of training."""
+        """Make the key encoder equal to the query encoder, as at the start of training.
+
+        Args:
+            backbone: The query backbone.
+            neck: The query neck.
+        """
         self.backbone.load_state_dict(backbone.state_dict())
         self.neck.load_state_dict(neck.state_dict())
 

@@ -84,5 +84,15 @@ class ProjectionNeck(BaseModule):
 
         Returns:
             Tensor: N x D embedding, not normalised.
+
+        Raises:
+            ConfigError: One image has to be normalised by statistics of itself.
         """
-        return self.layers(global_features(feats))
+        vectors = global_features(feats)
+        alone = self.training and len(vectors) == 1
+        if alone and any(type(layer) is nn.BatchNorm1d for layer in self.layers):
+            raise ConfigError(
+                'ProjectionNeck: batch norm over a single image. Expected at least two images per '
+                'process: raise train_dataloader.batch_size, or set model.neck.batch_norm=False.'
+            )
+        return self.layers(vectors)

@@ -5,6 +5,7 @@ What a label is recalibrated to is the label rule, see :mod:`swimdiff.models.sel
 """
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -115,15 +116,27 @@ class SceneMatchingHead(nn.Module):
         temperature (float): tau. Defaults to 0.07 (SeCo's reference setting).
         anchor (str): Whose similarity to the mates the rule is shown: 'query' (as summaries of the
             paper have it) or 'key' (as ASCL). Defaults to 'query'.
+        **former: Refused, with a message about options of earlier versions.
 
     Raises:
         ConfigError: If an option is unknown or out of range.
     """
 
     def __init__(
-        self, rule: str | dict = 'relative', temperature: float = 0.07, anchor: str = 'query'
+        self,
+        rule: str | dict = 'relative',
+        temperature: float = 0.07,
+        anchor: str = 'query',
+        **former: Any,
     ) -> None:
         super().__init__()
+        if former:
+            raise ConfigError(
+                f'SceneMatchingHead: {", ".join(former)}: expected rule, temperature and anchor. '
+                'label_temperature and label_scale of an earlier version are options of the label '
+                'rule now, rule=dict(type=..., temperature=...); a run of that version goes on '
+                'with model.diffusion.decoder.skip_noised=True as well, its default then.'
+            )
         if anchor not in ('query', 'key'):
             raise ConfigError(f"SceneMatchingHead: anchor must be 'query' or 'key', got {anchor!r}")
         if temperature <= 0:

@@ -167,17 +167,17 @@ def _read_scores(folder: Path, preset: str) -> dict[str, float]:
     """Scores of the newest test, from the JSON file that the engine's logger writes."""
     files = sorted(folder.glob('*/*.json'))
     content = json.loads(files[-1].read_text()) if files else {}
-    found = {
+    scores = {
         name.rpartition('/')[2]: float(value)
         for name, value in content.items()
         if name.startswith(f'change/{preset}/')
     }
-    if not set(_SCORES) <= set(found):
+    if not set(_SCORES) <= set(scores):
         raise ConfigError(
             f'{folder}: expected scores change/{preset}/SPLIT/{{{",".join(_SCORES)}}} of '
             f'tools/test.py, found {", ".join(content) or "none"}.'
         )
-    return {name: found[name] for name in _SCORES}
+    return {name: scores[name] for name in _SCORES}
 
 
 def _judge_loss(folder: Path) -> dict[str, float]:

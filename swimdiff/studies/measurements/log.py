@@ -43,15 +43,15 @@ class LogMeasurement(Measurement):
         """Read the log of a cell, see :class:`Measurement`."""
         curves = read_run(subject.run_dir).train
         iterations = subject.config.train_cfg.max_iters
-        found = {}
+        means = {}
         for key in self.keys:
             names = [name for name in curves if name.startswith(key[:-1])]
             for name in names if key.endswith('*') else [key] * (key in curves):
                 steps, values = curves[name].steps, curves[name].values
                 late = values[steps > iterations * (1 - self.window)]
-                found[name] = float(np.mean(late if len(late) else values[-1:]))
+                means[name] = float(np.mean(late if len(late) else values[-1:]))
         if 'images_per_s' in curves:
-            found['images_per_s'] = float(np.median(curves['images_per_s'].values))
+            means['images_per_s'] = float(np.median(curves['images_per_s'].values))
         if 'time' in curves:  # seconds of an iteration, a mean over the interval of the log
-            found['minutes'] = float(np.mean(curves['time'].values)) * iterations / 60
-        return found
+            means['minutes'] = float(np.mean(curves['time'].values)) * iterations / 60
+        return means

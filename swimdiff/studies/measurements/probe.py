@@ -105,15 +105,15 @@ class ProbeMeasurement(Measurement):
         bands = tuple(self.bands or subject.bands)
         extract = subject.build_features(bands, self.stats, self.stage, self.pool)
         bank = FeatureBank(extract, subject.title, None, self.batch_size, self.workers, quiet=True)
-        found: list[ProbeScores] = []
+        division_scores: list[ProbeScores] = []
         for draw in self.draws:
             if (bands, draw) not in self._parts:  # data sets are opened once for all cells
                 dataset = {'bands': bands, **self.dataset}
                 self._parts[bands, draw] = build_parts(dataset, self.limit, draw)
-            found += self._score_divisions(bank, self._parts[bands, draw])
+            division_scores += self._score_divisions(bank, self._parts[bands, draw])
         return dict(
-            knn=sum(scores.knn for scores in found) / len(found),
-            linear=sum(scores.linear for scores in found) / len(found),
+            knn=sum(scores.knn for scores in division_scores) / len(division_scores),
+            linear=sum(scores.linear for scores in division_scores) / len(division_scores),
         )
 
     def _score_divisions(

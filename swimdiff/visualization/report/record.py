@@ -104,14 +104,14 @@ def _curves(rows: list[dict]) -> dict[str, Curve]:
 
 def _messages(files: list[Path]) -> list[tuple[str, str, str]]:
     """Warnings and errors of the logs, each text once, at its last time."""
-    found: dict[str, tuple[str, str, str]] = {}
+    messages: dict[str, tuple[str, str, str]] = {}
     for path in files:
         for line in path.read_text(errors='replace').splitlines():
             match = _LINE.match(line)
             if match and match[2] in ('WARNING', 'ERROR', 'CRITICAL'):
-                found.pop(match[3], None)
-                found[match[3]] = (match[1], match[2], match[3])
-    return list(found.values())
+                messages.pop(match[3], None)
+                messages[match[3]] = (match[1], match[2], match[3])
+    return list(messages.values())
 
 
 def read_run(work_dir: str | Path) -> RunRecord:

@@ -29,7 +29,14 @@ class Verdict:
 
 
 def hook_option(record: RunRecord, kind: str, option: str, default: Any) -> Any:
-    """Return an option of a hook as the run's config has it."""
+    """Return an option of a hook as the run's config has it.
+
+    Args:
+        record: The run.
+        kind: Type of the hook.
+        option: Name of the option.
+        default: Value where the config does not state it.
+    """
     config = record.config or {}
     hooks = [*(config.get('default_hooks') or {}).values(), *(config.get('custom_hooks') or [])]
     for hook in hooks:
@@ -39,7 +46,12 @@ def hook_option(record: RunRecord, kind: str, option: str, default: Any) -> Any:
 
 
 def floors_of(record: RunRecord, score: str = 'knn/top1') -> dict[str, float]:
-    """Return the floors of a score, by their name in words."""
+    """Return the floors of a score, by their name in words.
+
+    Args:
+        record: The run.
+        score: Name of the score, such as ``knn/top1``.
+    """
     names = {'statistics': 'image statistics', 'random': 'untrained network'}
     return {
         title: record.evaluation[f'{score}_floor_{key}'].last
@@ -69,15 +81,15 @@ def _collapse(record: RunRecord) -> Verdict:
     if not set(names) <= set(record.train):
         return Verdict(what, 'none', 'not measured: no queue of keys, or a run too short')
     std, cosine, rank = (record.train[name].last for name in names)
-    found = f'standard deviation {std:.2f}, mean cosine {cosine:.2f}, effective rank {rank:.1f}'
+    measured = f'standard deviation {std:.2f}, mean cosine {cosine:.2f}, effective rank {rank:.1f}'
     if str(record.facts.get('reason', '')).startswith('The embeddings collapse'):
-        return Verdict(what, 'bad', found)
+        return Verdict(what, 'bad', measured)
     poor = (
         std < hook_option(record, 'CollapseHook', 'min_std', 0.1)
         or cosine > hook_option(record, 'CollapseHook', 'max_cosine', 0.98)
         or rank < hook_option(record, 'CollapseHook', 'min_rank', 5.0)
     )
-    return Verdict(what, 'warn' if poor else 'good', found)
+    return Verdict(what, 'warn' if poor else 'good', measured)
 
 
 def _spread(record: RunRecord) -> Verdict:
@@ -88,11 +100,11 @@ def _spread(record: RunRecord) -> Verdict:
         record.train['feature_spread'],
         hook_option(record, 'TrendHook', 'least_spread', 0.1),
     )
-    found = (
+    measured = (
         f'standard deviation {curve.last:.2f} of an even spread at the end, lowest '
         f'{curve.values.min():.2f}, {curve.values[0]:.2f} at the first log (at least {limit})'
     )
-    return Verdict(what, 'warn' if curve.values.min() < limit else 'good', found)
+    return Verdict(what, 'warn' if curve.values.min() < limit else 'good', measured)
 
 
 def _trend(record: RunRecord) -> Verdict:
@@ -102,14 +114,14 @@ def _trend(record: RunRecord) -> Verdict:
     rise, lost = record.train['contrast_rise'], record.train['similarity_lost']
     most_rise = hook_option(record, 'TrendHook', 'most_rise', 0.2)
     most_lost = hook_option(record, 'TrendHook', 'most_lost', 0.2)
-    found = (
+    measured = (
         f'similarity to the positive at most {lost.values.max():.2f} below its highest since the '
         f'queue was full (limit {most_lost}); contrastive loss {rise.last:.2f} above its lowest at '
         'the end. The loss alone may rise in a healthy run, as negatives become harder'
     )
     risen = rise.values[-len(lost.values) :]  # runs that older code began log the rise alone
     ill = bool(((risen > most_rise) & (lost.values > most_lost)).any())
-    return Verdict(what, 'warn' if ill else 'good', found)
+    return Verdict(what, 'warn' if ill else 'good', measured)
 
 
 def _loader(record: RunRecord) -> Verdict:
@@ -118,8 +130,8 @@ def _loader(record: RunRecord) -> Verdict:
         return Verdict(what, 'none', 'not measured: a run too short')
     share = _recent(record.train['loader_share'])
     limit = hook_option(record, 'LoaderStarvationHook', 'limit', 0.2)
-    found = f'{share:.0%} of the step spent waiting for data (limit {limit:.0%})'
-    return Verdict(what, 'warn' if share > limit else 'good', found)
+    measured = f'{share:.0%} of the step spent waiting for data (limit {limit:.0%})'
+    return Verdict(what, 'warn' if share > limit else 'good', measured)
 
 
 def _mates(record: RunRecord) -> Verdict:
@@ -130,8 +142,8 @@ def _mates(record: RunRecord) -> Verdict:
         return Verdict(what, 'none', 'no scene matching in this run')
     mates = _recent(record.train['scene_mates'])
     least = hook_option(record, 'SceneMatesHook', 'least', 0.1)
-    found = f'{mates:.2f} keys of its own scene per query (at least {least})'
-    return Verdict(what, 'warn' if mates < least else 'good', found)
+    measured = f'{mates:.2f} keys of its own scene per query (at least {least})'
+    return Verdict(what, 'warn' if mates < least else 'good', measured)
 
 
 def _reliance(record: RunRecord) -> Verdict:
@@ -140,14 +152,14 @@ def _reliance(record: RunRecord) -> Verdict:
         return Verdict(what, 'none', 'not measured: no diffusion branch, or a run too short')
     reliance = record.train['feature_reliance'].last
     least = hook_option(record, 'FeatureRelianceHook', 'least', 0.2)
-    found = (
+    measured = (
         f'with the features of another image the error would be {1 / max(1 - reliance, 1e-3):.1f} '
         f'times as large (reliance {reliance:.2f}, at least {least})'
     )
     if 'gradient_share' in record.train:
         share = record.train['gradient_share'].last
-        found += f'; its gradient in the encoder is {share:.0%} of the contrastive one'
-    return Verdict(what, 'warn' if reliance < least else 'good', found)
+        measured += f'; its gradient in the encoder is {share:.0%} of the contrastive one'
+    return Verdict(what, 'warn' if reliance < least else 'good', measured)
 
 
 def _probe(record: RunRecord) -> Verdict:

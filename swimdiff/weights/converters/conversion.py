@@ -151,13 +151,15 @@ def _to_torchvision(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> C
 
 
 def _to_torchgeo(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> Conversion:
-    found = find_timm(config)
-    if found.options or found.features_only:
-        options = dict(found.options, **(dict(features_only=True) if found.features_only else {}))
-        raise CheckpointError(
-            f'torchgeo builds {found.name} without options, and these weights need {options}'
+    timm_name = find_timm(config)
+    if timm_name.options or timm_name.features_only:
+        options = dict(
+            timm_name.options, **(dict(features_only=True) if timm_name.features_only else {})
         )
-    conversion, _ = _convert_to(found, config, state)
+        raise CheckpointError(
+            f'torchgeo builds {timm_name.name} without options, and these weights need {options}'
+        )
+    conversion, _ = _convert_to(timm_name, config, state)
     prefixed = {f'model.{name}': value for name, value in conversion.state.items()}
     return replace(conversion, state=prefixed, library='torchgeo')
 
@@ -166,21 +168,23 @@ def _to_smp(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> Conversio
     kind = str(config['type']).rpartition('.')[2]
     if kind == 'ResNet':  # the encoders of its own
         return replace(_to_torchvision(config, state), library='smp')
-    found = find_timm(config)
+    timm_name = find_timm(config)
     if kind in ('VisionTransformer', 'MAEViT', 'HRNet'):
         raise CheckpointError('its encoders have no such network without layers of their own')
-    conversion, network = _convert_to(found, config, state)
+    conversion, network = _convert_to(timm_name, config, state)
     channels = int(config.get('in_channels', 3))
-    renamed, difference = rename_for_pyramid(found, network, _draw_images(channels, found.size))
+    renamed, difference = rename_for_pyramid(
+        timm_name, network, _draw_images(channels, timm_name.size)
+    )
     if difference > TOLERANCE:
         raise CheckpointError(f'features differ by {difference:.1e} of the largest')
-    options = {key: value for key, value in found.options.items() if key != 'head_norm_first'}
+    options = {key: value for key, value in timm_name.options.items() if key != 'head_norm_first'}
     prefixed = {f'model.{name}': value for name, value in renamed.items()}
     return replace(
         conversion,
         state=prefixed,
         library='smp',
-        model=f'tu-{found.name}',
+        model=f'tu-{timm_name.name}',
         options=options,
         features_only=False,
     )

@@ -177,9 +177,9 @@ def read_facts(
         stats,
         **{'data': read_data_names(checkpoint), **given},
     )
-    found = [facts.find_band(band) for band in bands]
-    if facts.resolution_m is None and found and all(found):
+    band_facts = [facts.find_band(band) for band in bands]
+    if facts.resolution_m is None and band_facts and all(band_facts):
         # Bands are brought to the grid of the finest.
-        finest = min(band.resolution_m for band in found if band)
+        finest = min(band.resolution_m for band in band_facts if band)
         return ModelFacts(**{**vars(facts), 'resolution_m': float(finest)})
     return facts

@@ -52,7 +52,7 @@ def rename_for_pyramid(
     expected = whole.forward_intermediates(  # type: ignore[operator]
         images, indices=1, intermediates_only=True
     )[-1]
-    found = pyramid(images)[-1]
-    if found.shape != expected.shape:  # channels last
-        found = found.permute(0, 3, 1, 2)
-    return renamed, float((found - expected).abs().max() / expected.abs().max())
+    features = pyramid(images)[-1]
+    if features.shape != expected.shape:  # channels last
+        features = features.permute(0, 3, 1, 2)
+    return renamed, float((features - expected).abs().max() / expected.abs().max())

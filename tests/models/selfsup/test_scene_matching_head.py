@@ -147,3 +147,6 @@ def test_bad_options():
         SceneMatchingHead(anchor='mate')
     with pytest.raises(ConfigError, match='positive'):
         SceneMatchingHead(temperature=0)
+    # a config that an earlier version wrote
+    with pytest.raises(ConfigError, match=r'label_temperature: .*options of the label rule now'):
+        SceneMatchingHead(rule='soft', temperature=0.07, label_temperature=0.05)

@@ -289,3 +289,13 @@ def test_every_rank_gathers_keys_and_ids_in_the_sampler_s_order(world, tmp_path)
     assert all(all(checks[:3]) for checks in got)
     assert sorted(p for *_, positions, _ in got for p in positions) == list(range(6))
     assert sorted(row[0] for each in got for row in each[-1]) == [0, 2, 4, 6, 8, 10]
+
+
+def test_batch_norm_over_one_image_is_one_message_and_both_ways_out_work():
+    neck = dict(type='ProjectionNeck', in_channels=8, out_channels=4, batch_norm=True)
+    image = torch.randn(1, 8)
+    with pytest.raises(ConfigError, match=r'raise train_dataloader.batch_size, or set model.neck'):
+        MODELS.build(neck)(image)
+    assert MODELS.build(neck)(torch.randn(2, 8)).shape == (2, 4)
+    assert MODELS.build(dict(neck, batch_norm=False))(image).shape == (1, 4)
+    assert MODELS.build(neck).eval()(image).shape == (1, 4)

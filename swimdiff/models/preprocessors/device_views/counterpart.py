@@ -56,9 +56,9 @@ def find_counterpart(step: dict | BaseTransform, bands: Sequence[str]) -> Counte
         ConfigError: It has none.
     """
     transform = TRANSFORMS.build(step) if isinstance(step, dict) else step
-    found = DEVICE_TRANSFORMS.get(type(transform).__name__)
+    counterpart = DEVICE_TRANSFORMS.get(type(transform).__name__)
     # By the class itself: a subclass, or another library's class of that name, does other things.
-    if found is None or TRANSFORMS.get(found.replaces) is not type(transform):
+    if counterpart is None or TRANSFORMS.get(counterpart.replaces) is not type(transform):
         known = sorted(each.replaces for each in DEVICE_TRANSFORMS.module_dict.values())
         raise ConfigError(
             f'DeviceViews: no counterpart on the device for {step}; there are some for '
@@ -66,4 +66,4 @@ def find_counterpart(step: dict | BaseTransform, bands: Sequence[str]) -> Counte
             "pipeline and data_preprocessor=dict(type='MultiBandPreprocessor')), or register a "
             'Counterpart of your own in DEVICE_TRANSFORMS.'
         )
-    return found(transform, bands)
+    return counterpart(transform, bands)

@@ -99,6 +99,10 @@ class DeviceViews(MultiBandPreprocessor):
         """Carry out a plan on N x C x H x W images, 0..255, and standardise them.
 
         They may be of any type.
+
+        Args:
+            images: The sources, on the device.
+            plan: From :meth:`plan`.
         """
         sample = Sampling.of(plan, (images.shape[2], images.shape[3]), images.device)
         stages = [stage.to(images.device) for stage in plan.stages]

@@ -34,7 +34,13 @@ class Sampling:
 
     @classmethod
     def of(cls, plan: ViewPlan, source: tuple[int, int], device: torch.device) -> 'Sampling':
-        """Scale the tables of a plan to a source of a height and width, and upload them."""
+        """Scale the tables of a plan to a source of a height and width, and upload them.
+
+        Args:
+            plan: The plan of the views.
+            source: Height and width of the sources.
+            device: Where to compute.
+        """
         edges = torch.tensor([source[1], source[0]], dtype=torch.float64)
         affine = 2 * plan.affine / edges[:, None]
         affine[:, :, 2] += 1 / edges - 1

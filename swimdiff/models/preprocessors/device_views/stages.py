@@ -11,7 +11,12 @@ __all__ = ['AffineColour', 'Blur', 'Stage', 'upload']
 
 
 def upload(table: Tensor, device: torch.device) -> Tensor:
-    """Copy a table of the host to the device as float32, without waiting."""
+    """Copy a table of the host to the device as float32, without waiting.
+
+    Args:
+        table: On the host, of any type.
+        device: Where to compute.
+    """
     table = table.float()
     if device.type == 'cuda' and torch.cuda.is_available():
         table = table.pin_memory()  # a copy from other memory may wait for the stream
