@@ -34,6 +34,7 @@ import torch
 from osgeo import gdal
 
 from swimdiff.apis import embed, load_backbone
+from swimdiff.apis.runs import last_checkpoint
 from swimdiff.datasets.archives.sample_scene import find_sample_scene
 
 gdal.UseExceptions()
@@ -70,11 +71,11 @@ train_dataloader = dict(
     persistent_workers=False,
     dataset=dict(data_root={str(scene)!r}, patch=96, stride=48, index_cache=None),
 )
-train_cfg = dict(max_iters={2 if QUICK else 60})
-default_hooks = dict(checkpoint=dict(interval={2 if QUICK else 60}))
+train_cfg = dict(max_iters={2 if QUICK else 30})
+default_hooks = dict(checkpoint=dict(interval={2 if QUICK else 30}))
 """)
 swimdiff('train', config, '--work-dir', FOLDER / 'run', lines=2)
-(checkpoint,) = (FOLDER / 'run').glob('iter_*.pth')
+checkpoint = last_checkpoint(FOLDER / 'run')
 
 # %% [markdown]
 # ## Into a file for timm
@@ -211,7 +212,7 @@ else:
 # %% [markdown]
 # ## An honest word
 #
-# The files hold what the backbone has learned, no more: after a minute on one scene that is
+# The files hold what the backbone has learned, no more: after thirty steps on one scene that is
 # little, and components of a random network would also follow bright and dark. What carries over
 # is the method of transport: equal features, and a card with the scale of the images. The usual
 # reason why a backbone disappoints in another library is that its images were scaled in another
