@@ -81,7 +81,7 @@ def split_comment(comment: str) -> tuple[str, str]:
     Args:
         comment: As ``read_comment`` gives it, on one line.
     """
-    command = re.search(r'\s*((?:[A-Z][A-Z0-9_]+=\S+ )*)python tools/', comment)
+    command = re.search(r'\s*(?:export )?((?:[A-Z][A-Z0-9_]*=\S+ )*)python tools/', comment)
     return (comment[: command.start()], command[1]) if command else (comment, '')
 
 

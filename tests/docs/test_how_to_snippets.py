@@ -150,7 +150,7 @@ def embedding_folder(tmp_path, monkeypatch):
     """A small backbone at the place that the page names."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'run').mkdir()
-    write_backbone(tmp_path / 'run' / 'iter_73.pth', stats='s2_l1c')
+    write_backbone(tmp_path / 'run' / 'iter_100.pth', stats='s2_l1c')
     return tmp_path
 
 

@@ -157,5 +157,7 @@ def test_faq_has_each_error_with_its_cure():
 def test_command_of_a_plan_is_no_part_of_the_words_about_it():
     about = split_comment('A claim? A_1=... B=... python tools/study.py configs/studies/a.py')
     assert about == ('A claim?', 'A_1=... B=... ')
+    about = split_comment('A claim. export A=... python tools/study.py configs/studies/a.py')
+    assert about == ('A claim.', 'A=... ')
     assert split_comment('A claim. python tools/study.py a.py') == ('A claim.', '')
     assert split_comment('Only words.') == ('Only words.', '')
