@@ -73,22 +73,24 @@ def say(step: int, what: str) -> None:
     print(f'\n[{step}/5] {what}', flush=True)
 
 
-def open_run(out: Path, resumable: bool) -> tuple[Path, bool]:
-    """The folder of this run: an earlier one that stopped before its end, or a new one.
+def open_run(out: Path, iterations: int | None) -> tuple[Path, bool]:
+    """Return the folder of this run: an earlier one that stopped before its end, or a new one.
 
     Args:
         out (Path): Folder of the quickstart.
-        resumable (bool): Whether an earlier run may be gone on with.
+        iterations (int, optional): Of pre-training; None, those of the config. Only a run of as
+            many is gone on with.
 
     Returns:
         tuple[Path, bool]: The work dir, and whether it holds a checkpoint to resume.
     """
-    earlier = sorted(path for path in out.glob('run_*') if path.is_dir())
-    if resumable and earlier and not (earlier[-1] / FINISHED_MARK).exists():
+    kind = 'run' if iterations is None else f'run{iterations}'
+    earlier = sorted(path for path in out.glob(f'{kind}_*') if path.is_dir())
+    if earlier and not (earlier[-1] / FINISHED_MARK).exists():
         with contextlib.suppress(CheckpointError):
             last_checkpoint(earlier[-1])
             return earlier[-1], True
-    return out / time.strftime('run_%Y%m%d_%H%M%S'), False
+    return out / time.strftime(f'{kind}_%Y%m%d_%H%M%S'), False
 
 
 def run_tool(name: str, *arguments: str | Path) -> None:
@@ -141,12 +143,19 @@ def estimate_minutes(iterations: int | None) -> float:
     return (seconds * 1.3 * ((iterations or cfg.train_cfg.max_iters) + 40) + 90) / 60
 
 
-def draw_cover(out: Path, checkpoint: Path) -> str:
-    """Train a head on polygons of land cover, map the scene, and return the lines about it."""
+def draw_cover(out: Path, work_dir: Path) -> str:
+    """Train a head on polygons of land cover, map the scene, and return the lines about it.
+
+    Args:
+        out (Path): Folder of the quickstart.
+        work_dir (Path): Run of the backbone; the head is trained in a folder of it, so that one
+            that was trained before Ctrl-C is not trained again.
+    """
     say(4, f'Training a head on 604 polygons of OpenStreetMap: tools/train.py {COVER}')
-    head = out / f'head_{time.strftime("%Y%m%d_%H%M%S")}'
-    options = (f'model.backbone.init_cfg.checkpoint={checkpoint}', 'train_cfg.max_epochs=1')
-    run_tool('train', COVER, '--work-dir', head, '--cfg-options', *options)
+    head = work_dir / 'head'
+    backbone = f'model.backbone.init_cfg.checkpoint={last_checkpoint(work_dir)}'
+    options = ('--cfg-options', backbone, 'train_cfg.max_epochs=1')
+    run_tool('train', COVER, '--work-dir', head, '--resume', *options)
     say(5, 'Mapping the whole scene: tools/predict.py landcover')
     made = ('--out', out / 'cover.tif', '--overwrite', '--quicklook', '--page')
     scene = find_sample_scene()
@@ -173,7 +182,7 @@ def make_all(args: argparse.Namespace) -> None:
     if not (out / 'data').exists():
         run_tool('pack', scene, out / 'data', *PACKING)
 
-    work_dir, resuming = open_run(out, resumable=args.iters is None)
+    work_dir, resuming = open_run(out, args.iters)
     say(2, f'Pre-training a ResNet-18 SwiMDiff on it: tools/train.py {CONFIG}')
     if resuming:
         print(f'going on with {work_dir}, which stopped before its end', flush=True)
@@ -184,7 +193,7 @@ def make_all(args: argparse.Namespace) -> None:
     picture = out / 'quickstart.png'
     say(3, 'Drawing the losses, the denoising and nearest neighbours')
     run_tool('pretraining_picture', CONFIG, work_dir, '--out', picture, *options)
-    cover = '' if args.no_map else draw_cover(out, last_checkpoint(work_dir))
+    cover = '' if args.no_map else draw_cover(out, work_dir)
     (work_dir / FINISHED_MARK).touch()
     print(
         FINISHED.format(

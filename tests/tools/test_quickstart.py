@@ -2,6 +2,7 @@
 
 import importlib.util
 import runpy
+import shutil
 import subprocess
 
 import pytest
@@ -22,7 +23,7 @@ def test_from_scene_to_picture_in_any_folder(tmp_path):
     assert '40 patches' in done.stdout
     out = tmp_path / 'here'
     assert (out / 'quickstart.png').stat().st_size > 50_000
-    for path in (out / 'data', out / 'quickstart.png', *out.glob('run_*/iter_4.pth')):
+    for path in (out / 'data', out / 'quickstart.png', *out.glob('run4_*/iter_4.pth')):
         assert str(path) in done.stdout
 
 
@@ -34,10 +35,31 @@ def test_only_a_run_that_stopped_before_its_end_is_gone_on_with(tmp_path):
         whole = dict(meta=dict(epoch=1, iter=60), state_dict={}, message_hub={})
         torch.save(whole, folder / 'iter_60.pth')
         (folder / 'last_checkpoint').write_text(str(folder / 'iter_60.pth'))
-    assert open_run(tmp_path, resumable=True) == (stopped, True)
-    assert open_run(tmp_path, resumable=False)[0] not in (old, stopped)
+    assert open_run(tmp_path, None) == (stopped, True)
+    assert open_run(tmp_path, 60)[0] not in (old, stopped)  # of another length
+    short = tmp_path / 'run60_20260103_000000'
+    shutil.copytree(stopped, short)
+    assert open_run(tmp_path, 60) == (short, True)
+    assert open_run(tmp_path, None) == (stopped, True)
     (stopped / 'finished').touch()
-    work_dir, resuming = open_run(tmp_path, resumable=True)
+    work_dir, resuming = open_run(tmp_path, None)
     assert not resuming and work_dir not in (old, stopped)
     work_dir.mkdir()  # killed before its first checkpoint
-    assert not open_run(tmp_path, resumable=True)[1]
+    assert not open_run(tmp_path, None)[1]
+
+
+def test_a_head_is_trained_once_for_a_run(tmp_path, monkeypatch):
+    """Ctrl-C while the map is written: the same command does not train the head again."""
+    draw_cover = runpy.run_path(str(QUICKSTART))['draw_cover']
+    commands = []
+    names = draw_cover.__globals__
+    monkeypatch.setitem(names, 'run_tool', lambda *words: commands.append([*map(str, words)]))
+    monkeypatch.setitem(names, 'last_checkpoint', lambda folder: folder / 'newest.pth')
+    monkeypatch.setitem(names, 'find_sample_scene', lambda: 'SCENE')
+    for _ in range(2):
+        draw_cover(tmp_path, tmp_path / 'run_20260101_000000')
+    head = str(tmp_path / 'run_20260101_000000' / 'head')
+    for train in commands[::2]:
+        assert train[0] == 'train' and '--resume' in train
+        assert train[train.index('--work-dir') + 1] == head
+    assert all(f'{head}/newest.pth' in predict for predict in commands[1::2])

@@ -195,7 +195,7 @@ class EmbeddingRun:
                 continue
             outcome.done += 1
             self.say(
-                f'{scene.name}: {entry.patches} patches, {entry.skipped} without data enough, '
+                f'{scene.name}: {entry.patches} patches, {entry.skipped} with too little data, '
                 f'{time.monotonic() - begun:.1f} s'
             )
         self._join(outcome)
