@@ -35,7 +35,9 @@ def source(tmp_path):
     backbone = dict(depth=18, in_channels=2, type='mmpretrain.ResNet')
     model = dict(type='SwiMDiff', backbone=backbone)
     bands = ('B04', 'B03')
-    return write_checkpoint(tmp_path / 'epoch_7.pth', model, state, seed=3, bands=bands)
+    # As the engine writes it within a repository: its version, then the commit of that folder.
+    more = dict(seed=3, bands=bands, mmengine_version='0.10.12' + '7e361678f2' * 4)
+    return write_checkpoint(tmp_path / 'epoch_7.pth', model, state, **more)
 
 
 @pytest.fixture
@@ -63,6 +65,7 @@ def test_both_files_hold_the_query_encoder_and_where_it_came_from(source):
     assert {key: about[key] for key in plain['meta']} == plain['meta']
     assert json.loads(about['backbone'])['depth'] == 18
     assert (about['epoch'], about['iter'], about['seed']) == ('7', '70', '3')
+    assert about['mmengine_version'] == '0.10.12'
     assert about['names'] == 'torchvision, timm, mmpretrain'
     assert about['data'] == 'OSCD train'
     mask = os.umask(0)

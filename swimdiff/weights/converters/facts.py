@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -150,7 +151,11 @@ def list_provenance(
         'data': read_data_names(checkpoint) or None,
     }
     keys = ('epoch', 'iter', 'seed', 'experiment_name', 'mmengine_version')
-    about |= {key: checkpoint.meta.get(key) for key in keys} | dict(more)
+    about |= {key: checkpoint.meta.get(key) for key in keys}
+    if about['mmengine_version'] is not None:
+        # The engine appends the commit of the folder in which the run was started.
+        about['mmengine_version'] = re.sub('[0-9a-f]{40}$', '', str(about['mmengine_version']))
+    about |= dict(more)
     return {key: str(value) for key, value in about.items() if value is not None}
 
 
