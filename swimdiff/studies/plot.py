@@ -27,12 +27,12 @@ def draw_plot(
 
     Left: a point for each seed and a bar for the mean, floors included. Right, where there is a
     baseline: the paired difference of each other variant to it, a point for each seed, with the
-    95 % interval of the mean.
+    95 % interval of the mean; nothing where the baseline has no such score.
 
     Args:
         scores (Scores): Of a plan.
         baseline (str, optional): The row that the others are compared with.
-        title (str): Stands above.
+        title (str): Written above all charts.
         path (Path): File to write; its ending names the format.
         patterns (Sequence[str], optional): See :func:`swimdiff.studies.table.list_columns`.
 
@@ -87,10 +87,13 @@ def _draw_values(axis: Axes, scores: Scores, rows: Sequence[str], name: str, sco
 def _draw_differences(
     axis: Axes, scores: Scores, rows: Sequence[str], name: str, score: str, baseline: str
 ) -> None:
+    subtracted = [list(scores.subtract(row, baseline, name, score).values()) for row in rows]
+    if not any(subtracted):  # the baseline has no such score
+        axis.set_axis_off()
+        return
     _dress(axis, rows, f'{name}: {score}, difference to {baseline}')
     axis.axvline(0, color=_INK, linewidth=1)
-    for place, row in enumerate(rows):
-        each = list(scores.subtract(row, baseline, name, score).values())
+    for place, each in enumerate(subtracted):
         pair = summarise(each)
         if pair is None:
             continue
