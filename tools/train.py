@@ -26,6 +26,7 @@ from swimdiff.engine.scaling.batch_recipe import scale_recipe
 from swimdiff.errors import StoppedError, SwiMDiffError
 from swimdiff.launch.command_line import CommandParser
 from swimdiff.launch.elastic import EXIT_STOPPED, current_launch
+from swimdiff.launch.interrupts import is_answered_by_caller
 from swimdiff.launch.launch import (
     adapt_to_device,
     add_run_arguments,
@@ -137,11 +138,13 @@ def main(argv: list[str] | None = None) -> None:
         ready = True
         train(runner)
     except StoppedError as stop:
-        print(f'\nStopped by {stop}{say_how_to_go_on(argv)}', file=sys.stderr)
+        if not is_answered_by_caller():
+            print(f'\nStopped by {stop}{say_how_to_go_on(argv)}', file=sys.stderr)
         sys.exit(launch.end(EXIT_STOPPED))
     except KeyboardInterrupt:
         launch.end(1)
-        sys.exit('\nInterrupted outside of training: nothing was saved.')
+        said = '\nInterrupted outside of training: nothing was saved.'
+        sys.exit(1 if is_answered_by_caller() else said)
     except SwiMDiffError as error:
         launch.end(1)
         sys.exit(f'\n{type(error).__name__}: {error}')

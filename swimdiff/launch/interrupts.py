@@ -15,11 +15,19 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-__all__ = ['EXIT_INTERRUPTED', 'answer_interrupts', 'hold_interrupts', 'raise_interrupts']
+__all__ = [
+    'EXIT_INTERRUPTED',
+    'answer_interrupts',
+    'hold_interrupts',
+    'is_answered_by_caller',
+    'raise_interrupts',
+]
 
 #: As a shell reports a command that Ctrl-C has ended.
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 _MESSAGE = '\nStopped by Ctrl-C. Run the same command again to start over.\n'
+#: Set as this program starts: whether the program that started it answers Ctrl-C.
+_answers = {'caller': False}
 
 
 @contextlib.contextmanager
@@ -35,7 +43,8 @@ def answer_interrupts() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    message = '' if _are_interrupts_held() else _MESSAGE
+    _answers['caller'] = _are_interrupts_held()
+    message = '' if is_answered_by_caller() else _MESSAGE
     # A shell starts programs in the background with Ctrl-C ignored: it is meant for others.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, functools.partial(_end_at_once, message))
@@ -78,6 +87,11 @@ def hold_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def is_answered_by_caller() -> bool:
+    """Return whether the program that started this one says what follows after Ctrl-C."""
+    return _answers['caller']
 
 
 def _are_interrupts_held() -> bool:

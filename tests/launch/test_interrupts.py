@@ -12,7 +12,11 @@ from swimdiff.launch.interrupts import answer_interrupts, hold_interrupts, raise
 
 PROGRAM = """
 import sys
-from swimdiff.launch.interrupts import answer_interrupts, raise_interrupts
+from swimdiff.launch.interrupts import (
+    answer_interrupts,
+    is_answered_by_caller,
+    raise_interrupts,
+)
 
 with answer_interrupts():
     try:
@@ -26,7 +30,7 @@ with answer_interrupts():
         sys.stdin.readline()
     except KeyboardInterrupt:
         if 'own' in sys.argv:
-            sys.exit('my own answer')
+            sys.exit(1 if is_answered_by_caller() else 'my own answer')
         raise
 """
 
@@ -63,6 +67,9 @@ def test_held_until_the_started_program_can_answer_which_then_says_nothing():
     process.send_signal(signal.SIGINT)  # no Python runs in it yet
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, '')
+    with hold_interrupts():
+        process = start('own')
+    assert interrupt(process, 'ready') == (1, '')
 
 
 def test_held_interrupt_comes_afterwards():
