@@ -47,8 +47,8 @@ def check_unit(source: PatchSource, bands: tuple[str, ...], skip_unreadable: boo
         if not planes:
             return np.zeros(2)
         # Zeros are most often no-data that nobody declared.
-        seen = np.concatenate([plane[plane != 0].ravel() for plane in planes])
-        return np.quantile(seen, [0.02, 0.98]) if seen.size else np.zeros(2)
+        nonzero_values = np.concatenate([plane[plane != 0].ravel() for plane in planes])
+        return np.quantile(nonzero_values, [0.02, 0.98]) if nonzero_values.size else np.zeros(2)
 
     low, high = source.keep_array(f'values-{digest(bands)}', measure).tolist()
     _check_quantiles(low, high, source.unit, str(source.root), 'unit=')
@@ -71,10 +71,10 @@ def check_pixels(
     Raises:
         RasterError: The values fit another unit; names the numbers seen.
     """
-    seen = values[np.isfinite(values) & (values != 0)]
-    if not seen.size:
+    data_values = values[np.isfinite(values) & (values != 0)]
+    if not data_values.size:
         return
-    low, high = np.quantile(seen, [0.02, 0.98]).tolist()
+    low, high = np.quantile(data_values, [0.02, 0.98]).tolist()
     try:
         _check_quantiles(low, high, unit, where, option)
     except RasterError as error:
