@@ -30,6 +30,15 @@ def _no_scope_is_left_behind():
     DefaultScope._instance_dict.update(before)
 
 
+@pytest.fixture(autouse=True)
+def _no_server_is_left_in_use():
+    """After a test that reads from a server, one of a damaged local file would wait 15 seconds."""
+    yield
+    network = sys.modules.get('swimdiff.datasets.geo.network')
+    if network is not None:
+        network._in_use = False
+
+
 @pytest.fixture
 def seco_root(shared_seco_root, tmp_path):
     """A small SeCo tree to damage: three locations of two dates, all bands."""
@@ -49,7 +58,8 @@ def shared_seco_root(tmp_path_factory):
 
 @pytest.fixture
 def short_search(monkeypatch):
-    """The linear probe takes few steps; its own test follows it to the end."""
-    from swimdiff.evaluation import probe
+    """The linear probe takes few steps of few penalties; its own test follows it to the end."""
+    from swimdiff.evaluation import linear_probe, probe
 
-    monkeypatch.setattr(probe, 'search_linear', partial(probe.search_linear, iterations=20))
+    few = partial(probe.search_linear, penalties=linear_probe.PENALTIES[::3], iterations=10)
+    monkeypatch.setattr(probe, 'search_linear', few)
