@@ -1,6 +1,7 @@
 """Fixtures shared by the tests; the builders behind them are in ``tests/fixtures``."""
 
 import gc
+import os
 import shutil
 import sys
 from functools import partial
@@ -10,6 +11,14 @@ import pytest
 from mmengine.registry import DefaultScope
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+def pytest_configure(config):
+    """Several test processes share the server that starts commands: its imports are paid once."""
+    if config.getoption('dist', 'no') != 'no' and not hasattr(config, 'workerinput'):
+        from fixtures.processes import SHARED_SERVER, start_server
+
+        os.environ[SHARED_SERVER] = str(start_server())
 
 
 def pytest_collection_finish(session):
