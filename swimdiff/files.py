@@ -170,17 +170,17 @@ def clean_partials(folder: Path) -> list[Path]:
     Returns:
         What was deleted.
     """
-    gone = []
+    deleted_paths = []
     for path in sorted(folder.glob('.*.partial')):
-        made = _PARTIAL.fullmatch(path.name)
-        if made is None or _in_use(path, made['host'], int(made['pid'])):
+        name_match = _PARTIAL.fullmatch(path.name)
+        if name_match is None or _in_use(path, name_match['host'], int(name_match['pid'])):
             continue
         if path.is_dir():  # of a sharding strategy
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-        gone.append(path)
-    return gone
+        deleted_paths.append(path)
+    return deleted_paths
 
 
 @contextlib.contextmanager

@@ -59,8 +59,8 @@ def maker_of(cfg: Config) -> DeviceViews | None:
 
 def make_views(maker: DeviceViews, images: list[torch.Tensor]) -> list[torch.Tensor]:
     """C x H x W uint8 views of one sample, as the model gets them."""
-    made = maker.views([image[None] for image in images])
-    return [maker.destandardise(view)[0] for view in made]
+    views = maker.views([image[None] for image in images])
+    return [maker.destandardise(view)[0] for view in views]
 
 
 def browse(args: argparse.Namespace) -> Path:
@@ -75,13 +75,13 @@ def browse(args: argparse.Namespace) -> Path:
     torch.manual_seed(args.seed)
     count = min(args.number, len(dataset))
     if args.shuffle:
-        chosen = np.sort(np.random.choice(len(dataset), count, replace=False))
+        sample_numbers = np.sort(np.random.choice(len(dataset), count, replace=False))
     else:
-        chosen = np.linspace(0, len(dataset) - 1, count).round().astype(int)
+        sample_numbers = np.linspace(0, len(dataset) - 1, count).round().astype(int)
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     strips = []
-    for index in chosen.tolist():
+    for index in sample_numbers.tolist():
         item = dataset[index]
         if maker is not None:
             item['inputs'] = make_views(maker, item['inputs'])

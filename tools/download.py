@@ -83,14 +83,14 @@ def main(argv: list[str] | None = None) -> int:
     """Do what is asked; errors end in one message."""
     args = parse_args(sys.argv[1:] if argv is None else argv)
     try:
-        chosen = dict(root=args.to, only=args.only, archives=args.archives, keep=args.keep)
+        plan_options = dict(root=args.to, only=args.only, archives=args.archives, keep=args.keep)
         if args.list:
             print_table(args.name)
         elif args.dry_run:
-            print_plan(plan_download(args.name, **chosen))
+            print_plan(plan_download(args.name, **plan_options))
         else:
             options = FetchOptions(timeout=args.timeout, tries=args.tries, mirror=args.mirror)
-            root = download_dataset(args.name, options=options, **chosen)
+            root = download_dataset(args.name, options=options, **plan_options)
             print(f'{root}: ready. Use it: {PUBLISHED[args.name].use.format(root=root)}')
     except SwiMDiffError as error:
         print(f'{type(error).__name__}: {error}', file=sys.stderr)

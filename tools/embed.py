@@ -120,20 +120,20 @@ def embed(args: argparse.Namespace) -> int:
     scenes = list_scenes(args.scenes, embedder.bands, options.rasters)
     run = EmbeddingRun(embedder, scenes, args.out, options, args.overwrite, say=_say)
     outcome = run.run(shard)
-    failed = len(outcome.failed)
+    failure_count = len(outcome.failed)
     _say(
-        f'{outcome.done} scenes embedded, {outcome.kept} were finished before, {failed} failed'
-        + (f'; {outcome.waiting} are left to other shards' if outcome.waiting else '')
+        f'{outcome.done} scenes embedded, {outcome.kept} were finished before, {failure_count} '
+        'failed' + (f'; {outcome.waiting} are left to other shards' if outcome.waiting else '')
     )
     if outcome.joined:
         table = EmbeddingTable(run.out)
         _say(f'{run.out}: {len(table)} vectors of {table.dims} numbers, {len(table.scenes)} scenes')
         write_maps(table, args)
-    if failed:
+    if failure_count:
         _say('Start again with the same command to try these once more:')
         for name, message in outcome.failed.items():
             _say(f'  {name}: {message}')
-    return 1 if failed else 0
+    return 1 if failure_count else 0
 
 
 def write_maps(table: EmbeddingTable, args: argparse.Namespace) -> None:

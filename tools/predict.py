@@ -148,9 +148,9 @@ def build_job(args: argparse.Namespace) -> MapJob:
 def describe_result(made: MadeScene) -> str:
     """Return what a map holds, for a terminal."""
     result = made.result
-    known = max(1, sum(result.counts))
+    known_pixels = max(1, sum(result.counts))
     lines = [
-        f'{name}: {count} pixels ({100 * count / known:.2f} %)'
+        f'{name}: {count} pixels ({100 * count / known_pixels:.2f} %)'
         for name, count in zip(result.classes, result.counts, strict=True)
     ]
     if result.nodata_count:

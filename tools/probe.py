@@ -134,14 +134,14 @@ def choose_statistics(args: argparse.Namespace) -> ProductStats:
 def compare_statistics(args: argparse.Namespace) -> None:
     """Say which statistics are used, and which checkpoints were trained on others."""
     table, bands = choose_statistics(args), args.bands
-    said = describe_statistics(table, bands)
-    print(f'Statistics: {said}', file=sys.stderr)
+    statistics_text = describe_statistics(table, bands)
+    print(f'Statistics: {statistics_text}', file=sys.stderr)
     for path in args.checkpoints:
         own = read_statistics(read_checkpoint(path))
         if own is None or any(band not in own.low for band in bands):
             continue
         other = describe_statistics(own, bands)
-        if other.partition(':')[2] != said.partition(':')[2]:  # by numbers, not by name
+        if other.partition(':')[2] != statistics_text.partition(':')[2]:  # by numbers, not by name
             print(
                 f'{path} was trained on images of other statistics, {other}. Score it in a run of '
                 'its own.',
@@ -158,20 +158,20 @@ def _known_backbone(args: argparse.Namespace) -> dict | None:
 
 def backbone_config(args: argparse.Namespace) -> dict:
     """Backbone for the random floor and for weights that do not say theirs."""
-    known = _known_backbone(args)
-    if known:
-        return known
+    known_backbone = _known_backbone(args)
+    if known_backbone:
+        return known_backbone
     name = BACKBONES.get(args.backbone or 'r18', args.backbone)
     return read_config_file(name).model.backbone.to_dict()
 
 
 def backbone_title(args: argparse.Namespace) -> str:
     """The backbone of the floor in words."""
-    known = _known_backbone(args)
-    if not known:
+    known_backbone = _known_backbone(args)
+    if not known_backbone:
         return args.backbone or 'r18'
-    kind = str(known['type']).rsplit('.', 1)[-1]
-    return f'{kind}-{known.get("depth", known.get("arch", ""))}'.rstrip('-')
+    kind = str(known_backbone['type']).rsplit('.', 1)[-1]
+    return f'{kind}-{known_backbone.get("depth", known_backbone.get("arch", ""))}'.rstrip('-')
 
 
 def network(args: argparse.Namespace, seed: int, path: str | None) -> NetworkFeatures:
@@ -181,10 +181,10 @@ def network(args: argparse.Namespace, seed: int, path: str | None) -> NetworkFea
         CheckpointError: The file does not fit the data or the backbone.
     """
     checkpoint = read_checkpoint(path) if path else None
-    known = checkpoint.backbone if checkpoint else None
+    checkpoint_backbone = checkpoint.backbone if checkpoint else None
     preprocessor = MultiBandPreprocessor(args.bands, choose_statistics(args))
     extract, line = build_extractor(
-        known or backbone_config(args),
+        checkpoint_backbone or backbone_config(args),
         preprocessor,
         seed,
         checkpoint,
@@ -214,16 +214,16 @@ def sources(args: argparse.Namespace) -> list[tuple[str, str | None, bool]]:
         ('image statistics (floor)', None, False),
         (f'random {backbone} (floor)', None, True),
     ]
-    listed = [] if args.no_floors else floors
+    entries = [] if args.no_floors else floors
     if args.imagenet:
-        listed.append((f'ImageNet {backbone}', args.imagenet, False))
-    listed += [(str(path), path, False) for path in args.checkpoints]
-    if not listed:
+        entries.append((f'ImageNet {backbone}', args.imagenet, False))
+    entries += [(str(path), path, False) for path in args.checkpoints]
+    if not entries:
         raise ConfigError('Nothing to score: name a checkpoint, or leave --no-floors away.')
-    for _, path, _ in listed:
+    for _, path, _ in entries:
         if path:
             read_checkpoint(path)  # before minutes are spent on the floors
-    return listed
+    return entries
 
 
 def run(args: argparse.Namespace) -> tuple[list[Row], Parts]:

@@ -148,9 +148,9 @@ def draw_cover(out: Path, checkpoint: Path) -> str:
     options = (f'model.backbone.init_cfg.checkpoint={checkpoint}', 'train_cfg.max_epochs=1')
     run_tool('train', COVER, '--work-dir', head, '--cfg-options', *options)
     say(5, 'Mapping the whole scene: tools/predict.py landcover')
-    made = ('--out', out / 'cover.tif', '--overwrite', '--quicklook', '--page')
+    output_options = ('--out', out / 'cover.tif', '--overwrite', '--quicklook', '--page')
     scene = find_sample_scene()
-    run_tool('predict', 'landcover', COVER, last_checkpoint(head), scene, *made)
+    run_tool('predict', 'landcover', COVER, last_checkpoint(head), scene, *output_options)
     return (
         f'  a land-cover map (GeoTIFF)     {out}/cover.tif\n'
         f'  the map beside the real scene  {out}/cover.html (open it in a browser, drag the line)\n'

@@ -63,37 +63,43 @@ def open_embedder(table: EmbeddingTable, args: argparse.Namespace) -> Embedder:
     Raises:
         ConfigError: Nothing names it, or another one is named.
     """
-    known = table.about.get('checkpoint', {})
-    path = args.checkpoint or known.get('path')
+    checkpoint_record = table.about.get('checkpoint', {})
+    path = args.checkpoint or checkpoint_record.get('path')
     if path is None:
         raise ConfigError(
             f'{table.path} does not name its checkpoint. Expected the one that it was made with: '
             '--checkpoint FILE.'
         )
-    embedder = Embedder(path, args.device, stage=known.get('stage'), pool=known.get('pool', 'mean'))
-    if known.get('key', embedder.key) != embedder.key:
+    embedder = Embedder(
+        path,
+        args.device,
+        stage=checkpoint_record.get('stage'),
+        pool=checkpoint_record.get('pool', 'mean'),
+    )
+    if checkpoint_record.get('key', embedder.key) != embedder.key:
         raise ConfigError(
             f'{path} is not the checkpoint that {table.path} was made with (weights or statistics '
-            f'differ): vectors of two networks cannot be compared. Expected {known.get("path")}.'
+            'differ): vectors of two networks cannot be compared. Expected '
+            f'{checkpoint_record.get("path")}.'
         )
     return embedder
 
 
 def search(table: EmbeddingTable, args: argparse.Namespace) -> None:
     """Search, and write what was found."""
-    hidden: Sequence[int] = ()
+    hidden_rows: Sequence[int] = ()
     picture: np.ndarray | None = None
     row = None
     if args.like:
         row = find_patch(table, *args.like, day=args.date)
         vector = np.array(table.take([row], ['vector'])[0]['vector'], np.float32)
-        hidden = [row] if args.overlaps else find_overlapping(table, row)
+        hidden_rows = [row] if args.overlaps else find_overlapping(table, row)
     else:
         embedder = open_embedder(table, args)
         unit = args.unit or table.about.get('unit')
         options = RasterOptions(offset=args.offset)
         vector, picture = embed_picture(embedder, args.picture, unit, options)
-    (matches,) = search_vectors(table, vector, args.n, hidden)
+    (matches,) = search_vectors(table, vector, args.n, hidden_rows)
     stem = Path(args.out or table.path.with_name(f'{table.path.stem}_search')).expanduser()
     stem.parent.mkdir(parents=True, exist_ok=True)
     write_geojson(table, matches, stem.with_name(f'{stem.name}.geojson'), row)

@@ -105,8 +105,8 @@ def run(study: Study, args: argparse.Namespace, argv: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if args.processes > 1:
-            kept = [*argv, '--processes', '1']
-            code = run_workers(kept, args.processes, study.threads)
+            worker_argv = [*argv, '--processes', '1']
+            code = run_workers(worker_argv, args.processes, study.threads)
         else:
             import torch
 

@@ -64,21 +64,21 @@ def main(argv: list[str] | None = None) -> None:
     try:
         cfg = build_config(args)
         adapt_to_device(cfg)
-        found = read_checkpoint(args.checkpoint, weights_only=not args.trust_checkpoint)
-        notes = transfer_statistics(cfg, found)
-        set_test_threshold(cfg, found.meta)
+        checkpoint = read_checkpoint(args.checkpoint, weights_only=not args.trust_checkpoint)
+        notes = transfer_statistics(cfg, checkpoint)
+        set_test_threshold(cfg, checkpoint.meta)
         runner = build_runner(cfg)
         for level, note in notes:
             runner.logger.log(level, note)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         # Whole, or an error: the engine would only warn about what does not fit.
-        runner.logger.info(load_weights(model, found, prefix=None))
+        runner.logger.info(load_weights(model, checkpoint, prefix=None))
         runner.test()
     except SwiMDiffError as error:
         sys.exit(f'\n{type(error).__name__}: {error}')
     except KeyError as error:
-        if unknown := explain_unknown_name(error):
-            sys.exit(f'\nConfigError: {unknown}')
+        if explanation := explain_unknown_name(error):
+            sys.exit(f'\nConfigError: {explanation}')
         raise
 
 

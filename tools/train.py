@@ -93,9 +93,9 @@ def build_config(args: argparse.Namespace) -> Config:
             print(line, flush=True)
     if args.auto_scale_lr or args.scale_recipe or cfg.get('scale_recipe'):
         processes = count_processes(cfg.launcher)
-        said = scale_recipe(cfg, processes, rate_alone=args.auto_scale_lr)
+        scaling_text = scale_recipe(cfg, processes, rate_alone=args.auto_scale_lr)
         if first:
-            print(f'Scaled to the global batch: {said}', flush=True)
+            print(f'Scaled to the global batch: {scaling_text}', flush=True)
     return cfg
 
 
@@ -114,10 +114,10 @@ def say_how_to_go_on(argv: list[str] | None) -> str:
     """Return the command that goes on with a run of one process; '' below a launcher."""
     if 'RANK' in os.environ:
         return ''
-    given = list(sys.argv[1:] if argv is None else argv)
-    if not any(word == '--resume' or word.startswith('--resume=') for word in given):
-        given[1:1] = ['--resume', 'auto']
-    return f':\n{shlex.join([sys.executable, sys.argv[0], *given])}'
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not any(word == '--resume' or word.startswith('--resume=') for word in arguments):
+        arguments[1:1] = ['--resume', 'auto']
+    return f':\n{shlex.join([sys.executable, sys.argv[0], *arguments])}'
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -149,9 +149,9 @@ def main(argv: list[str] | None = None) -> None:
         launch.end(int(bool(usage.code)))
         raise
     except Exception as error:
-        if unknown := explain_unknown_name(error):
+        if explanation := explain_unknown_name(error):
             launch.end(1)
-            sys.exit(f'\nConfigError: {unknown}')
+            sys.exit(f'\nConfigError: {explanation}')
         # A typo in the config, a missing package: the same the next time. Not so what torch raises
         # where another process was lost, or the device is full.
         if not ready and not isinstance(error, (RuntimeError, ConnectionError)):

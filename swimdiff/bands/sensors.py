@@ -36,8 +36,8 @@ class Sensor:
     def name_band(self, text: str) -> str:
         """Return the name of a band, ``B3`` or ``b03`` as ``TM_B3``; '' for no such band."""
         match = re.fullmatch(r'b(?:and)?_?0?(\d{1,2})', text.strip(), re.I)
-        known = match is not None and 1 <= int(match[1]) <= self.bands
-        return f'{self.name}_B{int(match[1])}' if match and known else ''
+        is_known = match is not None and 1 <= int(match[1]) <= self.bands
+        return f'{self.name}_B{int(match[1])}' if match and is_known else ''
 
 
 def _landsat(letters: str, satellites: str) -> str:

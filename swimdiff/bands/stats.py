@@ -47,9 +47,9 @@ class ProductStats:
         for band, low in self.low.items():
             if not str(band).strip():
                 raise BandError(f'{self.name}: a band needs a name; found an empty one.')
-            missing = [t for t in ('high', 'mean', 'std') if band not in getattr(self, t)]
-            if missing:
-                raise BandError(f'{self.name}: {band} has no {", ".join(missing)}.')
+            missing_tables = [t for t in ('high', 'mean', 'std') if band not in getattr(self, t)]
+            if missing_tables:
+                raise BandError(f'{self.name}: {band} has no {", ".join(missing_tables)}.')
             if not low < self.high[band]:
                 raise BandError(
                     f'{self.name}: the stretch of {band} goes from {low:g} to {self.high[band]:g}. '
@@ -73,10 +73,10 @@ class ProductStats:
         """
         values: Mapping[str, float] = getattr(self, table)
         names = spell_bands(bands)
-        missing = [name for name in names if name not in values]
-        if missing:
+        missing_bands = [name for name in names if name not in values]
+        if missing_bands:
             raise BandError(
-                f'No {table} known for {", ".join(missing)} in the statistics {self.name!r}; '
+                f'No {table} known for {", ".join(missing_bands)} in the statistics {self.name!r}; '
                 f'it has {", ".join(values)}. Leave the band out or give its statistics by name.'
             )
         return tuple(values[name] for name in names)
@@ -106,12 +106,12 @@ def stats_from_mapping(content: Mapping[str, Any], name: str = 'the config') -> 
             '(unit, and for each of bands low, high, mean and std); found no proper '
             f'{error}. Write the file again.'
         ) from error
-    known = {
+    known_bands = {
         spell_band(band): Band(spell_band(band), entry['wavelength_nm'], entry['resolution_m'])
         for band, entry in entries.items()
         if 'wavelength_nm' in entry and 'resolution_m' in entry
     }
-    about = dict(unit=unit, source=str(content.get('source', name)), bands=known)
+    about = dict(unit=unit, source=str(content.get('source', name)), bands=known_bands)
     return ProductStats(name=str(content.get('name', name)), **table, **about)
 
 
@@ -149,8 +149,8 @@ def stats_to_mapping(stats: ProductStats, bands: Iterable[str]) -> dict[str, Any
     for number, name in enumerate(names):
         entries[name] = {column: values[number] for column, values in columns.items()}
         if name in stats.bands:
-            known = stats.bands[name]
-            entries[name].update(wavelength_nm=known.wavelength_nm, resolution_m=known.resolution_m)
+            band = stats.bands[name]
+            entries[name].update(wavelength_nm=band.wavelength_nm, resolution_m=band.resolution_m)
     return dict(name=stats.name, unit=stats.unit, source=stats.source, bands=entries)
 
 

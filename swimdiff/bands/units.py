@@ -42,7 +42,7 @@ def convert_pixels(values: np.ndarray, unit: str, stats: ProductStats) -> np.nda
             f'{unit!r}. Expected statistics in one of {", ".join(map(repr, UNITS))}; name others '
             'with stats=...'
         )
-    converted = np.asarray(values, np.float64) * UNITS[stats.unit] / UNITS[unit]
+    converted_values = np.asarray(values, np.float64) * UNITS[stats.unit] / UNITS[unit]
     if stats.unit == 'reflectance x 255':
-        return np.minimum(np.floor(converted), 255)
-    return converted
+        return np.minimum(np.floor(converted_values), 255)
+    return converted_values

@@ -23,8 +23,8 @@ def describe_contents(root: Path) -> str:
         return 'an empty folder'
     if not others:
         return f'only the archive {", ".join(archives)}: unpack it there first'
-    shown = ', '.join(others[:5]) + (', ...' if len(others) > 5 else '')
-    count_text = f'{len(others)} {"entry" if len(others) == 1 else "entries"} ({shown})'
+    names_text = ', '.join(others[:5]) + (', ...' if len(others) > 5 else '')
+    count_text = f'{len(others)} {"entry" if len(others) == 1 else "entries"} ({names_text})'
     if archives:
         count_text += (
             f' beside the archive {", ".join(archives)}; name the folder that it was unpacked to, '

@@ -76,21 +76,29 @@ def plan_download(
         )
     if target.exists() and not target.is_dir():
         raise ConfigError(f'{target} is a file. Expected a folder, or none yet (--to).')
-    unused = [p for p in only if not any(fnmatch(a.name, p) for a in dataset.archives)]
-    if unused:
+    unused_patterns = [p for p in only if not any(fnmatch(a.name, p) for a in dataset.archives)]
+    if unused_patterns:
         names = ', '.join(archive.name for archive in dataset.archives)
         raise ConfigError(
-            f'only: no archive of {name} is like {", ".join(unused)}; it has {names}.'
+            f'only: no archive of {name} is like {", ".join(unused_patterns)}; it has {names}.'
         )
-    chosen = [
+    chosen_archives = [
         archive
         for archive in dataset.archives
         if not only or any(fnmatch(archive.name, pattern) for pattern in only)
     ]
-    present = tuple(archive for archive in chosen if _is_present(archive, target))
-    missing = tuple(archive for archive in chosen if archive not in present)
+    present_archives = tuple(archive for archive in chosen_archives if _is_present(archive, target))
+    missing_archives = tuple(
+        archive for archive in chosen_archives if archive not in present_archives
+    )
     by_hand = Path(archives).expanduser() if archives else None
-    return Plan(dataset, target, missing, present, _space(missing, target, by_hand, keep))
+    return Plan(
+        dataset,
+        target,
+        missing_archives,
+        present_archives,
+        _space(missing_archives, target, by_hand, keep),
+    )
 
 
 def download_dataset(
@@ -162,28 +170,28 @@ def _bring(
     """Bring one archive into place."""
     work = root / WORK
     ready = work / f'unpacked-{archive.name}'
-    fetched: list[Path] = []
+    fetched_files: list[Path] = []
     sums: dict[str, str] = {}
     if not ready.is_dir():
         parts: list[Path] = []
         for file in archive.parts:
-            given = by_hand / file.name if by_hand else None
-            if given is not None and given.is_file():
-                sums[file.name] = check_sum(given, file, ours=False)
-                parts.append(given)
+            given_file = by_hand / file.name if by_hand else None
+            if given_file is not None and given_file.is_file():
+                sums[file.name] = check_sum(given_file, file, ours=False)
+                parts.append(given_file)
             else:
                 path, sums[file.name] = fetch_file(file, work, options)
                 parts.append(path)
-                fetched.append(path)
+                fetched_files.append(path)
         size = sum(part.stat().st_size for part in parts)
         check_space(work, size * archive.growth, f'{archive.name}, unpacked,')
-        staged = work / f'unpacking-{archive.name}'
-        unpack_archive(parts, archive.name, staged, archive.into)
-        _check_content(archive, staged)
+        staged_folder = work / f'unpacking-{archive.name}'
+        unpack_archive(parts, archive.name, staged_folder, archive.into)
+        _check_content(archive, staged_folder)
         # The files are on the disk before the name says that they are whole. Not `stage_folder`:
         # one sync takes less time than a flush of each of up to a million files.
         os.sync()
-        os.replace(staged, ready)
+        os.replace(staged_folder, ready)
     conflicts = find_conflicts(ready, root)
     if conflicts:
         raise DownloadError(
@@ -193,7 +201,7 @@ def _bring(
     move_entries(ready, root)
     os.sync()  # or a power cut may take the files, and the archive is deleted next
     replace_text(work / f'{archive.name}.json', json.dumps(sums))
-    for path in () if keep else fetched:
+    for path in () if keep else fetched_files:
         path.unlink()
 
 
@@ -224,17 +232,17 @@ def _space(
     missing: Sequence[RemoteArchive], root: Path, by_hand: Path | None, keep: bool
 ) -> float | None:
     """Return the bytes needed at the fullest moment; None where no size is known."""
-    known = [archive for archive in missing if archive.size is not None]
-    if not known:
+    sized_archives = [archive for archive in missing if archive.size is not None]
+    if not sized_archives:
         return None if missing else 0.0
     stays, peak = 0.0, 0.0
-    for archive in known:
+    for archive in sized_archives:
         size = archive.size or 0
         ours = _loaded(archive, root / WORK, '{}') + _loaded(archive, root / WORK, '{}.part')
-        given = _loaded(archive, by_hand, '{}') if by_hand else 0
-        load, unpacked = max(size - ours - given, 0), size * archive.growth
-        peak = max(peak, stays + load + unpacked)
-        stays += unpacked + (load if keep else -ours)
+        given_bytes = _loaded(archive, by_hand, '{}') if by_hand else 0
+        load, unpacked_bytes = max(size - ours - given_bytes, 0), size * archive.growth
+        peak = max(peak, stays + load + unpacked_bytes)
+        stays += unpacked_bytes + (load if keep else -ours)
     return max(peak, stays)
 
 

@@ -177,7 +177,7 @@ def check_sum(path: Path, file: RemoteFile, ours: bool = True) -> str:
     Raises:
         DownloadError: The file is not the published one.
     """
-    method, _, expected = (file.checksum or 'sha256:').partition(':')
+    method, _, expected_checksum = (file.checksum or 'sha256:').partition(':')
     digest = hashlib.new(method, usedforsecurity=False)
     with path.open('rb') as handle:
         size = os.fstat(handle.fileno()).st_size
@@ -185,18 +185,18 @@ def check_sum(path: Path, file: RemoteFile, ours: bool = True) -> str:
         for block in track(blocks, math.ceil(size / _BLOCK), f'Verifying {file.name} (MiB)'):
             digest.update(block)
     checksum_found = digest.hexdigest()
-    if not expected:
+    if not expected_checksum:
         print_log(
             f'{file.name}: no checksum is published that we know of ({file.source}); not verified. '
             f'{method} of what came: {checksum_found}',
             'current',
         )
-    elif checksum_found != expected:
+    elif checksum_found != expected_checksum:
         if ours:
             path.unlink()
         raise DownloadError(
-            f'{path} is not the published file: expected {method} {expected} ({file.source}), '
-            f'found {checksum_found} in {size} bytes. '
+            f'{path} is not the published file: expected {method} {expected_checksum} '
+            f'({file.source}), found {checksum_found} in {size} bytes. '
             + (
                 'It was deleted; run the same command again. If it comes with the same sum again, '
                 'the file has changed at its address: tell us both sums.'
@@ -250,21 +250,21 @@ def _size(path: Path) -> int:
 def _request(url: str, part: Path, timeout: float, verified: bool) -> None:
     """Ask once for what is missing, and append it."""
     notes = part.with_name(f'{part.name}.json')
-    have, known = _size(part), _read_record(notes)
-    if have and known.url == url and known.total == have:
+    have, old_record = _size(part), _read_record(notes)
+    if have and old_record.url == url and old_record.total == have:
         return
     # Of a file that may have changed and is not verified, two versions might be put together.
-    if known.url != url or not (known.validator or verified):
+    if old_record.url != url or not (old_record.validator or verified):
         have = 0
     headers = {'User-Agent': f'swimdiff/{__version__}', 'Accept-Encoding': 'identity'}
     if have:
         headers['Range'] = f'bytes={have}-'
-    if have and known.validator:
-        headers['If-Range'] = known.validator
+    if have and old_record.validator:
+        headers['If-Range'] = old_record.validator
     try:
         request = urllib.request.Request(url, headers=headers)
         with urllib.request.urlopen(request, timeout=timeout) as response:
-            record, start = _judge(response, known, url, have)
+            record, start = _judge(response, old_record, url, have)
             if not start:
                 # The note goes first: a part beside the note of another version would be trusted.
                 part.unlink(missing_ok=True)
@@ -324,17 +324,19 @@ def _copy(response: Any, handle: BinaryIO, total: int | None, start: int, name: 
     def write_blocks() -> Iterator[None]:
         # What came before a break is on the disk: pieces are written as they come, and the
         # display, which counts items, gets one per MiB.
-        written = 0
+        uncounted_bytes = 0
         while piece := response.read1(_BLOCK):
             handle.write(piece)
-            written += len(piece)
-            while written >= _BLOCK:
-                written -= _BLOCK
+            uncounted_bytes += len(piece)
+            while uncounted_bytes >= _BLOCK:
+                uncounted_bytes -= _BLOCK
                 yield
 
     items: Iterator[None] = write_blocks()
     if total is not None:
-        done = start // _BLOCK
-        items = track(items, math.ceil((total - start) / _BLOCK) + done, f'{name} (MiB)', done)
+        mib_done = start // _BLOCK
+        items = track(
+            items, math.ceil((total - start) / _BLOCK) + mib_done, f'{name} (MiB)', mib_done
+        )
     for _ in items:
         pass

@@ -157,10 +157,12 @@ def _bigearthnet_v1() -> tuple[RemoteArchive, ...]:
     source = 'torchgeo datasets/bigearthnet.py; 66 GB as bigearth.net states'
     checksum = 'md5:5a64e9ce38deb036a435a7b59494924c'
     images = _zenodo(12687186, 'BigEarthNet-S2-v1.0.tar.gz', checksum, 66_000_000_000, source)
-    listed = 'file list of Zenodo record 12687186; its checksums were not at hand'
+    list_source = 'file list of Zenodo record 12687186; its checksums were not at hand'
     lists = [
         _one(
-            _zenodo(12687186, f'{name}.csv.gz', None, size, listed), f'{into}{name}.csv', into=into
+            _zenodo(12687186, f'{name}.csv.gz', None, size, list_source),
+            f'{into}{name}.csv',
+            into=into,
         )
         for name, size, into in (
             ('train', 1_639_745, 'published_splits/'),
@@ -366,7 +368,7 @@ def get_dataset(name: str) -> RemoteDataset:
     """
     if name in PUBLISHED:
         return PUBLISHED[name]
-    parts = [known for known in PUBLISHED if known.startswith(name.lower())]
+    parts = [key for key in PUBLISHED if key.startswith(name.lower())]
     near = (
         parts or difflib.get_close_matches(name.lower(), PUBLISHED, cutoff=0.4) or list(PUBLISHED)
     )

@@ -89,16 +89,16 @@ def unpack_archive(parts: Sequence[Path], name: str, staged: Path, into: str = '
     folder = staged / into
     folder.mkdir(parents=True)
     archive = parts[0]
-    split = _SPLIT.fullmatch(name)
-    kind = split[1] if split else name
+    name_match = _SPLIT.fullmatch(name)
+    kind = name_match[1] if name_match else name
     try:
         if kind.endswith('.zip'):
             _unpack_zip(archive, folder)
         elif kind.endswith(('.tar', '.tar.gz', '.tgz')):
             _unpack_tar(parts, kind, folder)
         elif kind.endswith('.gz'):
-            with gzip.open(archive) as packed, (folder / kind[:-3]).open('wb') as plain:
-                shutil.copyfileobj(packed, plain, _BLOCK)
+            with gzip.open(archive) as packed_file, (folder / kind[:-3]).open('wb') as plain:
+                shutil.copyfileobj(packed_file, plain, _BLOCK)
         else:
             shutil.copyfile(archive, folder / kind)
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError) as error:
@@ -118,8 +118,8 @@ def unpack_archive(parts: Sequence[Path], name: str, staged: Path, into: str = '
 
 
 def _unpack_zip(archive: Path, folder: Path) -> None:
-    with zipfile.ZipFile(archive) as packed:
-        entries = packed.infolist()
+    with zipfile.ZipFile(archive) as zip_file:
+        entries = zip_file.infolist()
         need = sum(-(-entry.file_size // _DISK_BLOCK) * _DISK_BLOCK for entry in entries)
         free = shutil.disk_usage(folder).free
         if need > free:
@@ -131,7 +131,7 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
             if entry.is_dir():
                 path.mkdir(parents=True, exist_ok=True)
                 continue
-            with packed.open(entry) as source:
+            with zip_file.open(entry) as source:
                 _write(source, path)
 
 
@@ -142,18 +142,18 @@ def _unpack_tar(parts: Sequence[Path], kind: str, folder: Path) -> None:
 
     def unpack_entries() -> Iterator[None]:
         # A stream cannot tell how many entries will come: progress is counted in MiB read.
-        shown = 0
-        with tarfile.open(fileobj=cast(Any, stream), mode=mode, bufsize=_BLOCK) as packed:
-            while (entry := packed.next()) is not None:
-                vars(packed)['members'].clear()  # or millions of them are kept
-                _unpack_entry(packed, entry, folder, parts[0])
-                while shown < stream.passed // _BLOCK:
-                    shown += 1
+        mib_shown = 0
+        with tarfile.open(fileobj=cast(Any, stream), mode=mode, bufsize=_BLOCK) as tar_file:
+            while (entry := tar_file.next()) is not None:
+                vars(tar_file)['members'].clear()  # or millions of them are kept
+                _unpack_entry(tar_file, entry, folder, parts[0])
+                while mib_shown < stream.passed // _BLOCK:
+                    mib_shown += 1
                     yield
             # To tarfile a damaged header in the middle is the end of the archive.
-            while packed.fileobj is not None and (rest := packed.fileobj.read(_BLOCK)):
+            while tar_file.fileobj is not None and (rest := tar_file.fileobj.read(_BLOCK)):
                 if rest.strip(b'\0'):
-                    raise tarfile.ReadError(f'no header where one was expected ({packed.offset})')
+                    raise tarfile.ReadError(f'no header where one was expected ({tar_file.offset})')
 
     try:
         what = f'Unpacking {parts[0].name} (MiB)'

@@ -7,6 +7,7 @@ import numpy as np
 
 from swimdiff.bands import ProductStats, canonical_bands
 from swimdiff.bands.units import UNITS, convert_pixels
+from swimdiff.datasets.index import check_pixels
 from swimdiff.errors import BandError, ConfigError, RasterError
 from swimdiff.inference.inputs import stretch_plane
 from swimdiff.inference.pipeline import FinishedRows
@@ -15,6 +16,8 @@ from swimdiff.inference.writer import NODATA
 
 __all__ = ['ArrayDate', 'ArrayMap', 'open_array']
 
+#: About how many rows and columns of an array are looked at to judge its values.
+_SAMPLED = 256
 #: Type that pixels of other types are handed on as.
 _TYPES = {'uint8': 'uint8', 'uint16': 'uint16', 'int16': 'int16'}
 
@@ -32,7 +35,7 @@ class ArrayDate:
 
     Raises:
         BandError: A band is missing.
-        RasterError: Pixels of another depth than the model was trained on.
+        RasterError: Pixels of another depth or unit than the model was trained on.
     """
 
     def __init__(
@@ -60,6 +63,12 @@ class ArrayDate:
         self._nodata = nodata
         self._stats, self._bands = predictor.stats, predictor.bands
         self._unit = _settle_unit(self._planes.dtype, self._stats, unit)
+        if self._unit is not None and self._planes.dtype != np.uint8:
+            steps = [max(1, side // _SAMPLED) for side in self.shape]
+            seen = self._planes[:, :: steps[0], :: steps[1]]
+            if nodata is not None:
+                seen = seen[seen != seen.dtype.type(nodata)]
+            check_pixels(seen, self._unit, 'The array', is_declared=unit is not None)
 
     @property
     def channels(self) -> int:

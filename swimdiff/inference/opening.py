@@ -1,17 +1,15 @@
 """Opening the raster of one date: which files hold the bands, and in which unit they are."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from mmengine.logging import print_log
 
 from swimdiff.bands import ProductStats
 from swimdiff.bands.units import UNITS, convert_pixels
 from swimdiff.datasets.geo import GDAL_ERRORS, call_again, gdal_modules, open_raster, raster_failure
-from swimdiff.datasets.index import stretch_table
+from swimdiff.datasets.index import check_pixels, stretch_table
 from swimdiff.datasets.rasters import (
     BandNames,
     FoundScene,
@@ -32,8 +30,6 @@ _UNIT_OF_TYPE = {
     'uint16': 'reflectance x 10000',
     'int16': 'reflectance x 10000',
 }
-#: What the 98 % quantile of reflectance can be: 255 / 10,000 is below it; snow and cloud within.
-_BRIGHT = (0.026, 2.0)
 #: Largest share of the numbers of a band that an offset may make negative: water is dark.
 _MOST_BELOW = 0.5
 #: Blocks read along a side of a raster to judge its values, and pixels of their sides.
@@ -176,32 +172,16 @@ def _settle_unit(
 
 
 def _check_values(date: OpenedDate, is_declared: bool, is_offset_declared: bool) -> None:
-    """Refuse pixels whose values are not of the unit that they are taken for.
-
-    Where the user says the unit it is only a warning: open water is darker than any other ground.
-    """
+    """Refuse pixels whose values are not of the unit or the offset that they are taken for."""
     assert date.unit is not None
-    scale, samples = UNITS[date.unit], []
+    samples = []
     for name in date.bands:
         values = _sample_band(date, name)
         samples.append(values[values != 0])  # zeros are most often no data
         if samples[-1].size and not is_offset_declared:
             _check_offset(date, name, samples[-1])
-    seen = np.concatenate(samples)
-    if not seen.size:
-        return
-    high = float(np.quantile(seen, 0.98)) - date.scene.offset
-    if _BRIGHT[0] * scale <= high <= _BRIGHT[1] * scale:
-        return
-    fits = [unit for unit, s in UNITS.items() if _BRIGHT[0] * s <= high <= _BRIGHT[1] * s]
-    unit = fits[0] if fits else date.unit
-    values_text = (
-        f'{date.path}: pixels are taken for {date.unit!r}, but the 98 % quantile of those looked '
-        f'at is {high:g}. Expected {_BRIGHT[0] * scale:g} to {_BRIGHT[1] * scale:g}.'
-    )
-    if not is_declared:
-        raise RasterError(f"{values_text} If they are {unit!r}, say --unit '{unit}'.")
-    print_log(values_text, logger='current', level=logging.WARNING)
+    seen = np.concatenate(samples) - date.scene.offset
+    check_pixels(seen, date.unit, date.path, '--unit ', is_declared)
 
 
 def _check_offset(date: OpenedDate, name: str, values: np.ndarray) -> None:

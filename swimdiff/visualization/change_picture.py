@@ -33,8 +33,8 @@ def show_rgb(date: np.ndarray, bands: Sequence[str]) -> np.ndarray:
         H x W x 3 uint8.
     """
     names = list(bands)
-    chosen = [names.index(band) for band in RGB] if set(RGB) <= set(names) else range(3)
-    return date[..., [min(i, len(names) - 1) for i in chosen]]
+    channels = [names.index(band) for band in RGB] if set(RGB) <= set(names) else range(3)
+    return date[..., [min(i, len(names) - 1) for i in channels]]
 
 
 def error_map(prediction: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -47,12 +47,12 @@ def error_map(prediction: np.ndarray, mask: np.ndarray) -> np.ndarray:
     Returns:
         H x W x 3 uint8.
     """
-    predicted = prediction == 1
+    is_predicted = prediction == 1
     kinds = [
-        predicted & (mask == 1),
-        ~predicted & (mask == 0),
-        predicted & (mask == 0),
-        ~predicted & (mask == 1),
+        is_predicted & (mask == 1),
+        ~is_predicted & (mask == 0),
+        is_predicted & (mask == 0),
+        ~is_predicted & (mask == 1),
         mask > 1,
     ]
     picture = np.zeros((*mask.shape, 3), np.uint8)

@@ -37,9 +37,9 @@ def measure_detail(features: Tensor, cutoff: float = 0.5) -> Tensor:
     Returns:
         Tensor: N shares in [0, 1]; 0 for a map without structure.
     """
-    centred = features.float() - features.float().mean(dim=(2, 3), keepdim=True)
+    centred_maps = features.float() - features.float().mean(dim=(2, 3), keepdim=True)
     height, width = features.shape[-2:]
-    power = torch.fft.rfft2(centred).abs().square().sum(dim=1)  # NxHxW'
+    power = torch.fft.rfft2(centred_maps).abs().square().sum(dim=1)  # NxHxW'
     # Columns between the first and the last stand for their mirror images, too.
     twice = torch.full((power.shape[-1],), 2.0, device=power.device)
     twice[0] = 1.0
@@ -62,11 +62,13 @@ def filter_detail(features: Tensor, cutoff: float = 0.5) -> Tensor:
     Returns:
         Tensor: N x H x W, in units of the features' own standard deviation.
     """
-    centred = features.float() - features.float().mean(dim=(2, 3), keepdim=True)
+    centred_maps = features.float() - features.float().mean(dim=(2, 3), keepdim=True)
     height, width = features.shape[-2:]
-    kept = torch.fft.rfft2(centred) * (_radius(height, width, centred.device) >= cutoff)
-    high = torch.fft.irfft2(kept, s=(height, width))
-    scale = centred.square().mean(dim=(1, 2, 3)).sqrt().clamp(min=1e-12)
+    kept_spectrum = torch.fft.rfft2(centred_maps) * (
+        _radius(height, width, centred_maps.device) >= cutoff
+    )
+    high = torch.fft.irfft2(kept_spectrum, s=(height, width))
+    scale = centred_maps.square().mean(dim=(1, 2, 3)).sqrt().clamp(min=1e-12)
     return high.square().mean(dim=1).sqrt() / scale[:, None, None]
 
 
@@ -108,18 +110,18 @@ def detail_figure(
         network.
     """
     shares = {name: measure_detail(maps, cutoff) for name, maps in features.items()}
-    drawn = {name: filter_detail(maps[:shown], cutoff) for name, maps in features.items()}
+    detail_maps = {name: filter_detail(maps[:shown], cutoff) for name, maps in features.items()}
     shown = min(shown, len(images))
     pictures = np.stack([as_picture(image.numpy(), bands) for image in images[:shown]])
     low, high = np.percentile(pictures, (1, 99), axis=(0, 1, 2))
     # One scale for all networks: otherwise the weaker would look as strong.
-    most = float(torch.cat([maps.flatten() for maps in drawn.values()]).quantile(0.99))
-    figure = Figure(figsize=(1.9 * shown + 1.6, 2.0 * (1 + len(drawn))), layout='constrained')
-    grid = figure.subplots(1 + len(drawn), shown, squeeze=False)
+    most = float(torch.cat([maps.flatten() for maps in detail_maps.values()]).quantile(0.99))
+    figure = Figure(figsize=(1.9 * shown + 1.6, 2.0 * (1 + len(detail_maps))), layout='constrained')
+    grid = figure.subplots(1 + len(detail_maps), shown, squeeze=False)
     for column in range(shown):
-        stretched = (pictures[column] - low) / np.maximum(high - low, 1)
-        grid[0, column].imshow(stretched.clip(0, 1), interpolation='nearest')
-        for row, (name, maps) in enumerate(drawn.items(), start=1):
+        stretched_picture = (pictures[column] - low) / np.maximum(high - low, 1)
+        grid[0, column].imshow(stretched_picture.clip(0, 1), interpolation='nearest')
+        for row, (name, maps) in enumerate(detail_maps.items(), start=1):
             grid[row, column].imshow(
                 maps[column].cpu().numpy(), cmap='magma', vmin=0, vmax=most, interpolation='nearest'
             )
@@ -127,7 +129,7 @@ def detail_figure(
     for axis in grid.flat:
         axis.set(xticks=[], yticks=[])
     grid[0, 0].set_ylabel('images')
-    for row, name in enumerate(drawn, start=1):
+    for row, name in enumerate(detail_maps, start=1):
         mean = float(shares[name].mean())
         grid[row, 0].set_ylabel(f'{name}\n{mean:.1%} of {len(images)} images')
     figure.suptitle('Detail in the shallow features: share of their variance at high frequencies')

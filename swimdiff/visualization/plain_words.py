@@ -99,9 +99,9 @@ def explain_reliance(truth: Tensor, own: Tensor, other: Tensor) -> Remark:
 
     right, wrong = measure(own), measure(other)
     ratio = wrong / max(right, 1e-6)
-    needed = 'so the encoder is needed' if ratio >= 1.1 else 'so the encoder is hardly needed'
+    conclusion = 'so the encoder is needed' if ratio >= 1.1 else 'so the encoder is hardly needed'
     text = (
         f'Restored from its own features a patch is wrong by {right:.0f} grey values of 255; from '
-        f'those of another patch by {wrong:.0f}, {needed}.'
+        f'those of another patch by {wrong:.0f}, {conclusion}.'
     )
     return Remark(text, ratio >= 1.1)

@@ -215,9 +215,11 @@ def pretraining_figure(
     _draw_losses(upper.subplots(1, len(losses) - 1, squeeze=False)[0], losses, filling)
     upper.suptitle('The losses of the two branches')
     if model.diffusion is not None:
-        shown, other = queries[len(queries) // 2], queries[-1]
+        shown_number, other_number = queries[len(queries) // 2], queries[-1]
         steps = steps or spread_steps(model, 5)
-        remarks.append(_draw_strip(lower, model, (patches[shown], patches[other]), steps, show))
+        remarks.append(
+            _draw_strip(lower, model, (patches[shown_number], patches[other_number]), steps, show)
+        )
     right.suptitle(f'Patches ({size} x {size} pixels) and their nearest neighbours by the features')
     grid = right.subplots(rows, neighbours + 1, squeeze=False)
     for row, query in enumerate(queries):
@@ -246,8 +248,8 @@ def _draw_losses(axes: Sequence[Axes], losses: dict[str, np.ndarray], filling: i
     }
     names = [name for name in losses if name != 'step']
     for axis, name in zip(axes, names, strict=True):
-        seen = losses['step'] > filling if name == 'loss_contrast' else slice(None)
-        axis.plot(losses['step'][seen], losses[name][seen], color='tab:blue')
+        drawn_steps = losses['step'] > filling if name == 'loss_contrast' else slice(None)
+        axis.plot(losses['step'][drawn_steps], losses[name][drawn_steps], color='tab:blue')
         axis.set(title=titles[name], xlabel='iteration')
         axis.grid(alpha=0.3)
         if name == 'loss_diffusion':
@@ -292,7 +294,7 @@ class Shower:
 
     def __call__(self, axis: Axes, image: Tensor, title: str = '') -> None:
         picture = as_picture(image.numpy(), self.bands)
-        stretched = (picture - self.low) / np.maximum(self.high - self.low, 1)
-        axis.imshow(stretched.clip(0, 1), interpolation='nearest')
+        stretched_picture = (picture - self.low) / np.maximum(self.high - self.low, 1)
+        axis.imshow(stretched_picture.clip(0, 1), interpolation='nearest')
         axis.set_title(title, fontsize=9)
         axis.set(xticks=[], yticks=[])

@@ -46,11 +46,11 @@ def restoration_figure(
     errors = torch.zeros(len(steps))
     for row, image in enumerate(images):
         show(grid[row, 0], image, 'image' if row == 0 else '')
-        noised, restored = denoising_strip(model, image, steps, seed + row)
-        errors += (restored.float() - image.float()).abs().mean(dim=(1, 2, 3)) / len(images)
+        noised_images, restored_images = denoising_strip(model, image, steps, seed + row)
+        errors += (restored_images.float() - image.float()).abs().mean(dim=(1, 2, 3)) / len(images)
         for place, step in enumerate(steps):
-            kept = float(model.diffusion.schedule.signal[step] ** 2)
-            title = f't = {step}: {kept:.0%} of\nthe variance left' if row == 0 else ''
-            show(grid[row, 1 + 2 * place], noised[place], title)
-            show(grid[row, 2 + 2 * place], restored[place], 'restored' if row == 0 else '')
+            signal_share = float(model.diffusion.schedule.signal[step] ** 2)
+            title = f't = {step}: {signal_share:.0%} of\nthe variance left' if row == 0 else ''
+            show(grid[row, 1 + 2 * place], noised_images[place], title)
+            show(grid[row, 2 + 2 * place], restored_images[place], 'restored' if row == 0 else '')
     return figure, dict(zip(steps, errors.tolist(), strict=True))

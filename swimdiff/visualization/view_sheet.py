@@ -39,10 +39,10 @@ def as_picture(view: np.ndarray, bands: Sequence[str]) -> np.ndarray:
     """
     names = list(spell_bands(bands))
     if set(RGB) <= set(names):
-        chosen = [names.index(band) for band in RGB]
+        channels = [names.index(band) for band in RGB]
     else:
-        chosen = [0, 1, 2] if len(names) >= 3 else [0, 0, 0]
-    return np.ascontiguousarray(view[chosen].transpose(1, 2, 0))
+        channels = [0, 1, 2] if len(names) >= 3 else [0, 0, 0]
+    return np.ascontiguousarray(view[channels].transpose(1, 2, 0))
 
 
 def draw_strip(strip: ViewStrip) -> Image.Image:

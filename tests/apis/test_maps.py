@@ -95,6 +95,16 @@ def test_a_checkpoint_alone_carries_its_config(files, model, pair):
         np.testing.assert_array_equal(found, expected)
 
 
+def test_reflectance_gives_the_map_of_its_numbers(model, pair):
+    before, after = (read_raster(path) for path in pair)
+    fractions = [date / np.float32(10_000) for date in (before, after)]
+    expected = predict_change(model, before, after)
+    found = predict_change(model, *fractions, unit='reflectance')
+    assert len(np.unique(expected)) > 1
+    # A number that rounding puts beside its place in the table may change a pixel or two.
+    assert (found != expected).mean() < 1e-3
+
+
 def test_what_cannot_be_a_map_is_refused(model, pair, tmp_path):
     before, after = (read_raster(path) for path in pair)
     for call, kind, message in (
@@ -112,6 +122,11 @@ def test_what_cannot_be_a_map_is_refused(model, pair, tmp_path):
             lambda: predict_change(model, *((d // 16).astype('uint8') for d in (before, after))),
             RasterError,
             'The array holds uint8',
+        ),
+        (
+            lambda: predict_change(model, *((d / np.float32(1e4)) for d in (before, after))),
+            RasterError,
+            "98 % quantile of 260 to 20000. Declare unit='reflectance'",
         ),
         (
             lambda: predict_change(model, before, after, out=tmp_path / 'a.tif'),

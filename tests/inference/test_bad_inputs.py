@@ -79,7 +79,7 @@ BAD = {
     'reflectance': (
         lambda path: write(path, _planes(dtype='float32') / 10_000, names=NAMES),
         RasterError,
-        r"98 % quantile .* is 0.2.* Expected 260 to 20000. If they .* say --unit 'reflectance'",
+        r'98 % .* 0\.2.* Expected a 98 % quantile of 260 to 20000. Declare --unit .reflectance.',
     ),
     'empty folder': (
         lambda path: path.mkdir() or path,

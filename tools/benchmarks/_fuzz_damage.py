@@ -115,8 +115,8 @@ def _rewrite(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> bool:
     if path.suffix != '.tif':
         pixels = np.asarray(Image.open(path))
         planes = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-        changed = change(planes)
-        picture = changed[0] if len(changed) == 1 else changed.transpose(1, 2, 0)
+        new_planes = change(planes)
+        picture = new_planes[0] if len(new_planes) == 1 else new_planes.transpose(1, 2, 0)
         if picture.dtype != np.uint8 or (picture.ndim == 3 and picture.shape[2] not in (3, 4)):
             return False
         if path.suffix == '.jpg' and picture.ndim == 3 and picture.shape[2] == 4:
@@ -125,24 +125,24 @@ def _rewrite(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> bool:
         return True
     source = gdal.Open(str(path))
     planes = source.ReadAsArray()
-    changed = change(planes if planes.ndim == 3 else planes[None])
+    new_planes = change(planes if planes.ndim == 3 else planes[None])
     kinds = dict(uint8=gdal.GDT_Byte, uint16=gdal.GDT_UInt16, float32=gdal.GDT_Float32)
-    made = gdal.GetDriverByName('GTiff').Create(
+    target = gdal.GetDriverByName('GTiff').Create(
         str(path.with_suffix('.new')),
-        changed.shape[2],
-        changed.shape[1],
-        changed.shape[0],
-        kinds[changed.dtype.name],
+        new_planes.shape[2],
+        new_planes.shape[1],
+        new_planes.shape[0],
+        kinds[new_planes.dtype.name],
     )
-    made.SetProjection(source.GetProjection())
-    made.SetGeoTransform(source.GetGeoTransform())
-    for number, plane in enumerate(changed, 1):
-        made.GetRasterBand(number).WriteArray(plane)
+    target.SetProjection(source.GetProjection())
+    target.SetGeoTransform(source.GetGeoTransform())
+    for number, plane in enumerate(new_planes, 1):
+        target.GetRasterBand(number).WriteArray(plane)
         if number <= source.RasterCount:
             name = source.GetRasterBand(number).GetDescription()
-            made.GetRasterBand(number).SetDescription(name)
-    made.FlushCache()
-    del made, source
+            target.GetRasterBand(number).SetDescription(name)
+    target.FlushCache()
+    del target, source
     os.replace(path.with_suffix('.new'), path)
     return True
 
@@ -150,10 +150,10 @@ def _rewrite(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> bool:
 def resize(root: Path, path: Path, rng: random.Random) -> str | None:
     """Write fewer rows or columns."""
     rows, columns = rng.randint(0, 9), rng.randint(1, 9)
-    done = _rewrite(
+    is_rewritten = _rewrite(
         path, lambda p: p[:, : max(p.shape[1] - rows, 1), : max(p.shape[2] - columns, 1)]
     )
-    return f'{rows} rows and {columns} columns fewer' if done else None
+    return f'{rows} rows and {columns} columns fewer' if is_rewritten else None
 
 
 def retype(root: Path, path: Path, rng: random.Random) -> str | None:

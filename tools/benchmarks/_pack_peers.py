@@ -65,13 +65,13 @@ def _write_pack(records: Records, folder: Path) -> None:
     """Our own pack of the rolled patches: the archive's reader is replaced."""
     source = records.dataset.source
     index = source.index
-    wanted = records.count
-    copies = -(-wanted // len(index))
-    names = [f'{i:06d}' for i in range(copies * len(index))][:wanted]
+    record_count = records.count
+    copies = -(-record_count // len(index))
+    names = [f'{i:06d}' for i in range(copies * len(index))][:record_count]
     source.index = PatchIndex(
         locations=Strings.of(names),
         paths=Strings.of(f'{name}/20200101T000000' for name in names),
-        first=np.arange(wanted + 1),
+        first=np.arange(record_count + 1),
     )
     source.read = lambda rows, bands: [records[row] for row in rows]
     make_pack(source, 'SeCo', folder / 'pack', PackOptions())

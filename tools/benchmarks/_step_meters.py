@@ -68,9 +68,9 @@ def interleave(
             for _ in range(inner):
                 rows[name]()
             wait()
-            spent = (time.perf_counter() - wall) / inner, (time.process_time() - cpu) / inner
+            seconds = (time.perf_counter() - wall) / inner, (time.process_time() - cpu) / inner
             if turn >= warmup:
-                times[name].append(spent)
+                times[name].append(seconds)
     return times
 
 
@@ -90,17 +90,17 @@ def saved_bytes(call: Call, known: list[Tensor]) -> int:
         known: Parameters, buffers and inputs, which are there anyway.
     """
     there = {tensor.untyped_storage().data_ptr() for tensor in known}
-    kept: dict[int, int] = {}
+    bytes_by_storage: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in there:
-            kept[storage.data_ptr()] = storage.nbytes()
+            bytes_by_storage[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     with saved_tensors_hooks(pack, lambda tensor: tensor):
         call()
-    return sum(kept.values())
+    return sum(bytes_by_storage.values())
 
 
 def peak_bytes(call: Call, device: torch.device) -> int | None:
@@ -127,8 +127,8 @@ def datasheet_peak(device: torch.device, precision: str) -> tuple[float, str] | 
         return None
     name = torch.cuda.get_device_name(device)
     kind = 'tf32' if precision == 'fp32' and torch.backends.cudnn.allow_tf32 else precision
-    for known, peaks in DATASHEETS.items():
-        if known in name and kind in peaks:
+    for gpu, peaks in DATASHEETS.items():
+        if gpu in name and kind in peaks:
             return peaks[kind], f'data sheet, {name}, {kind}, dense'
     return None
 
@@ -179,14 +179,16 @@ def _watched(device: torch.device, found: list[str]) -> Iterator[None]:
         with _Calls(found), _Operators(found):
             yield
         return
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as caught_warnings:
         warnings.simplefilter('always')
         torch.cuda.set_sync_debug_mode('warn')
         try:
             yield
         finally:
             torch.cuda.set_sync_debug_mode('default')
-    found += [f'{w.filename}:{w.lineno}' for w in caught if 'synchronizing' in str(w.message)]
+    found += [
+        f'{w.filename}:{w.lineno}' for w in caught_warnings if 'synchronizing' in str(w.message)
+    ]
 
 
 def host_reads(call: Call, device: torch.device) -> list[str]:
@@ -198,10 +200,10 @@ def host_reads(call: Call, device: torch.device) -> list[str]:
     Returns:
         A file and line for each wait, file names cut to their last three parts.
     """
-    found: list[str] = []
-    with _watched(device, found):
+    places: list[str] = []
+    with _watched(device, places):
         call()
-    return ['/'.join(Path(where).parts[-3:]) for where in found]
+    return ['/'.join(Path(where).parts[-3:]) for where in places]
 
 
 def tensors_of(*things: nn.Module | Tensor | list) -> list[Tensor]:

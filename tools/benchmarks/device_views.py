@@ -41,8 +41,8 @@ def load(cfg: Config, root: str, bands: tuple[str, ...], count: int) -> list[np.
     options.pop('type')
     options['pipeline'] = [options['pipeline'][0]]
     dataset = SeCo(**options)
-    found = [dataset[i]['img'] for i in range(min(count, len(dataset)))]
-    return [found[i % len(found)] for i in range(count)]
+    images = [dataset[i]['img'] for i in range(min(count, len(dataset)))]
+    return [images[i % len(images)] for i in range(count)]
 
 
 def workers_way(cfg: Config, bands: tuple[str, ...], images: list[np.ndarray]) -> Callable:
@@ -51,8 +51,12 @@ def workers_way(cfg: Config, bands: tuple[str, ...], images: list[np.ndarray]) -
     preprocessor = MultiBandPreprocessor(bands)
 
     def make() -> Any:
-        packed = [pack(views(dict(img=image, band_names=bands)))['inputs'] for image in images]
-        return preprocessor(dict(inputs=[torch.stack(each) for each in zip(*packed, strict=True)]))
+        packed_views = [
+            pack(views(dict(img=image, band_names=bands)))['inputs'] for image in images
+        ]
+        return preprocessor(
+            dict(inputs=[torch.stack(each) for each in zip(*packed_views, strict=True)])
+        )
 
     return make
 
@@ -70,14 +74,14 @@ def device_way(
 
 def planning(cfg: Config, bands: tuple[str, ...], count: int, rounds: int) -> float:
     """Measure the seconds in which the host plans both views of a batch."""
-    preprocessor, taken = DeviceViews(cfg.view, bands), []
+    preprocessor, times = DeviceViews(cfg.view, bands), []
     for _ in range(rounds):
         start = time.process_time()
         for chain in preprocessor.chains:
             numbers = sum(step.numbers for step in chain)
             preprocessor.plan(chain, torch.rand(count, numbers, dtype=torch.float64), (264, 264))
-        taken.append(time.process_time() - start)
-    return statistics.median(taken)
+        times.append(time.process_time() - start)
+    return statistics.median(times)
 
 
 def seconds(make: Callable, device: str = 'cpu') -> float:
@@ -105,7 +109,7 @@ def measure(cfg: Config, root: str, bands: tuple[str, ...], args: argparse.Names
     for _ in range(args.rounds):
         times['workers'].append(seconds(workers))
         times['device'].append(seconds(device, args.device))
-    rates = {name: args.batch / statistics.median(taken) for name, taken in times.items()}
+    rates = {name: args.batch / statistics.median(way_times) for name, way_times in times.items()}
     row = dict(
         bands=len(bands),
         batch=args.batch,

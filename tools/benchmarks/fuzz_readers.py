@@ -99,8 +99,8 @@ def _write_bigearthnet(root: Path) -> None:
     names = [bigearthnet.write_patch(root, number) for number in (0, 1, 2, 4)]
     lists = root / 'lists'
     lists.mkdir()
-    for part, chosen in dict(train=names[:2], val=names[2:3], test=names[3:]).items():
-        (lists / f'{part}.csv').write_text('\n'.join(chosen) + '\n')
+    for part, part_names in dict(train=names[:2], val=names[2:3], test=names[3:]).items():
+        (lists / f'{part}.csv').write_text('\n'.join(part_names) + '\n')
 
 
 def _write_pack(root: Path) -> None:
@@ -208,7 +208,7 @@ def read_all(reader: Reader, root: Path, tolerant: bool) -> tuple[Counter[str], 
     listener = _Listener()
     MMLogger.get_current_instance().addHandler(listener)
     digests: Counter[str] = Counter()
-    counted = False
+    has_skips = False
     for config in reader.configs:
         options = {k: v.format(root=root) if isinstance(v, str) else v for k, v in config.items()}
         if tolerant:
@@ -216,8 +216,8 @@ def read_all(reader: Reader, root: Path, tolerant: bool) -> tuple[Counter[str], 
         dataset = DATASETS.build(dict(options, data_root=str(root)))
         digests.update(digest(dataset[i]) for i in range(len(dataset)))
         skips = getattr(dataset, 'skips', None)
-        counted |= skips is not None and bool(skips.failures or skips.left_out)
-    return digests, counted or bool(listener.words)
+        has_skips |= skips is not None and bool(skips.failures or skips.left_out)
+    return digests, has_skips or bool(listener.words)
 
 
 def digest(item: dict[str, Any]) -> str:
@@ -252,7 +252,7 @@ def judge(
 ) -> tuple[str, str]:
     """Read a damaged archive; return the verdict and a detail."""
     try:
-        found, said = read_all(reader, root, outcome.tolerant)
+        digests, is_reported = read_all(reader, root, outcome.tolerant)
     except SwiMDiffError as error:
         text = str(error).strip()
         return ('error', text) if text else ('TRACEBACK', f'{type(error).__name__} without a word')
@@ -260,22 +260,24 @@ def judge(
         where = traceback.extract_tb(error.__traceback__)[-1]
         place = f'{Path(where.filename).name}:{where.lineno}'
         return 'TRACEBACK', f'{type(error).__name__} ({place}): {str(error)[:200]}'
-    lost, extra = expected - found, found - expected
-    if not lost and not extra:
+    lost_digests, extra_digests = expected - digests, digests - expected
+    if not lost_digests and not extra_digests:
         return 'right', ''
-    if said and not (set(found) - set(expected)):
+    if is_reported and not (set(digests) - set(expected)):
         return 'skip', ''
-    numbers = f'{lost.total()} of {expected.total()} samples lost, {extra.total()} others'
+    numbers = (
+        f'{lost_digests.total()} of {expected.total()} samples lost, {extra_digests.total()} others'
+    )
     kind = DAMAGES[outcome.damage][1]
-    if kind == 'tree' and not extra and (reader.unit == 'file' or '.' not in path.name):
+    if kind == 'tree' and not extra_digests and (reader.unit == 'file' or '.' not in path.name):
         return 'smaller', numbers
     if outcome.damage in reader.valid:
         return 'valid', numbers
-    if outcome.damage == 'double' and not lost and reader.free:
+    if outcome.damage == 'double' and not lost_digests and reader.free:
         return 'larger', numbers
     if reader.unit != 'pack' and path.is_file() and is_raster(path) and _is_plain(path, outcome):
         return 'undetectable', numbers
-    return 'SILENT', f'{numbers}{" (logged)" if said else ""}'
+    return 'SILENT', f'{numbers}{" (logged)" if is_reported else ""}'
 
 
 def _is_plain(path: Path, outcome: Outcome) -> bool:
@@ -299,13 +301,13 @@ def run_cases(
     name: str, numbers: Sequence[int], seed: int, whole: Path, expected: Counter[str]
 ) -> Iterator[Outcome]:
     """Run cases in a process of their own, and in another one after a crash or a hang."""
-    fork, left = get_context('fork'), list(numbers)
+    fork, cases_left = get_context('fork'), list(numbers)
     with tempfile.TemporaryDirectory() as folder:
-        while left:
+        while cases_left:
             receive, send = fork.Pipe(duplex=False)
 
             def work(send: Any = send) -> None:
-                for number in left:
+                for number in cases_left:
                     outcome, root, path = prepare_case(name, number, seed, whole, Path(folder))
                     send.send(outcome)
                     outcome.verdict, outcome.detail = judge(
@@ -317,7 +319,7 @@ def run_cases(
             process = fork.Process(target=work)
             process.start()
             send.close()
-            for number in list(left):
+            for number in list(cases_left):
                 outcome = Outcome(name, number)
                 try:
                     for _ in range(2):  # when it begins, and when it is judged
@@ -330,7 +332,7 @@ def run_cases(
                 except EOFError:
                     process.join()
                     outcome.verdict, outcome.detail = 'CRASH', f'exit code {process.exitcode}'
-                left.remove(number)
+                cases_left.remove(number)
                 yield outcome
                 if outcome.verdict in ('HANG', 'CRASH'):
                     break
@@ -377,15 +379,18 @@ def main(argv: Iterable[str] | None = None) -> int:
             READERS[reader].write(whole)
             again = Path(folder) / 'again' / 'archive'
             shutil.copytree(whole, again)  # reading writes splits and label files beside the data
-            expected, _ = read_all(READERS[reader], again, False)
+            expected_digests, _ = read_all(READERS[reader], again, False)
             if name:
                 outcome, root, _ = prepare_case(name, int(number), args.seed, whole, again.parent)
                 print(outcome)
-                found, said = read_all(READERS[name], root, outcome.tolerant)
-                print(f'{found.total()} samples, {expected.total()} expected; said so: {said}')
+                digests, is_reported = read_all(READERS[name], root, outcome.tolerant)
+                print(
+                    f'{digests.total()} samples, {expected_digests.total()} expected; said so: '
+                    f'{is_reported}'
+                )
                 return 0
             gc.freeze()  # or each child copies what the collector touches
-            cases = run_cases(reader, range(args.cases), args.seed, whole, expected)
+            cases = run_cases(reader, range(args.cases), args.seed, whole, expected_digests)
             try:
                 for outcome in track(cases, args.cases, f'Damaging {reader}'):
                     outcomes.append(outcome)

@@ -43,9 +43,9 @@ def opened_elsewhere(root: str, options: dict) -> float:
     receive, send = fork.Pipe(duplex=False)
 
     def work() -> None:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         SeCo(root, **options)
-        send.send(time.perf_counter() - begun)
+        send.send(time.perf_counter() - start)
 
     process = fork.Process(target=work)
     process.start()
@@ -75,14 +75,14 @@ def memory(dataset: SeCo) -> float:
 
 def overhead(dataset: SeCo, seeded: bool, count: int = 20_000) -> float:
     """Measure CPU microseconds per unread sample in a worker, least of five rounds."""
-    chosen = np.random.default_rng(0).integers(0, len(dataset), count).tolist()
-    items = [SeededIndex(i, i * 7919) for i in chosen] if seeded else chosen
+    numbers = np.random.default_rng(0).integers(0, len(dataset), count).tolist()
+    items = [SeededIndex(i, i * 7919) for i in numbers] if seeded else numbers
     best = float('inf')
     for part in range(5):
-        begun = time.process_time()
+        start = time.process_time()
         for item in items[part::5]:
             dataset[item]
-        best = min(best, (time.process_time() - begun) / len(items[part::5]))
+        best = min(best, (time.process_time() - start) / len(items[part::5]))
     return best * 1e6
 
 
@@ -118,22 +118,22 @@ def main(argv: list[str] | None = None) -> None:
         floor = memory(few)
         options = dict(scene=dict(type='TileScene'), index_cache=str(cache))
         first = opened_elsewhere(str(root), options)
-        begun = time.perf_counter()
+        start = time.perf_counter()
         dataset = SeCo(str(root), pipeline=[passing_rows], **options)
-        warm = time.perf_counter() - begun
-        plain, seeded = next(iter(DataLoader(Timed(dataset), batch_size=None, num_workers=1)))
-        found = dict(
+        warm = time.perf_counter() - start
+        plain_us, seeded_us = next(iter(DataLoader(Timed(dataset), batch_size=None, num_workers=1)))
+        results = dict(
             entries=len(dataset),
             first_open_s=first,
             warm_open_s=warm,
             memory_mib=memory(dataset) - floor,
-            getitem_us=plain,
-            seeded_getitem_us=seeded,
+            getitem_us=plain_us,
+            seeded_getitem_us=seeded_us,
         )
-    for name, value in found.items():
+    for name, value in results.items():
         print(f'{name:20s}{value:14,.2f}')
     if args.json:
-        Path(args.json).write_text(json.dumps(found, indent=1))
+        Path(args.json).write_text(json.dumps(results, indent=1))
 
 
 if __name__ == '__main__':

@@ -73,7 +73,7 @@ def start(args: argparse.Namespace, work_dir: Path, *more: str) -> subprocess.Po
 
 def read_losses(work_dir: Path, skip: int = 0) -> Losses:
     """Loss by iteration from the JSON logs, without the first ``skip`` of them."""
-    found: Losses = {}
+    losses: Losses = {}
     for path in sorted(work_dir.glob('*/vis_data/scalars.json'))[skip:]:
         for line in path.read_text().splitlines():
             try:
@@ -81,8 +81,8 @@ def read_losses(work_dir: Path, skip: int = 0) -> Losses:
             except json.JSONDecodeError:  # the line that the kill cut off
                 continue
             if 'loss' in row:
-                found[row['step']] = row['loss']
-    return found
+                losses[row['step']] = row['loss']
+    return losses
 
 
 def live(
@@ -107,9 +107,9 @@ def live(
     code = process.wait()
     if code not in (0, -signal.SIGKILL):
         sys.exit(f'the run ended with {code}, see {folder / "output.txt"}')
-    left = bool(list(folder.glob('.*.partial')))
-    killed = 'finished' if code == 0 else 'while saving' if left else 'in a step'
-    return Piece(read_losses(folder, before), killed)
+    has_partial = bool(list(folder.glob('.*.partial')))
+    moment = 'finished' if code == 0 else 'while saving' if has_partial else 'in a step'
+    return Piece(read_losses(folder, before), moment)
 
 
 def draw(whole: Losses, pieces: list[Piece], out: Path, title: str) -> None:
@@ -124,7 +124,7 @@ def draw(whole: Losses, pieces: list[Piece], out: Path, title: str) -> None:
     )
     top.plot(list(whole), list(whole.values()), color='0.75', linewidth=6, label='unbroken')
     marks = {'in a step': 'x', 'while saving': 'v'}
-    unnamed = set(marks)
+    unnamed_marks = set(marks)
     for number, piece in enumerate(pieces):
         steps, values = list(piece.losses), list(piece.losses.values())
         style = dict(color=f'C{number % 10}', marker='.', linewidth=1)
@@ -132,8 +132,8 @@ def draw(whole: Losses, pieces: list[Piece], out: Path, title: str) -> None:
         gaps = [abs(piece.losses[step] - whole[step]) for step in steps]
         below.plot(steps, gaps, markersize=4, **style)
         if piece.killed in marks:
-            name = f'killed {piece.killed}' if piece.killed in unnamed else None
-            unnamed.discard(piece.killed)
+            name = f'killed {piece.killed}' if piece.killed in unnamed_marks else None
+            unnamed_marks.discard(piece.killed)
             top.plot(steps[-1], values[-1], 'k' + marks[piece.killed], markersize=8, label=name)
             again = min(pieces[number + 1].losses)
             label = None if number else 'computed twice'
@@ -174,13 +174,13 @@ def main(argv: list[str] | None = None) -> None:
         pieces.append(Piece(read_losses(folder / 'killed', before), 'finished'))
         print(f'last: iterations {min(pieces[-1].losses)} to {max(pieces[-1].losses)}, finished')
     gaps = [abs(piece.losses[step] - whole[step]) for piece in pieces for step in piece.losses]
-    computed = sum(len(piece.losses) for piece in pieces)
-    missing = set(whole).difference(*(piece.losses for piece in pieces))
+    computed_count = sum(len(piece.losses) for piece in pieces)
+    missing_steps = set(whole).difference(*(piece.losses for piece in pieces))
     kills = sum(piece.killed != 'finished' for piece in pieces)
     saving = sum(piece.killed == 'while saving' for piece in pieces)
     text = (
         f'{kills} kills ({saving} while saving), {len(whole)} iterations, '
-        f'{computed - len(whole)} computed again, largest difference {max(gaps):.1e}'
+        f'{computed_count - len(whole)} computed again, largest difference {max(gaps):.1e}'
     )
     print(text)
     draw(whole, pieces, Path(args.out), text)
@@ -188,8 +188,8 @@ def main(argv: list[str] | None = None) -> None:
     if args.json:
         record = dict(unbroken=whole, pieces=[asdict(piece) for piece in pieces], text=text)
         Path(args.json).write_text(json.dumps(record, indent=1))
-    if missing or max(gaps) > args.tolerance:
-        sys.exit(f'The killed run is another: iterations missing: {sorted(missing)}')
+    if missing_steps or max(gaps) > args.tolerance:
+        sys.exit(f'The killed run is another: iterations missing: {sorted(missing_steps)}')
 
 
 if __name__ == '__main__':

@@ -180,11 +180,11 @@ def measure(rows: list[Row], folders: list[Path], count: int, rounds: int) -> No
                 drop_pages(folder) if row.cold else fetch_pages(folder)
             clock = time.perf_counter if row.cold else time.process_time
             # Long enough for the clock, short enough that slow ways take their turn often.
-            begun, done = clock(), 0
-            while done < count and clock() - begun < 2.0:
-                row.read(order[start + done])
-                done += 1
-            row.rates.append(done / (clock() - begun))
+            start_time, read_count = clock(), 0
+            while read_count < count and clock() - start_time < 2.0:
+                row.read(order[start + read_count])
+                read_count += 1
+            row.rates.append(read_count / (clock() - start_time))
         start += count
 
 
@@ -226,12 +226,12 @@ def build_rows(root: Path, pack: Path, scratch: Path) -> list[Row]:
             'torchgeo SeasonalContrastS2': torchgeo_loader(root, bands, scratch),
         }
         rows += [Row(name, n, read) for name, read in peers.items() if read is not None]
-        raw, packed = (ours(place, bands, load, stretch=False) for place in (root, pack))
+        read_raw, read_packed = (ours(place, bands, load, stretch=False) for place in (root, pack))
         rows += [
-            Row('raw', n, raw),
-            Row('raw, cold', n, raw, cold=True),
-            Row('packed', n, packed),
-            Row('packed, cold', n, packed, cold=True),
+            Row('raw', n, read_raw),
+            Row('raw, cold', n, read_raw, cold=True),
+            Row('packed', n, read_packed),
+            Row('packed, cold', n, read_packed, cold=True),
             Row('packed, stretched', n, ours(pack, bands, load)),
             Row('raw, two 224 px views', n, ours(root, bands, view_pipeline(config))),
             Row('packed, two 224 px views', n, ours(pack, bands, view_pipeline(config))),

@@ -92,22 +92,22 @@ def write_raster(path: Path, side: int, seed: int, rows: tuple[int, int]) -> Non
     block = (1500 + steps % 1500).astype(np.uint16)
     options = ['TILED=YES', 'BLOCKXSIZE=512', 'BLOCKYSIZE=512', 'COMPRESS=DEFLATE', 'ZLEVEL=1']
     options += ['PREDICTOR=2', 'INTERLEAVE=BAND', 'NUM_THREADS=ALL_CPUS']
-    made = gdal.GetDriverByName('GTiff').Create(
+    target = gdal.GetDriverByName('GTiff').Create(
         str(path), side, side, len(_BANDS), gdal.GDT_UInt16, options
     )
     system = osr.SpatialReference()
     system.ImportFromEPSG(32633)
-    made.SetSpatialRef(system)
-    made.SetGeoTransform([600_000, 10, 0, 5_700_000, 0, -10])
+    target.SetSpatialRef(system)
+    target.SetGeoTransform([600_000, 10, 0, 5_700_000, 0, -10])
     row = np.tile(block, (1, 1, -(-side // _BLOCK)))[:, :, :side]
     for number, name in enumerate(_BANDS, 1):
-        band = made.GetRasterBand(number)
+        band = target.GetRasterBand(number)
         band.SetDescription(name)
         plane = np.ascontiguousarray(row[number - 1])
         for top in range(rows[0], rows[1], _BLOCK):
             height = min(_BLOCK, rows[1] - top)
             band.WriteRaster(0, top, side, height, plane[:height].tobytes())
-    made.FlushCache()
+    target.FlushCache()
 
 
 def list_rasters(args: argparse.Namespace, side: int) -> list[Path]:
@@ -128,8 +128,8 @@ def write_model(folder: Path, width: int) -> tuple[Path, Path]:
     )
     cfg = read_config_file(config)
     init_default_scope('swimdiff')
-    described = dict(cfg.model, data_preprocessor=cfg.data_preprocessor)
-    model = MODELS.build(Config(dict(model=described)).model)
+    model_config = dict(cfg.model, data_preprocessor=cfg.data_preprocessor)
+    model = MODELS.build(Config(dict(model=model_config)).model)
     meta = dict(input_statistics=stats_to_mapping(get_stats('s2_l1c'), _BANDS))
     torch.save(dict(state_dict=model.state_dict(), meta=meta), checkpoint)
     return config, checkpoint
@@ -139,7 +139,7 @@ def list_batches(
     plan: WindowPlan, batch_size: int, data: tuple[int, int]
 ) -> list[tuple[int, int, int]]:
     """Return number, height and width of the windows of every pass of a map."""
-    found = []
+    batches = []
     for row in plan.rows:
         if row.last <= data[0] or row.first >= data[1]:
             continue
@@ -147,8 +147,8 @@ def list_batches(
         for width in dict.fromkeys(widths):
             count = widths.count(width)
             for first in range(0, count, batch_size):
-                found.append((min(batch_size, count - first), row.length, width))
-    return found
+                batches.append((min(batch_size, count - first), row.length, width))
+    return batches
 
 
 def time_network(predictor: MapPredictor, batches: list[tuple[int, int, int]]) -> np.ndarray:
@@ -192,13 +192,13 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     job = MapJob('change', inputs, args.folder / f'{side}-map.tif', overwrite=True, **options)
     begin = _read_clocks()
     write_map(job, predictor)
-    seconds, worked = _read_clocks() - begin
+    seconds, work = _read_clocks() - begin
     peak = _peak_megabytes() - before
-    alone, alone_worked = (bare + time_network(predictor, part)) / 2
+    alone, alone_work = (bare + time_network(predictor, part)) / 2
     rates = share / alone, windows / seconds
     return dict(
         side=side, windows=windows, network=rates[0], map=rates[1], share=rates[1] / rates[0],
-        network_work=alone_worked / share, map_work=worked / windows,
+        network_work=alone_work / share, map_work=work / windows,
         seconds=seconds, memory=peak,
     )  # fmt: skip
 
@@ -223,9 +223,11 @@ def main(argv: list[str] | None = None) -> None:
                 write_raster(path, side, date, choose_data(args, side))
         options = [f'--{name.replace("_", "-")}={getattr(args, name)}' for name in _OPTIONS]
         command = [sys.executable, __file__, str(args.folder), '--one', *options]
-        done = subprocess.run([*command, '--sizes', str(side)], stdout=subprocess.PIPE, check=True)
-        found = json.loads(done.stdout.decode().splitlines()[-1])
-        print(_ROW.format(**found), flush=True)
+        process = subprocess.run(
+            [*command, '--sizes', str(side)], stdout=subprocess.PIPE, check=True
+        )
+        row = json.loads(process.stdout.decode().splitlines()[-1])
+        print(_ROW.format(**row), flush=True)
 
 
 if __name__ == '__main__':

@@ -36,12 +36,12 @@ def _best(step: Callable[[Any], Any], items: Sequence[Any]) -> float:
 
 def codecs(dtype: np.dtype) -> dict[str, Codec]:
     """Return the codecs that are installed."""
-    found: dict[str, Codec] = {}
+    installed_codecs: dict[str, Codec] = {}
     with suppress(ImportError):
         zstd = importlib.import_module('zstandard')
         for level in (1, 9):
             unpack = zstd.ZstdDecompressor().decompress
-            found[f'zstd {level}'] = (zstd.ZstdCompressor(level).compress, unpack)
+            installed_codecs[f'zstd {level}'] = (zstd.ZstdCompressor(level).compress, unpack)
     with suppress(ImportError):
         blosc = importlib.import_module('blosc2')
         blosc.set_nthreads(1)
@@ -55,8 +55,8 @@ def codecs(dtype: np.dtype) -> dict[str, Codec]:
             def pack(data: bytes, options: dict[str, Any] = options) -> bytes:
                 return blosc.compress2(data, **options)
 
-            found[f'blosc2 bitshuffle, {name}'] = (pack, blosc.decompress2)
-    return found
+            installed_codecs[f'blosc2 bitshuffle, {name}'] = (pack, blosc.decompress2)
+    return installed_codecs
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -82,12 +82,15 @@ def main(argv: list[str] | None = None) -> None:
     raw = sum(plane.nbytes for plane in planes)
     print(f'{len(planes)} planes of {side} x {side} {args.dtype}')
     print(f'{"codec":28}{"% of raw":>10}{"us a plane":>12}')
-    kept = [np.frombuffer(stream, np.uint8) for stream in streams if stream]
-    if kept:
-        share = 100 * sum(map(len, kept)) / (side * side * len(kept))
-        took = _best(lambda blob: decode_jpeg(blob, (side, side)), kept)
-        print(f'{"JPEG streams":28}{share:10.1f}{took:12.0f}   ({len(kept)} of {len(streams)})')
-        print(f'  as one JPEG: {sum(blob[0] == 0xFF for blob in kept)}')
+    kept_streams = [np.frombuffer(stream, np.uint8) for stream in streams if stream]
+    if kept_streams:
+        share = 100 * sum(map(len, kept_streams)) / (side * side * len(kept_streams))
+        took = _best(lambda blob: decode_jpeg(blob, (side, side)), kept_streams)
+        print(
+            f'{"JPEG streams":28}{share:10.1f}{took:12.0f}   ({len(kept_streams)} of '
+            f'{len(streams)})'
+        )
+        print(f'  as one JPEG: {sum(blob[0] == 0xFF for blob in kept_streams)}')
     for name, (pack, unpack) in codecs(planes[0].dtype).items():
         blobs = [pack(plane.tobytes()) for plane in planes]
         share, took = 100 * sum(map(len, blobs)) / raw, _best(unpack, blobs)

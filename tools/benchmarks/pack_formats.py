@@ -86,7 +86,7 @@ def measure(name: str, records: Records, folder: Path, results: Any) -> None:
     package, write, open_ = FORMATS[name]
     start = time.perf_counter()
     write(records, folder)
-    written = time.perf_counter() - start
+    write_seconds = time.perf_counter() - start
     size = sum(path.stat().st_size for path in _files(folder)) / 1e6
     cold = [
         np.median([_cold(records, folder, open_, bands) for _ in range(3)]) for bands in (RGB, ALL)
@@ -96,7 +96,7 @@ def measure(name: str, records: Records, folder: Path, results: Any) -> None:
     before = _resident()
     for i in range(records.count):
         read(i, ALL)
-    grown = _resident() - before
+    grown_mb = _resident() - before
     warm = [_warm(records, read, bands) for bands in (RGB, ALL)]
     del read  # LMDB may be open once only
 
@@ -111,7 +111,7 @@ def measure(name: str, records: Records, folder: Path, results: Any) -> None:
     if 'WebDataset' not in name and differs():
         raise AssertionError(f'{name} returns other pixels')
     version = getattr(importlib.import_module(package), '__version__', '')
-    row = [size, written, *warm, *cold, grown, _flip(records, folder, differs)]
+    row = [size, write_seconds, *warm, *cold, grown_mb, _flip(records, folder, differs)]
     results.put([name if package == 'numpy' else f'{name} ({version})', *row])
 
 
@@ -150,8 +150,8 @@ def main(argv: list[str] | None = None) -> None:
             child.join()
             shutil.rmtree(place)
             if child.exitcode == 0:
-                found, *numbers, flip = queue.get()
-                print(f'{found:24}' + ''.join(f'{n:13.4g}' for n in numbers) + f'   {flip}')
+                title, *numbers, flip = queue.get()
+                print(f'{title:24}' + ''.join(f'{n:13.4g}' for n in numbers) + f'   {flip}')
         print('* read in order: it has no random access')
 
 

@@ -224,21 +224,24 @@ def global_losses(ranks: list[Outcome]) -> Tensor:
 def compare(cases: list[str], worlds: list[int], steps: int, batch: int) -> None:
     """Print the table."""
     single = run(cases, 1, steps, batch)
-    found = {'1, nudged': run(cases, 1, steps, batch, nudge=1e-7)}
-    found |= {str(world): run(cases, world, steps, batch) for world in worlds}
+    outcomes_by_label = {'1, nudged': run(cases, 1, steps, batch, nudge=1e-7)}
+    outcomes_by_label |= {str(world): run(cases, world, steps, batch) for world in worlds}
     print(f'{steps} steps, global batch {batch}; differences from one process')
     print(f'{"":<38}{"processes":>10}{"loss":>10}{"keys":>10}  ids  pointer  collectives per step')
     for case in cases:
-        for label, outcomes in found.items():
+        for label, outcomes in outcomes_by_label.items():
             ranks, one = outcomes[case], single[case][0]
             loss = (global_losses(ranks) - one.losses).abs().max()
             keys = max(float((rank.keys - one.keys).abs().max()) for rank in ranks)
             ids = all(torch.equal(rank.scenes, one.scenes) for rank in ranks)
             pointer = all(rank.pointer == one.pointer for rank in ranks)
-            sent = ', '.join(f'{n} {name}' for name, n in ranks[0].collectives.items()) or 'none'
+            collectives_text = (
+                ', '.join(f'{n} {name}' for name, n in ranks[0].collectives.items()) or 'none'
+            )
             print(
                 f'{case:<38}{label:>10}{loss:>10.1e}{keys:>10.1e}  '
-                f'{"same" if ids else "OTHER":<5}{"same" if pointer else "OTHER":<9}{sent}'
+                f'{"same" if ids else "OTHER":<5}{"same" if pointer else "OTHER":<9}'
+                f'{collectives_text}'
             )
 
 
@@ -252,10 +255,10 @@ def bytes_a_step(name: str, rows: int, size: int, worlds: list[int]) -> None:
     weights = sum(p.numel() for p in model.parameters() if p.requires_grad)
     layers = [m for part in (model.backbone, model.neck) for m in part.modules()]
     widths = [layer.num_features for layer in layers if isinstance(layer, _BatchNorm)]
-    noised = model.diffusion is not None and model.diffusion.encoder_input == 'noised'
-    forward, backward = (3, 2) if noised else (2, 1)  # the key encoder has no backward pass
+    is_noised = model.diffusion is not None and model.diffusion.encoder_input == 'noised'
+    forward, backward = (3, 2) if is_noised else (2, 1)  # the key encoder has no backward pass
     sums = sum(widths)
-    sent: dict[str, Callable[[int], float]] = {
+    bytes_sent: dict[str, Callable[[int], float]] = {
         # gathered: those of all others arrive
         'keys and ids': lambda w: (w - 1) * rows * (dimension + 2) * 4,
         # dealt out again: all but one in W leave
@@ -266,7 +269,7 @@ def bytes_a_step(name: str, rows: int, size: int, worlds: list[int]) -> None:
     }
     print(f'{name}: {rows} images of {bands} x {size} x {size} per process, MB sent per step')
     print(f'{"":<32}' + ''.join(f'{world:>10}' for world in worlds) + '   processes')
-    for what, amount in sent.items():
+    for what, amount in bytes_sent.items():
         print(f'{what:<32}' + ''.join(f'{amount(world) / 1e6:>10.3f}' for world in worlds))
     print(
         f'SyncBN: {len(widths) * (forward + backward)} collectives per step, {len(widths)} layers'

@@ -34,21 +34,21 @@ class EqualScenes:
 def count_mates(sampler: SceneSampler, queue: int, batch: int, epochs: int) -> list[np.ndarray]:
     """Count the mates of every query of some epochs, from an empty queue."""
     ids = sampler.dataset.scene_ids()
-    stored, ring = np.zeros(ids.max() + 1, np.int64), np.zeros(0, np.int64)
-    found = []
+    key_counts, ring = np.zeros(ids.max() + 1, np.int64), np.zeros(0, np.int64)
+    mates_by_epoch = []
     for epoch in range(epochs):
         sampler.set_epoch(epoch)
         order = ids[sampler.order()]
-        met = []
+        mates_met = []
         for start in range(0, len(order) - batch + 1, batch):
             scenes = order[start : start + batch]
-            met.append(stored[scenes])
+            mates_met.append(key_counts[scenes])
             ring = np.concatenate([ring, scenes])
-            np.add.at(stored, scenes, 1)
-            np.subtract.at(stored, ring[:-queue], 1)
+            np.add.at(key_counts, scenes, 1)
+            np.subtract.at(key_counts, ring[:-queue], 1)
             ring = ring[-queue:]
-        found.append(np.concatenate(met))
-    return found
+        mates_by_epoch.append(np.concatenate(mates_met))
+    return mates_by_epoch
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -73,14 +73,15 @@ def main(argv: list[str] | None = None) -> None:
         queue = dict(queue_length=args.queue, batch_size=args.batch, drop_last=True)
         sampler = SceneSampler(dataset, mates=mates, seed=args.seed, **queue)
         plan, first = sampler.grouping(), sampler.expected_mates()
-        found = count_mates(sampler, args.queue, args.batch, args.epochs)
-        later = np.concatenate(found[1:])
+        mates_by_epoch = count_mates(sampler, args.queue, args.batch, args.epochs)
+        later = np.concatenate(mates_by_epoch[1:])
         start = time.process_time()
         sampler.order()
         took = time.process_time() - start
         print(
-            f'{mates:g} | {plan.size + plan.more:.2f} | {first:.3f} | {found[0].mean():.3f} | '
-            f'{plan.expected:.3f} | {later.mean():.3f} | {(later == 0).mean():.0%} | {took:.2f}'
+            f'{mates:g} | {plan.size + plan.more:.2f} | {first:.3f} | '
+            f'{mates_by_epoch[0].mean():.3f} | {plan.expected:.3f} | {later.mean():.3f} | '
+            f'{(later == 0).mean():.0%} | {took:.2f}'
         )
 
 

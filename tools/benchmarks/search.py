@@ -108,35 +108,35 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         path = Path(folder) / 'synthetic.parquet'
-        begun = time.perf_counter()
+        start = time.perf_counter()
         queries = draw_directions(np.random.default_rng(1), max(args.queries), args.dims)
-        planted = Planted(queries, args.vectors)
-        write_table(path, args, planted)
+        planted_neighbours = Planted(queries, args.vectors)
+        write_table(path, args, planted_neighbours)
         size = path.stat().st_size
         print(
             f'{args.vectors:,} made-up vectors of {args.dims} numbers, {size / 1e9:.2f} GB, '
-            f'written in {time.perf_counter() - begun:.0f} s; {os.cpu_count()} cores, load '
+            f'written in {time.perf_counter() - start:.0f} s; {os.cpu_count()} cores, load '
             f'{os.getloadavg()[0]:.1f}',
             flush=True,
         )
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         table = EmbeddingTable(path)
         for number in args.queries:
-            seconds, worked = [], time.process_time()
+            seconds, work_seconds = [], time.process_time()
             for _ in range(args.repeats):
-                begun = time.perf_counter()
+                start = time.perf_counter()
                 results = search_vectors(table, queries[:number], FOUND)
-                seconds.append(time.perf_counter() - begun)
+                seconds.append(time.perf_counter() - start)
                 for query, matches in enumerate(results):
-                    planted.check(query, matches, 2e-3 if args.half else 1e-5)
+                    planted_neighbours.check(query, matches, 2e-3 if args.half else 1e-5)
             median = float(np.median(seconds))
-            worked = (time.process_time() - worked) / args.repeats
+            work_seconds = (time.process_time() - work_seconds) / args.repeats
             each = ', '.join(f'{second:.2f}' for second in seconds)
             print(
                 f'{number:4d} queries: {median:7.2f} s (of {each})'
                 f', {args.vectors / median / 1e6:.2f} M vectors/s, {size / median / 1e9:.2f} GB/s, '
                 f'processor '
-                f'{worked:.2f} s',
+                f'{work_seconds:.2f} s',
                 flush=True,
             )
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -82,15 +82,15 @@ def build(
     makers: dict[str, Callable[[], tuple[Step, nn.Module]]], only: list[str] | None
 ) -> tuple[dict[str, Step], dict[str, nn.Module], dict[str, str]]:
     """Build the steps asked for; what cannot be imported is named with the reason."""
-    calls, modules, skipped = {}, {}, {}
+    calls, modules, skips = {}, {}, {}
     for name, make in makers.items():
         if not wanted(name, only):
             continue
         try:
             calls[name], modules[name] = make()
         except ImportError as error:
-            skipped[name] = f'not installed: {error}'
-    return calls, modules, skipped
+            skips[name] = f'not installed: {error}'
+    return calls, modules, skips
 
 
 def describe(times: list[tuple[float, float]], batch: int | None) -> dict:
@@ -120,17 +120,17 @@ def ratios(rows: dict[str, dict], key: str) -> dict[str, float | None]:
         return above / below if above is not None and below else None
 
     ours, none = (seconds(f'queue product and loss, rule {rule}') for rule in ('relative', 'none'))
-    added = ours - none if ours is not None and none is not None else None
+    added_seconds = ours - none if ours is not None and none is not None else None
     return dict(
         moco_vs_floor=over(seconds('moco'), seconds('floor')),
         swimdiff_vs_floor=over(seconds('swimdiff'), seconds('floor')),
-        matching_overhead=over(added, seconds('moco')),
+        matching_overhead=over(added_seconds, seconds('moco')),
     )
 
 
 def occupancy(times: dict[str, list[tuple[float, float]]]) -> float:
     """Return the share of its threads' time that the process got."""
-    wall, cpu = (sum(pair[i] for spent in times.values() for pair in spent) for i in (0, 1))
+    wall, cpu = (sum(pair[i] for row_times in times.values() for pair in row_times) for i in (0, 1))
     return cpu / wall / torch.get_num_threads()
 
 
@@ -184,7 +184,7 @@ def measure(args: argparse.Namespace) -> dict:
         queue=args.queue,
         device=torch.device(args.device),
     )
-    whole, modules, skipped = build(steps(setting, args.compile), args.only)
+    whole, modules, skips = build(steps(setting, args.compile), args.only)
     parts = {k: v for k, v in Components(setting).rows().items() if wanted(k, args.only)}
     product, operations = matmul(setting.device, args.precision)
     inner = args.inner or (5 if setting.device.type == 'cuda' else 1)
@@ -194,9 +194,9 @@ def measure(args: argparse.Namespace) -> dict:
     fastest = min(wall for wall, _ in times.pop('matmul'))
     peak, source = sheet or (operations / fastest, 'square matrix product measured in this run')
 
-    rows: dict[str, dict] = {name: dict(seconds=None, why=why) for name, why in skipped.items()}
-    for name, spent in times.items():
-        row = describe(spent, args.batch if name in whole else None)
+    rows: dict[str, dict] = {name: dict(seconds=None, why=why) for name, why in skips.items()}
+    for name, row_times in times.items():
+        row = describe(row_times, args.batch if name in whole else None)
         eager = name.removesuffix(', compiled')  # the counter does not see into compiled graphs
         row['flops'] = flops(calls[eager]) if eager in calls else None
         if row['flops'] is not None:
@@ -204,26 +204,26 @@ def measure(args: argparse.Namespace) -> dict:
         if name in whole:
             row['peak_bytes'] = peak_bytes(calls[name], setting.device)
         if name in whole and name == eager:
-            known = tensors_of(modules[name], setting.views)
-            row['saved_bytes'] = saved_bytes(calls[name], known)
+            known_tensors = tensors_of(modules[name], setting.views)
+            row['saved_bytes'] = saved_bytes(calls[name], known_tensors)
         rows[name] = row
 
     step = logged_step(setting)
     for _ in range(3):
         step()
     reads = host_reads(step, setting.device)
-    seen = trace(step, setting, args.profile) if args.profile else None
+    profiled_reads = trace(step, setting, args.profile) if args.profile else None
     by = {key: ratios(rows, key) for key in ('seconds', 'seconds_min', 'cpu_seconds')}
     # Seconds of the wall mean nothing where other work takes the processor away at random.
     share = occupancy(times) if setting.device.type == 'cpu' else 1.0
-    chosen = 'seconds' if share > BUSY else 'cpu_seconds'
+    statistic = 'seconds' if share > BUSY else 'cpu_seconds'
     return dict(
-        **by[chosen],
-        ratios_from=chosen,
+        **by[statistic],
+        ratios_from=statistic,
         processor_share=share,
         host_syncs=len(reads),
         host_sync_places=reads,
-        host_syncs_in_profile=seen,
+        host_syncs_in_profile=profiled_reads,
         ratios=by,
         peak_flops=peak,
         peak_source=source,
@@ -263,8 +263,8 @@ def report(result: dict) -> str:
         )
         lines.append(f'{row["name"]:38}' + ''.join(cell(*number) for number in numbers))
     for statistic, values in result['ratios'].items():
-        shown = (f'{k} {v:.3f}' for k, v in values.items() if v is not None)
-        lines.append(f'by {statistic}: ' + ', '.join(shown))
+        ratio_texts = (f'{k} {v:.3f}' for k, v in values.items() if v is not None)
+        lines.append(f'by {statistic}: ' + ', '.join(ratio_texts))
     lines.append(
         f'ratios from {result["ratios_from"]}: this process got {result["processor_share"]:.0%} of '
         f'the time of its threads'

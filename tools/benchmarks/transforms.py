@@ -40,9 +40,9 @@ class Clock:
 
         def timed(results: dict) -> Any:
             start = time.process_time()
-            made = step(results)
+            result = step(results)
             self.seconds[name] += time.process_time() - start
-            return made
+            return result
 
         return timed
 

@@ -53,8 +53,10 @@ def main(argv: list[str] | None = None) -> None:
         histogram = count_archive(dataset, state, args.ignore, args.limit, args.workers)
         bands = histogram.summary(_QUANTILES, args.stretch)
         for band in set(bands) & set(SENTINEL2):
-            known = SENTINEL2[band]
-            bands[band].update(wavelength_nm=known.wavelength_nm, resolution_m=known.resolution_m)
+            band_entry = SENTINEL2[band]
+            bands[band].update(
+                wavelength_nm=band_entry.wavelength_nm, resolution_m=band_entry.resolution_m
+            )
         patches = len(dataset.index) if args.limit is None else min(args.limit, len(dataset.index))
         source = (
             f'{patches} of {len(dataset.index)} patches of {Path(dataset.data_root).name}; stretch '

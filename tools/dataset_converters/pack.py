@@ -89,11 +89,11 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 def pack(args: argparse.Namespace) -> int:
     """Make a pack, and say what was made."""
     start = time.monotonic()
-    described = dict(args.dataset_options or {})
+    dataset_options = dict(args.dataset_options or {})
     if args.max_unreadable:
-        described.setdefault('max_unreadable', args.max_unreadable)
+        dataset_options.setdefault('max_unreadable', args.max_unreadable)
     # The bands matter here as well: scenes are cut and judged by those that are wanted.
-    dataset = open_archive(args.source, args.type, args.bands, described)
+    dataset = open_archive(args.source, args.type, args.bands, dataset_options)
     options = PackOptions(
         bands=args.bands,
         codec=args.codec,
@@ -101,14 +101,15 @@ def pack(args: argparse.Namespace) -> int:
         workers=args.workers,
         max_unreadable=args.max_unreadable,
     )
-    made = make_pack(dataset.source, type(dataset).__name__, args.target, options)
-    for message in made.unreadable:
+    manifest = make_pack(dataset.source, type(dataset).__name__, args.target, options)
+    for message in manifest.unreadable:
         print(f'left out: {message}', file=sys.stderr)
-    left = f', {len(made.unreadable)} left out' if made.unreadable else ''
+    left_out_text = f', {len(manifest.unreadable)} left out' if manifest.unreadable else ''
     about = PackSource(args.target).about()
     print(
-        f'{args.target}: {about["rows"]} patches{left}, {len(made.bands)} bands, '
-        f'{about["bytes"] / 1e6:.1f} MB in {made.shards} shards, {time.monotonic() - start:.0f} s'
+        f'{args.target}: {about["rows"]} patches{left_out_text}, {len(manifest.bands)} bands, '
+        f'{about["bytes"] / 1e6:.1f} MB in {manifest.shards} shards, '
+        f'{time.monotonic() - start:.0f} s'
     )
     return 0
 

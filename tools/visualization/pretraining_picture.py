@@ -39,8 +39,10 @@ def draw(cfg: Config, args: argparse.Namespace) -> Path:
     """Make the picture, print what it shows, and return where it is."""
     model = open_pretrained(cfg, args.checkpoint or last_checkpoint(args.work_dir))
     dataset = build_dataset(cfg, cfg.train_dataloader.dataset.pipeline[:1])
-    chosen = torch.linspace(0, len(dataset) - 1, min(args.images, len(dataset))).long().tolist()
-    images = [torch.from_numpy(dataset[i]['img']).permute(2, 0, 1) for i in chosen]
+    sample_numbers = (
+        torch.linspace(0, len(dataset) - 1, min(args.images, len(dataset))).long().tolist()
+    )
+    images = [torch.from_numpy(dataset[i]['img']).permute(2, 0, 1) for i in sample_numbers]
     figure, remarks = pretraining_figure(
         read_losses(args.work_dir),
         model,

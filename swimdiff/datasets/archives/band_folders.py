@@ -84,22 +84,22 @@ class BandFolders(PatchSource):
         names = self.layout.list_locations(self.root)
         with ThreadPoolExecutor(_THREADS) as pool:
             jobs = pool.map(self._location, names, chunksize=64)
-            indexed = list(track(jobs, len(names), f'Indexing {self.root}'))
-        kept = [
+            location_records = list(track(jobs, len(names), f'Indexing {self.root}'))
+        location_products = [
             (name, products)
-            for name, (_, products, _) in zip(names, indexed, strict=True)
+            for name, (_, products, _) in zip(names, location_records, strict=True)
             if products
         ]
-        counts = [len(products) for _, products in kept]
+        counts = [len(products) for _, products in location_products]
         return PatchIndex(
-            locations=Strings.of(name for name, _ in kept),
+            locations=Strings.of(name for name, _ in location_products),
             paths=Strings.of(
-                f'{name}/{product}' for name, products in kept for product in products
+                f'{name}/{product}' for name, products in location_products for product in products
             ),
             first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
             watched=Strings.of(['', *names]),
-            times=np.array([time, *(stamp for stamp, _, _ in indexed)], np.int64),
-            about=dict(left_out=[error for _, _, error in indexed if error]),
+            times=np.array([time, *(stamp for stamp, _, _ in location_records)], np.int64),
+            about=dict(left_out=[error for _, _, error in location_records if error]),
         )
 
     def _location(self, name: str) -> tuple[int, tuple[str, ...], str]:

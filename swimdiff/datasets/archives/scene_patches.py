@@ -85,8 +85,8 @@ class ScenePatches(BaseDataset):
         pipeline: Sequence[Any] = (),
         **kwargs: Any,
     ) -> None:
-        chosen = dict(samples=samples, views_from=views_from, single_date=single_date)
-        for option, value in chosen.items():
+        choices = dict(samples=samples, views_from=views_from, single_date=single_date)
+        for option, value in choices.items():
             if value not in _CHOICES[option]:
                 raise ConfigError(f'{option}={value!r}: expected one of {_CHOICES[option]}.')
         self.samples, self.views_from, self.single_date = samples, views_from, single_date
@@ -125,8 +125,8 @@ class ScenePatches(BaseDataset):
             print_log(readable(note), logger='current', level=logging.WARNING)
         left_out = [LayoutError(message) for message in about.get('left_out', ())]
         # Of what they are a share: locations, or where one file holds many of these, files.
-        asked = about.get('asked', len(self.index.locations) + len(left_out))
-        self.skips.left_out(left_out, asked, about.get('asked_for', 'locations'))
+        asked_count = about.get('asked', len(self.index.locations) + len(left_out))
+        self.skips.left_out(left_out, asked_count, about.get('asked_for', 'locations'))
         check_unit(self.source, self.bands, skip_unreadable=self.skips.max_share > 0)
         self._scene_of = self._assign_scenes()
         self._location_of = self.index.location_of_rows()
@@ -206,12 +206,16 @@ class ScenePatches(BaseDataset):
     def get_data_info(self, idx: int) -> dict:
         """Return what is known of a sample without reading it."""
         self.full_init()
-        chosen = int(self._chosen[idx])
-        location = chosen if self.samples == 'locations' else int(self._location_of[chosen])
+        row_or_location = int(self._chosen[idx])
+        location = (
+            row_or_location
+            if self.samples == 'locations'
+            else int(self._location_of[row_or_location])
+        )
         return dict(
             location=self.index.locations[location],
             rows=self.index.rows(location),
-            row=None if self.samples == 'locations' else chosen,
+            row=None if self.samples == 'locations' else row_or_location,
             scene_id=int(self._scene_of[location]),
             sample_idx=int(idx) if idx >= 0 else len(self._chosen) + int(idx),
         )

@@ -165,8 +165,8 @@ class _PlaceReader:
             print_log(f'Reading the georeference of {len(names)} locations', logger='current')
         self.unreadable = {}
         places = {name: self._place(one[name]) for name in names}
-        kept = [name for name in names if places[name] is not None]
-        return kept, np.array([places[name] for name in kept], float).reshape(-1, 2)
+        placed_names = [name for name in names if places[name] is not None]
+        return placed_names, np.array([places[name] for name in placed_names], float).reshape(-1, 2)
 
     def _spread(
         self, samples: Sequence[Sample], names: list[str], scenes: np.ndarray

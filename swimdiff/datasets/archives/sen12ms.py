@@ -96,18 +96,20 @@ class SEN12MSSource(PatchSource):
         seasons, scenes = self._scenes()
         season_times = [os.stat(self.root / season).st_mtime_ns for season in seasons]
         with ThreadPoolExecutor(16) as pool:
-            indexed = list(
+            scene_records = list(
                 track(pool.map(self._scene, scenes), len(scenes), f'Indexing {self.root}')
             )
-        paths = [path for _, patches, _ in indexed for path in patches]
+        paths = [path for _, patches, _ in scene_records for path in patches]
         return PatchIndex(
             locations=Strings.of(os.path.splitext(os.path.basename(path))[0] for path in paths),
             paths=Strings.of(paths),
             first=np.arange(len(paths) + 1, dtype=np.int64),
             watched=Strings.of(['', *seasons, *scenes]),
-            times=np.array([root_time, *season_times, *(time for time, _, _ in indexed)], np.int64),
+            times=np.array(
+                [root_time, *season_times, *(time for time, _, _ in scene_records)], np.int64
+            ),
             about=dict(
-                left_out=[error for _, _, error in indexed if error],
+                left_out=[error for _, _, error in scene_records if error],
                 asked=len(scenes),
                 asked_for='scenes',
             ),

@@ -74,12 +74,12 @@ class SSL4EOSource(BandFolders):
     """
 
     def __init__(self, data_root: str, level: str, patch_size: int | None = None) -> None:
-        folder, known, _ = _LEVELS[level]
+        folder, level_bands, _ = _LEVELS[level]
         # Both levels may lie side by side: the folder of the level is meant, not the other one.
         below = Path(data_root) / folder
         root = str(below) if below.is_dir() else data_root
         _refuse_other_level(Path(root), level)
-        pixels = Pixels(known, 'uint16', 'reflectance x 10000')
+        pixels = Pixels(level_bands, 'uint16', 'reflectance x 10000')
         super().__init__(root, _layout(level), pixels, patch_size)
 
     @classmethod

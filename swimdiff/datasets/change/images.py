@@ -100,20 +100,21 @@ def _read_palette(path: str | Path, image: Image.Image) -> np.ndarray:
     """
     numbers = np.asarray(image)
     palette = np.array(image.getpalette('RGB') or [], np.int64).reshape(-1, 3)
-    used = np.unique(numbers)
-    used = used[used < len(palette)]
-    colours = palette[used]
+    used_numbers = np.unique(numbers)
+    used_numbers = used_numbers[used_numbers < len(palette)]
+    colours = palette[used_numbers]
     if np.all((colours <= 16) | (colours >= 240)) and np.all(np.ptp(colours, axis=1) <= 16):
         return np.array(image.convert('L'))
-    paints_numbers = set(used.tolist()) <= {0, 1, 255} and (
-        0 not in used or palette[0].sum() < colours[used != 0].sum(axis=1).min(initial=766)
+    paints_numbers = set(used_numbers.tolist()) <= {0, 1, 255} and (
+        0 not in used_numbers
+        or palette[0].sum() < colours[used_numbers != 0].sum(axis=1).min(initial=766)
     )
     if paints_numbers:
         return numbers.copy()
     if np.all(np.ptp(colours, axis=1) <= 16):
         return np.array(image.convert('L'))
     raise RasterError(
-        f'{path} is a palette picture; its numbers {used[:8].tolist()} are painted '
+        f'{path} is a palette picture; its numbers {used_numbers[:8].tolist()} are painted '
         f'{[tuple(colour) for colour in colours[:8].tolist()]}. Expected black and white, or the '
         'numbers 0 (painted darkest) and 1, with 255 for unlabelled. Write the mask without a '
         'palette: one grey value per class.'

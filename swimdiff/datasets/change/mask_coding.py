@@ -113,8 +113,8 @@ class MaskCoding:
 
     def _distances(self) -> tuple[np.ndarray, np.ndarray]:
         """Every listed value, and the distance of each grey value from each of them."""
-        listed = np.array([*self.unchanged, *self.changed, *self.ignore], np.int64)
-        return listed, np.abs(np.arange(256)[:, None] - listed)
+        listed_values = np.array([*self.unchanged, *self.changed, *self.ignore], np.int64)
+        return listed_values, np.abs(np.arange(256)[:, None] - listed_values)
 
     def table(self) -> np.ndarray:
         """Return the class of every grey value: 256 uint8 of 0, 1 and 255.
@@ -127,14 +127,14 @@ class MaskCoding:
             np.uint8,
         )
         # Halfway is the brighter one, as a threshold of 128 has it.
-        listed, distances = self._distances()
-        order = np.argsort(-listed, kind='stable')
+        listed_values, distances = self._distances()
+        order = np.argsort(-listed_values, kind='stable')
         return classes[order][np.argmin(distances[:, order], axis=1)]
 
     def _near(self, lossy: bool) -> np.ndarray:
         """Whether each grey value is near enough to a listed one."""
-        listed, distances = self._distances()
-        gap = np.diff(np.sort(listed)).min()
+        listed_values, distances = self._distances()
+        gap = np.diff(np.sort(listed_values)).min()
         near = (_NEAR_LOSSY if lossy else _NEAR) if gap > 2 * _NEAR_LOSSY else 0
         return np.asarray(distances.min(axis=1) <= near)
 
@@ -150,10 +150,10 @@ class MaskCoding:
         total = sum(look.counts.values())
         far = sum(count for value, count in look.counts.items() if not near[value]) / max(total, 1)
         classes = {int(table[value]) for value in look.counts if near[value]}
-        listed = {*self.unchanged, *self.changed, *self.ignore}
-        if not look.lossy and total and not listed & set(look.counts):
+        listed_values = {*self.unchanged, *self.changed, *self.ignore}
+        if not look.lossy and total and not listed_values & set(look.counts):
             return 'none of the values of the coding'
-        exact = self._near(lossy=False).sum() == len(listed)
+        exact = self._near(lossy=False).sum() == len(listed_values)
         limit = 0.0 if exact else _FAR_SHARE if len(classes) > 1 else _FAR_SHARE_ALONE
         if far > limit:
             return f'{100 * far:.3g} % of its pixels of no value of the coding'
@@ -181,8 +181,8 @@ class MaskCoding:
 
 
 def _shorten(values: Sequence[int]) -> str:
-    listed = list(values)
-    return f'{listed[:8]} ...' if len(listed) > 8 else str(listed)
+    numbers = list(values)
+    return f'{numbers[:8]} ...' if len(numbers) > 8 else str(numbers)
 
 
 def _join(values: Sequence[int]) -> str:
@@ -234,12 +234,12 @@ def decide_coding(masks: Sequence[MaskLook], others: Sequence[MaskLook] = ()) ->
                 'change: changed=[1, 2].'
             )
     every = [*masks, *others]
-    numbered = next((look for look in every if _is_labels(look)), None)
-    if numbered is None:
+    numbered_mask = next((look for look in every if _is_labels(look)), None)
+    if numbered_mask is None:
         coding = MaskCoding()
     else:
         coding = MaskCoding((0,), (1,), (IGNORE,))
-        _refuse_two_codings(every, numbered)
+        _refuse_two_codings(every, numbered_mask)
     misfits = [look for look in masks if coding.find_misfit(look) is not None]
     if misfits:
         try:

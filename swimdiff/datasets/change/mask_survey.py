@@ -49,5 +49,5 @@ def survey_masks(paths: Sequence[str], skip_unreadable: bool = False) -> list[Ma
     """
     with ThreadPoolExecutor(_THREADS) as pool:
         looks = pool.map(_look_or_skip if skip_unreadable else _look_now, paths)
-        seen = list(track(looks, len(paths), 'Looking at the masks'))
-    return [look for look in seen if look is not None]
+        mask_looks = list(track(looks, len(paths), 'Looking at the masks'))
+    return [look for look in mask_looks if look is not None]

@@ -87,13 +87,13 @@ def choose_cities(images: Path, split: str, cities: Sequence[str] | str | None) 
             f'OSCD: the split {split!r} is empty: no city in '
             f'{"cities=[]" if cities is not None else images / f"{split}.txt"}.'
         )
-    known = sorted(path.parent.name for path in images.glob('*/imgs_1'))
+    known_cities = sorted(path.parent.name for path in images.glob('*/imgs_1'))
     for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
+        if name not in known_cities:
+            near = difflib.get_close_matches(name, known_cities, n=1)
             hint = f'; did you mean {near[0]!r}?' if near else '.'
             raise ConfigError(
-                f'OSCD: no city {name!r} in {images}{hint} There are {", ".join(known)}.'
+                f'OSCD: no city {name!r} in {images}{hint} There are {", ".join(known_cities)}.'
             )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

@@ -137,17 +137,17 @@ class ChangePairs(CutAwareDataset):
             LayoutError: The tree is of both layouts.
         """
         if layout is None and list_file is None:
-            shared = all((root / self.folders[part]).is_dir() for part in _PARTS[:2])
-            listed = (root / 'list').is_dir()
+            has_shared_folders = all((root / self.folders[part]).is_dir() for part in _PARTS[:2])
+            has_list_folder = (root / 'list').is_dir()
             by_split = (root / self.split).is_dir()
-            if shared and listed and by_split and self.split != _EVERYTHING:
+            if has_shared_folders and has_list_folder and by_split and self.split != _EVERYTHING:
                 raise LayoutError(
                     f'{type(self).__name__}: {root} holds a folder {self.split} and beside it '
                     f'{", ".join(self.folders.values())} with list. Say which is meant: '
                     f'layout={_BY_SPLIT!r}, or layout={_SHARED!r} and '
                     f'list_file={_SHARED_LIST!r}.'
                 )
-            if shared and (listed or not by_split):
+            if has_shared_folders and (has_list_folder or not by_split):
                 layout = _SHARED
                 list_file = _SHARED_LIST if self.split != _EVERYTHING else None
         layout = layout or (_BY_SPLIT if list_file is None else _SHARED)
@@ -219,26 +219,26 @@ class ChangePairs(CutAwareDataset):
                 'names of the split, one per line.'
             )
         lines = [line.strip() for line in path.read_text().splitlines()]
-        listed = [_stem(line) for line in lines if line]
-        twice = next((name for name, count in Counter(listed).items() if count > 1), None)
+        listed_names = [_stem(line) for line in lines if line]
+        twice = next((name for name, count in Counter(listed_names).items() if count > 1), None)
         if twice is not None:
             raise LayoutError(
                 f'{path} names {twice!r} more than once. Expected every pair once, one name a line.'
             )
-        return listed
+        return listed_names
 
     def load_data_list(self) -> list[dict]:
         """Match the files, check sizes and masks, and lay out the tiles."""
         # Not through the option `metainfo`: the engine takes a string there for a file to read.
         self._metainfo.update(split=self.split)
-        labelled = (
+        has_labels = (
             self.masks == 'required'
             or (
                 Path(self.data_root)
                 / self.layout.format(split=self.split, part=self.folders['label'])
             ).is_dir()
         )
-        parts = _PARTS if labelled else _PARTS[:2]
+        parts = _PARTS if has_labels else _PARTS[:2]
         files = {part: self._files(part) for part in parts}
         names = self._listed(sorted(set().union(*files.values())))
         if not names:
@@ -246,16 +246,16 @@ class ChangePairs(CutAwareDataset):
                 f'{type(self).__name__}: the split {self.split!r} is empty: no picture in '
                 f'{self._folder("date1")}. Expected\n{self._tree()}'
             )
-        matched = {name: self._match(name, files) for name in names}
-        if labelled and self.mask_coding is None:
-            self.mask_coding = self._decide_coding([paths[2] for paths in matched.values()])
+        paths_by_name = {name: self._match(name, files) for name in names}
+        if has_labels and self.mask_coding is None:
+            self.mask_coding = self._decide_coding([paths[2] for paths in paths_by_name.values()])
         data_list: list[dict] = []
-        for name, paths in matched.items():
+        for name, paths in paths_by_name.items():
             shape = self._check_sizes(paths)
             pair = dict(
                 image_id=name,
                 img_path=paths[:2],
-                seg_map_path=paths[2] if labelled else None,
+                seg_map_path=paths[2] if has_labels else None,
                 full_shape=shape,
                 pad_label=self.pad_label,
             )
@@ -282,11 +282,11 @@ class ChangePairs(CutAwareDataset):
         return coding
 
     def _match(self, name: str, files: dict[str, dict[str, str]]) -> list[str]:
-        missing = [part for part in files if name not in files[part]]
-        if missing:
+        missing_parts = [part for part in files if name not in files[part]]
+        if missing_parts:
             there = [files[part][name] for part in files if name in files[part]]
             raise LayoutError(
-                f'{type(self).__name__}: {self._folder(missing[0]) / name}.* is missing'
+                f'{type(self).__name__}: {self._folder(missing_parts[0]) / name}.* is missing'
                 f'{f", but {there[0]} is there" if there else ""}. Expected the same name in '
                 f'{", ".join(str(self._folder(part)) for part in files)}. Unpack the archive '
                 'again, or remove what is left of the pair.'

@@ -193,21 +193,21 @@ class BigEarthNet(CutAwareDataset):
         labels = label_index(self.root, patches, cache)
         if self.num_classes == 43:
             return labels
-        mapped = {patch: to_19(old) for patch, old in labels.items()}
-        return {patch: new for patch, new in mapped.items() if new}
+        new_labels = {patch: to_19(old) for patch, old in labels.items()}
+        return {patch: new for patch, new in new_labels.items() if new}
 
     def load_data_list(self) -> list[dict]:
         """Index one part of the split, sorted by name."""
-        covered = {name for path in self.covered for name in read_names(path)}
+        covered_names = {name for path in self.covered for name in read_names(path)}
         default = Path(self.data_root).expanduser() / 'splits'
-        kept = Path(self.split_dir).expanduser() if self.split_dir else default
+        lists_folder = Path(self.split_dir).expanduser() if self.split_dir else default
         # In a folder of its own: files beside the lists would pass for lists of the user.
-        cache = kept / 'labels' / 'bigearthnet_labels.tsv'
+        cache = lists_folder / 'labels' / 'bigearthnet_labels.tsv'
 
         on_disk = {name for name in folders(self.root) if _PATCH.fullmatch(name)}
 
         def strata() -> dict[str, str]:
-            clear = sorted(on_disk - covered)
+            clear = sorted(on_disk - covered_names)
             return {
                 name: str(labels_of_patch)
                 for name, labels_of_patch in self._labels(clear, cache).items()
@@ -223,22 +223,22 @@ class BigEarthNet(CutAwareDataset):
                 self.root, on_disk, _PUBLISHED, 'patches', 'BigEarthNet v1', all_used=False
             ),
         )
-        listed = split.names(self.part)
-        names = [name for name in listed if name not in covered]
+        listed_names = split.names(self.part)
+        names = [name for name in listed_names if name not in covered_names]
         present = [name for name in names if name in on_disk]
         advice = ', or use lists that belong to these files'
         refuse_absent(names, present, f'{split.folder} ({self.part})', self.root, advice)
         labels = self._labels(names, cache)
-        unlabelled = len(names) - len(labels)
+        unlabelled_count = len(names) - len(labels)
         sets = {name: str(labels_of_patch) for name, labels_of_patch in labels.items()}
-        chosen = choose_subset(sets, self.fraction, self.limit, self.seed)
+        chosen_names = choose_subset(sets, self.fraction, self.limit, self.seed)
         lists = ', '.join(path.name for path in self.covered) or 'no snow or cloud list found'
         print_log(
-            f'BigEarthNet {split.tag}/{self.part}: {len(chosen)} of {len(listed)} patches; left '
-            f'out {len(listed) - len(names)} covered ({lists}), {unlabelled} without any of the '
-            f'{self.num_classes} classes',
+            f'BigEarthNet {split.tag}/{self.part}: {len(chosen_names)} of {len(listed_names)} '
+            f'patches; left out {len(listed_names) - len(names)} covered ({lists}), '
+            f'{unlabelled_count} without any of the {self.num_classes} classes',
             'current',
         )
-        cut = name_cut(self.part, len(chosen), len(labels))
-        self._metainfo.update(split=f'{split.tag}/{cut}', samples=len(chosen))
-        return [describe_patch(self.root / name, self.bands, labels[name]) for name in chosen]
+        cut_name = name_cut(self.part, len(chosen_names), len(labels))
+        self._metainfo.update(split=f'{split.tag}/{cut_name}', samples=len(chosen_names))
+        return [describe_patch(self.root / name, self.bands, labels[name]) for name in chosen_names]

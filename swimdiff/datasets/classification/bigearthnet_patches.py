@@ -56,10 +56,10 @@ def refuse_absent(
     Raises:
         LayoutError: One is missing.
     """
-    missing = set(names).difference(present)
-    if missing:
-        first = next(name for name in names if name in missing)
+    missing_names = set(names).difference(present)
+    if missing_names:
+        first = next(name for name in names if name in missing_names)
         raise LayoutError(
-            f'{where} names {len(missing)} of {len(names)} patches that are not in {root}, for '
-            f'example {first}. Unpack the archive completely{advice}.'
+            f'{where} names {len(missing_names)} of {len(names)} patches that are not in {root}, '
+            f'for example {first}. Unpack the archive completely{advice}.'
         )

@@ -161,19 +161,20 @@ class BigEarthNetV2(CutAwareDataset):
         split = Split(
             'bigearthnet-v2', {part: tuple(sorted(parts[part])) for part in PARTS}, self.table
         )
-        listed = split.names(self.part)
-        sets = {name: str(rows[name].labels) for name in self._present(listed)}
-        chosen = choose_subset(sets, self.fraction, self.limit, self.seed)
+        listed_names = split.names(self.part)
+        sets = {name: str(rows[name].labels) for name in self._present(listed_names)}
+        chosen_names = choose_subset(sets, self.fraction, self.limit, self.seed)
         print_log(
-            f'BigEarthNet v2 {split.tag}/{self.part}: {len(chosen)} of {len(listed)} patches; '
-            f'{sum(row.covered for row in rows.values())} of all {len(rows)} left out as covered',
+            f'BigEarthNet v2 {split.tag}/{self.part}: {len(chosen_names)} of {len(listed_names)} '
+            f'patches; {sum(row.covered for row in rows.values())} of all {len(rows)} left out as '
+            'covered',
             'current',
         )
-        cut = name_cut(self.part, len(chosen), len(listed))
-        self._metainfo.update(split=f'{split.tag}/{cut}', samples=len(chosen))
+        cut_name = name_cut(self.part, len(chosen_names), len(listed_names))
+        self._metainfo.update(split=f'{split.tag}/{cut_name}', samples=len(chosen_names))
         return [
             describe_patch(self.root / _product_of(name) / name, self.bands, rows[name].labels)
-            for name in chosen
+            for name in chosen_names
         ]
 
     def _present(self, names: Sequence[str]) -> Sequence[str]:

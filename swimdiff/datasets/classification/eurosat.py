@@ -212,14 +212,14 @@ class EuroSAT(CutAwareDataset):
             )
         strata = self._strata()
         own = {name: strata[name] for name in names}
-        chosen = choose_subset(own, self.fraction, self.limit, self.seed)
-        cut = name_cut(self.part, len(chosen), len(names))
-        self._metainfo.update(split=f'{self.split.tag}/{cut}', samples=len(chosen))
+        chosen_names = choose_subset(own, self.fraction, self.limit, self.seed)
+        cut_name = name_cut(self.part, len(chosen_names), len(names))
+        self._metainfo.update(split=f'{self.split.tag}/{cut_name}', samples=len(chosen_names))
         return [
             dict(
                 img_path=os.path.join(self.root, self.files[name]),
                 band_names=self.bands,
                 gt_label=EUROSAT_CLASSES.index(strata[name]),
             )
-            for name in chosen
+            for name in chosen_names
         ]

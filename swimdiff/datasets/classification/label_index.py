@@ -35,24 +35,24 @@ def read_labels(root: Path, patch: str) -> list[int]:
         LayoutError: The file is missing, no JSON, or holds no known labels.
     """
     path = root / patch / f'{patch}_labels_metadata.json'
-    expected = 'Expected {"labels": ["Pastures", ...], ...} as released; unpack the patch again.'
+    expectation = 'Expected {"labels": ["Pastures", ...], ...} as released; unpack the patch again.'
     try:
         content = json.loads(path.read_text())
     except FileNotFoundError as error:
-        raise LayoutError(f'{path} is missing. {expected}') from error
+        raise LayoutError(f'{path} is missing. {expectation}') from error
     except (ValueError, OSError) as error:
-        raise LayoutError(f'{path} cannot be read as JSON: {error}. {expected}') from error
+        raise LayoutError(f'{path} cannot be read as JSON: {error}. {expectation}') from error
     labels = content.get('labels') if isinstance(content, dict) else None
     if not isinstance(labels, list) or not labels:
         keys = ', '.join(content) if isinstance(content, dict) else type(content).__name__
         problem = (
             'an empty list of labels' if labels == [] else f'no labels (keys: {keys or "none"})'
         )
-        raise LayoutError(f'{path} has {problem}. {expected}')
-    unknown = [str(label) for label in labels if label not in _NUMBER]
-    if unknown:
+        raise LayoutError(f'{path} has {problem}. {expectation}')
+    unknown_labels = [str(label) for label in labels if label not in _NUMBER]
+    if unknown_labels:
         raise LayoutError(
-            f'{path} names {", ".join(unknown)}, which is none of the 43 CORINE classes of '
+            f'{path} names {", ".join(unknown_labels)}, which is none of the 43 CORINE classes of '
             'BigEarthNet v1. Use the files as released.'
         )
     return sorted({_NUMBER[label] for label in labels})
@@ -128,26 +128,26 @@ def label_index(root: Path, patches: Iterable[str], cache: Path) -> dict[str, li
     Raises:
         LayoutError: A label file is missing or damaged.
     """
-    wanted = list(patches)
+    names = list(patches)
     index = _load(cache)
     with ThreadPoolExecutor(_THREADS) as pool:
-        states = pool.map(lambda patch: _file_state(root, patch), wanted, chunksize=256)
-        now = dict(zip(wanted, track(states, len(wanted), f'Looking at {root}'), strict=True))
-    stale = [patch for patch in wanted if patch not in index or index[patch].state != now[patch]]
-    changed = 0
+        states = pool.map(lambda patch: _file_state(root, patch), names, chunksize=256)
+        now = dict(zip(names, track(states, len(names), f'Looking at {root}'), strict=True))
+    stale = [patch for patch in names if patch not in index or index[patch].state != now[patch]]
+    changed_count = 0
     for patch in track(stale, len(stale), f'Reading the labels below {root}'):
         labels = read_labels(root, patch)
         old = index.get(patch)
-        changed += old is not None and old.labels != labels
+        changed_count += old is not None and old.labels != labels
         index[patch] = _Entry(labels, now[patch])
-    if changed:
+    if changed_count:
         print_log(
-            f'{root}: the labels of {changed} patches changed since they were read last, and are '
-            'read again. A split that was drawn from the old ones stays as it is; delete its '
+            f'{root}: the labels of {changed_count} patches changed since they were read last, and '
+            'are read again. A split that was drawn from the old ones stays as it is; delete its '
             'folder to draw it again.',
             'current',
             logging.WARNING,
         )
     if stale:
         _save(cache, index)
-    return {patch: index[patch].labels for patch in wanted}
+    return {patch: index[patch].labels for patch in names}

@@ -168,10 +168,12 @@ class LabelledPictures(CutAwareDataset):
                 'copy the pictures again.'
             )
         own = {name: strata[name] for name in names}
-        chosen = choose_subset(own, self.fraction, self.limit, self.seed)
+        chosen_names = choose_subset(own, self.fraction, self.limit, self.seed)
         classes = self._name_classes(strata)
-        cut = name_cut(self.part, len(chosen), len(names))
-        self._metainfo.update(classes=classes, split=f'{self.split.tag}/{cut}', samples=len(chosen))
+        cut_name = name_cut(self.part, len(chosen_names), len(names))
+        self._metainfo.update(
+            classes=classes, split=f'{self.split.tag}/{cut_name}', samples=len(chosen_names)
+        )
         number = {label: i for i, label in enumerate(classes)}
         return [
             dict(
@@ -179,7 +181,7 @@ class LabelledPictures(CutAwareDataset):
                 band_names=self.bands,
                 **(dict(gt_label=number[strata[name]]) if self.labelled else {}),
             )
-            for name in chosen
+            for name in chosen_names
         ]
 
     def _name_classes(self, strata: Mapping[str, str]) -> tuple[str, ...]:
@@ -191,10 +193,10 @@ class LabelledPictures(CutAwareDataset):
         class_names = sorted(set(strata.values())) if self.labelled else []
         if self.classes is None:
             return tuple(class_names)
-        unknown = [label for label in class_names if label not in self.classes]
-        if unknown:
+        unknown_classes = [label for label in class_names if label not in self.classes]
+        if unknown_classes:
             raise ConfigError(
                 f'classes={list(self.classes)}, but {self.root} has the folders '
-                f'{", ".join(unknown)} too. Name every class, or move the folders away.'
+                f'{", ".join(unknown_classes)} too. Name every class, or move the folders away.'
             )
         return self.classes

@@ -47,8 +47,8 @@ class _Stretch:
         if band not in self._tables:
             low, high = (self.stats.select(table, [band])[0] for table in ('low', 'high'))
             values = convert_pixels(np.arange(65_536), self.unit, self.stats)
-            stretched = np.clip((values - low) / (high - low), 0, 1) * 255
-            self._tables[band] = stretched.astype(np.uint8)
+            stretched_values = np.clip((values - low) / (high - low), 0, 1) * 255
+            self._tables[band] = stretched_values.astype(np.uint8)
         return self._tables[band]
 
 

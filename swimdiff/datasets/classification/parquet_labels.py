@@ -49,12 +49,12 @@ def read_rows(path: Path) -> dict[str, Row]:
     covers = [columns[name] for name in _COVERS if name in columns]
     rows: dict[str, Row] = {}
     for number, (patch, labels) in enumerate(zip(patches, columns['labels'], strict=True)):
-        unknown = [str(label) for label in labels or [] if label not in _NUMBER]
-        if unknown or not labels:
+        unknown_labels = [str(label) for label in labels or [] if label not in _NUMBER]
+        if unknown_labels or not labels:
+            problem = f'the label {unknown_labels[0]!r}' if unknown_labels else 'no labels'
             raise LayoutError(
-                f'{path}: {patch} has {"the label " + repr(unknown[0]) if unknown else "no labels"}'
-                '. Expected one or more of the 19 classes of BigEarthNet; use the table as '
-                'released.'
+                f'{path}: {patch} has {problem}. Expected one or more of the 19 classes of '
+                'BigEarthNet; use the table as released.'
             )
         rows[patch] = Row(
             tuple(sorted({_NUMBER[label] for label in labels})),
@@ -75,18 +75,21 @@ def _read_columns(path: Path) -> dict[str, list]:
             f'{path} is read by pyarrow, which is not installed or does not load ({error}): '
             "pip install 'swimdiff[maps]'"
         ) from error
-    expected = f'Expected the columns {", ".join(_NEEDED)}, as metadata.parquet of BigEarthNet v2.'
+    expectation = (
+        f'Expected the columns {", ".join(_NEEDED)}, as metadata.parquet of BigEarthNet v2.'
+    )
     try:
         names = parquet.read_schema(path).names
         absent = [name for name in _NEEDED if name not in names]
         if absent:
             raise LayoutError(
-                f'{path} has no {", ".join(absent)}; it has {", ".join(names)}. {expected}'
+                f'{path} has no {", ".join(absent)}; it has {", ".join(names)}. {expectation}'
             )
-        wanted = [*_NEEDED, *(name for name in _COVERS if name in names)]
-        return parquet.read_table(path, columns=wanted).to_pydict()
+        wanted_columns = [*_NEEDED, *(name for name in _COVERS if name in names)]
+        return parquet.read_table(path, columns=wanted_columns).to_pydict()
     except (pyarrow.ArrowException, OSError) as error:
         what = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise LayoutError(
-            f'{path} ({path.stat().st_size} bytes) cannot be read: {what}. {expected} Get it again.'
+            f'{path} ({path.stat().st_size} bytes) cannot be read: {what}. {expectation} Get it '
+            'again.'
         ) from error

@@ -128,17 +128,17 @@ class OnDisk:
         Raises:
             LayoutError: Samples were added, removed or renamed since.
         """
-        drawn = record.get('drawn_from')
-        if drawn is None:  # written before the names were kept: the number must do
+        origin = record.get('drawn_from')
+        if origin is None:  # written before the names were kept: the number must do
             if not self.all_used:
                 return
-            drawn = dict(samples=size, sha256=self.sha256)
-        if drawn.get('samples') == len(self.names) and drawn.get('sha256') == self.sha256:
+            origin = dict(samples=size, sha256=self.sha256)
+        if origin.get('samples') == len(self.names) and origin.get('sha256') == self.sha256:
             return
         raise LayoutError(
-            f'{folder} was drawn from {drawn.get("samples")} {self.what}; there are '
+            f'{folder} was drawn from {origin.get("samples")} {self.what}; there are '
             f'{len(self.names)} now in {self.root}'
-            f'{", some with other names" if drawn.get("samples") == len(self.names) else ""}. If '
+            f'{", some with other names" if origin.get("samples") == len(self.names) else ""}. If '
             'the data set was not complete then, delete this folder to draw the split again; if it '
             'is not complete now, unpack it again.'
         )
@@ -200,10 +200,10 @@ def choose_subset(
     Returns:
         Their names, sorted.
     """
-    wanted = round(len(strata) * fraction) if limit is None else limit
-    if wanted >= len(strata):
+    wanted_count = round(len(strata) * fraction) if limit is None else limit
+    if wanted_count >= len(strata):
         return sorted(strata)
-    return stratified_subset(strata, max(wanted, 1), seed)
+    return stratified_subset(strata, max(wanted_count, 1), seed)
 
 
 def draw_split(dataset: str, strata: Mapping[str, str], folder: Path, seed: int = 0) -> Split:
@@ -242,8 +242,8 @@ def read_names(path: str | Path, clean: Callable[[str], str] = str) -> list[str]
     if not names:
         raise LayoutError(f'{file} is empty. Expected sample names, one per line.')
     if len(set(names)) != len(names):
-        seen: set[str] = set()
-        twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        seen_names: set[str] = set()
+        twice = next(name for name in names if name in seen_names or seen_names.add(name))  # type: ignore[func-returns-value]
         raise LayoutError(f'{file} names {twice!r} more than once. Expected every sample once.')
     return names
 
@@ -312,15 +312,15 @@ def _write(split: Split, on_disk: OnDisk | None) -> None:
 def _check(split: Split, counts: Mapping[str, int] | None, on_disk: OnDisk | None) -> None:
     record = split.folder / _RECORD
     if record.is_file():
-        written = json.loads(record.read_text())
-        if written.get('sha256') != split.sha256:
+        record_entries = json.loads(record.read_text())
+        if record_entries.get('sha256') != split.sha256:
             raise LayoutError(
                 f'{split.folder} was changed: its lists have the sha256 {split.sha256[:8]}..., '
-                f'{_RECORD} says {str(written.get("sha256"))[:8]}.... Delete the folder to draw '
-                f'the split again, or delete {_RECORD} if the lists are meant to be yours.'
+                f'{_RECORD} says {str(record_entries.get("sha256"))[:8]}.... Delete the folder to '
+                f'draw the split again, or delete {_RECORD} if the lists are meant to be yours.'
             )
         if on_disk is not None:
-            on_disk.check(split.folder, written, sum(map(len, split.parts.values())))
+            on_disk.check(split.folder, record_entries, sum(map(len, split.parts.values())))
     for part, count in (counts or {}).items():
         if part in split.parts and len(split.parts[part]) != count:
             raise LayoutError(

@@ -102,22 +102,26 @@ def carry(points: np.ndarray, source: str, target: str) -> np.ndarray:
     if source == target:
         return np.asarray(points, float)
     # A transformation may not be used by two threads at once.
-    known = _thread.__dict__.setdefault('known', {})
-    if (source, target) not in known:
+    transformations = _thread.__dict__.setdefault('known', {})
+    if (source, target) not in transformations:
         _, osr = gdal_modules()
-        known[source, target] = osr.CoordinateTransformation(_system(source), _system(target))
+        transformations[source, target] = osr.CoordinateTransformation(
+            _system(source), _system(target)
+        )
     flat = np.asarray(points, float).reshape(-1, 2)
     gdal, _ = gdal_modules()
     gdal.PushErrorHandler('CPLQuietErrorHandler')
     try:
-        moved = known[source, target].TransformPoints(flat.tolist())
+        moved_points = transformations[source, target].TransformPoints(flat.tolist())
     except RuntimeError:  # raised for all of them where one has no place there
         if len(flat) < 2:
             return np.full(np.shape(points), np.inf)
-        moved = np.concatenate([carry(part, source, target) for part in np.array_split(flat, 2)])
+        moved_points = np.concatenate(
+            [carry(part, source, target) for part in np.array_split(flat, 2)]
+        )
     finally:
         gdal.PopErrorHandler()
-    return np.array(moved, float)[:, :2].reshape(np.shape(points))
+    return np.array(moved_points, float)[:, :2].reshape(np.shape(points))
 
 
 def to_lonlat(points: np.ndarray, system: str) -> np.ndarray:
@@ -127,10 +131,12 @@ def to_lonlat(points: np.ndarray, system: str) -> np.ndarray:
         points: N x 2 coordinates.
         system: Their system, as WKT or a name such as ``EPSG:32633``.
     """
-    moved = carry(points, system, _LONLAT) if not is_geographic(system) else np.array(points, float)
+    lonlat = (
+        carry(points, system, _LONLAT) if not is_geographic(system) else np.array(points, float)
+    )
     with np.errstate(invalid='ignore'):  # infinite where a point is not on Earth
-        moved[..., 0] = (moved[..., 0] + 180) % 360 - 180
-    return moved
+        lonlat[..., 0] = (lonlat[..., 0] + 180) % 360 - 180
+    return lonlat
 
 
 def join_longitudes(points: np.ndarray, near: float, carried: bool) -> np.ndarray:
@@ -148,19 +154,19 @@ def join_longitudes(points: np.ndarray, near: float, carried: bool) -> np.ndarra
     Returns:
         N x ... x 2.
     """
-    moved = np.array(points, float)
-    longitudes = moved[..., 0]
+    moved_points = np.array(points, float)
+    longitudes = moved_points[..., 0]
     if not np.isfinite(longitudes).all():  # partly not on Earth: no figure
         with np.errstate(invalid='ignore'):
             longitudes += 360 * np.round((near - longitudes) / 360)
-        return moved
+        return moved_points
     if carried:
         for axis in range(1, longitudes.ndim):
             longitudes[:] = np.unwrap(longitudes, period=360, axis=axis)
-    flat = longitudes.reshape(len(moved), -1)
+    flat = longitudes.reshape(len(moved_points), -1)
     turns = np.round((near - (flat.min(axis=1) + flat.max(axis=1)) / 2) / 360)
     longitudes += 360 * turns.reshape(-1, *[1] * (longitudes.ndim - 1))
-    return moved
+    return moved_points
 
 
 def metres_per_unit(x: float, y: float, system: str) -> tuple[float, float]:

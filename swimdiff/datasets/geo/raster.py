@@ -30,7 +30,7 @@ def _read_planes(
     """Channels of one file at its own size, C x H x W."""
     gdal, _ = gdal_modules()
     size = f'{shape[1]} x {shape[0]} pixels of ' if shape else ''
-    expected = f'a raster of {size}{dtype.name}' + (f' with {count} channels' if count else '')
+    expectation = f'a raster of {size}{dtype.name}' + (f' with {count} channels' if count else '')
     # libjpeg only *warns* when the data of a strip ends early, and fills the rest with grey; a
     # directory that is half zeros only makes libtiff warn. So every warning counts as damage.
     complaints: list[str] = []
@@ -44,16 +44,16 @@ def _read_planes(
         found_type = gdal.GetDataTypeName(band.DataType)
         if found_type.lower() != dtype.name.replace('uint8', 'byte'):
             raise RasterError(
-                f'{path} holds pixels of type {found_type}. Expected {expected}. '
+                f'{path} holds pixels of type {found_type}. Expected {expectation}. '
                 'Use the files as released, without conversion.'
             )
         if shape and (height, width) != shape:
             raise RasterError(
-                f'{path} is {width} x {height} pixels. Expected {expected}. ' + advice
+                f'{path} is {width} x {height} pixels. Expected {expectation}. ' + advice
             )
         if dataset.RasterCount <= max(channels) or (count and dataset.RasterCount != count):
             raise RasterError(
-                f'{path} has {dataset.RasterCount} channels. Expected {expected}. '
+                f'{path} has {dataset.RasterCount} channels. Expected {expectation}. '
                 'Use the files as released.'
             )
         planes = np.empty((len(channels), height, width), dtype)
@@ -63,11 +63,11 @@ def _read_planes(
             band_list=[channel + 1 for channel in channels],
         )
     except RuntimeError as error:
-        raise raster_failure(path, [*complaints, str(error)][0], expected) from error
+        raise raster_failure(path, [*complaints, str(error)][0], expectation) from error
     finally:
         gdal.PopErrorHandler()
     if complaints:
-        raise raster_failure(path, complaints[0], expected)
+        raise raster_failure(path, complaints[0], expectation)
     return planes
 
 
@@ -119,10 +119,10 @@ def read_planes(
         RasterError: A file is damaged, or its size or type is another.
     """
     kind = np.dtype(dtype)
-    expected = shapes if shapes is not None else [None] * len(paths)
+    expected_shapes = shapes if shapes is not None else [None] * len(paths)
     return [
         _read_planes(os.fspath(path), kind, shape, advice=advice)[0]
-        for path, shape in zip(paths, expected, strict=True)
+        for path, shape in zip(paths, expected_shapes, strict=True)
     ]
 
 

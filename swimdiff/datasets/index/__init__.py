@@ -6,7 +6,7 @@ from swimdiff.datasets.index.patch_index import PatchIndex, Strings
 from swimdiff.datasets.index.planes import stack_planes, stretch_table
 from swimdiff.datasets.index.skipping import SkipCounter
 from swimdiff.datasets.index.source import Georeference, LocationSamples, PatchSource, Tables
-from swimdiff.datasets.index.unit_check import check_unit, check_values
+from swimdiff.datasets.index.unit_check import check_pixels, check_unit
 
 __all__ = [
     'Georeference',
@@ -17,8 +17,8 @@ __all__ = [
     'SkipCounter',
     'Strings',
     'Tables',
+    'check_pixels',
     'check_unit',
-    'check_values',
     'digest',
     'stack_planes',
     'stretch_table',

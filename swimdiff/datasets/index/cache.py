@@ -100,19 +100,19 @@ def cached_index(
     if folder is None:
         return build(), None
     name = f'index-{digest(key)}'
-    with ExitStack() as held:
+    with ExitStack() as lock_stack:
         # Ranks that start together build once. Without locks all build, and the last one stays.
         with suppress(OSError):
-            held.enter_context(hold_lock(folder / '.lock'))
-        chosen = _chosen_by_launch(folder, name) or _look(folder, name, root)
-        if chosen is None:
-            chosen = f'{name}-{time.time_ns():020d}'
-            build().save(folder / chosen, key=key)
+            lock_stack.enter_context(hold_lock(folder / '.lock'))
+        entry_name = _chosen_by_launch(folder, name) or _look(folder, name, root)
+        if entry_name is None:
+            entry_name = f'{name}-{time.time_ns():020d}'
+            build().save(folder / entry_name, key=key)
             _forget(folder, name)
         if _launch() is not None:
-            replace_text(folder / f'.launch-{name}.json', json.dumps([_launch(), chosen]))
+            replace_text(folder / f'.launch-{name}.json', json.dumps([_launch(), entry_name]))
     # Mapped from the file also by the process that built it, instead of a private copy.
-    return PatchIndex.load(folder / chosen), folder / chosen
+    return PatchIndex.load(folder / entry_name), folder / entry_name
 
 
 def _launch() -> str | None:
@@ -128,11 +128,11 @@ def _chosen_by_launch(folder: Path, name: str) -> str | None:
     """The index that another process of this launch has chosen in the last minutes."""
     path = folder / f'.launch-{name}.json'
     try:
-        launch, chosen = json.loads(path.read_text())
+        launch, entry_name = json.loads(path.read_text())
         recent = time.time() - path.stat().st_mtime < 600
     except (OSError, ValueError):
         return None
-    return chosen if launch == _launch() and recent and (folder / chosen).is_dir() else None
+    return entry_name if launch == _launch() and recent and (folder / entry_name).is_dir() else None
 
 
 def _entries(folder: Path, name: str) -> list[str]:
@@ -149,10 +149,10 @@ def _look(folder: Path, name: str, root: Path) -> str | None:
     except LayoutError as error:
         print_log(f'The index is made again: {error}', logger='current', level=logging.WARNING)
         return None
-    changed = _changed(index, root)
-    if changed is None:
+    change = _changed(index, root)
+    if change is None:
         return entries[0]
-    print_log(f'{root} changed ({changed}): its index is made again', logger='current')
+    print_log(f'{root} changed ({change}): its index is made again', logger='current')
     return None
 
 

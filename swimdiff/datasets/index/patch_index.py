@@ -42,10 +42,12 @@ class Strings(Sequence[str]):
 
         Bytes of a file's name that are no text are kept.
         """
-        encoded = [os.fsencode(string) for string in strings]
-        lengths = np.fromiter((len(item) for item in encoded), np.int64, len(encoded))
+        encoded_strings = [os.fsencode(string) for string in strings]
+        lengths = np.fromiter(
+            (len(item) for item in encoded_strings), np.int64, len(encoded_strings)
+        )
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        return cls(np.frombuffer(b''.join(encoded), np.uint8), offsets)
+        return cls(np.frombuffer(b''.join(encoded_strings), np.uint8), offsets)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

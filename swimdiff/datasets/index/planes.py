@@ -45,8 +45,8 @@ def stretch_table(low: Sequence[float], high: Sequence[float], dtype: str = 'uin
 def _look_up(plane: np.ndarray, table: np.ndarray) -> np.ndarray:
     if plane.dtype.kind == 'f':
         low, high = table
-        stretched = np.clip((plane - low) / (high - low), 0, 1) * np.float32(255)
-        return np.nan_to_num(stretched, nan=0.0).astype(np.uint8)
+        stretched_plane = np.clip((plane - low) / (high - low), 0, 1) * np.float32(255)
+        return np.nan_to_num(stretched_plane, nan=0.0).astype(np.uint8)
     if plane.dtype.itemsize == 1:
         return cv2.LUT(plane, table)
     return table.take(plane.view(np.uint16))

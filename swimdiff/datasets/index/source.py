@@ -167,10 +167,10 @@ class PatchSource(ABC):
         table = get_stats(stats)
         if self.unit is not None and table.unit != self.unit:
             option = f' --dataset-options unit="{self.unit}"'
-            known = table.unit in UNITS
+            is_known_unit = table.unit in UNITS
             raise ConfigError(
                 f'The statistics {table.name!r} are of {table.unit!r}, '
-                + ('' if known else 'the numbers as they are in the files; ')
+                + ('' if is_known_unit else 'the numbers as they are in the files; ')
                 + f'the pixels of {self.root} are {self.unit!r}. Name statistics of that '
                 'unit (stats=...), or compute them with tools/dataset_converters/compute_stats.py'
                 + (option if self.unit_is_declared else '')

@@ -1,13 +1,16 @@
 """Refusing an archive whose pixels are not in the unit that it is said to have."""
 
+import logging
+
 import numpy as np
+from mmengine.logging import print_log
 
 from swimdiff.bands.units import UNITS
 from swimdiff.datasets.index.cache import digest
 from swimdiff.datasets.index.source import PatchSource
 from swimdiff.errors import LayoutError, RasterError
 
-__all__ = ['check_unit', 'check_values']
+__all__ = ['check_pixels', 'check_unit']
 
 #: What the 98 % quantile of reflectance can be. 255 / 10,000 is below it; snow and cloud within.
 _BRIGHT = (0.026, 2.0)
@@ -44,33 +47,50 @@ def check_unit(source: PatchSource, bands: tuple[str, ...], skip_unreadable: boo
         if not planes:
             return np.zeros(2)
         # Zeros are most often no-data that nobody declared.
-        seen = np.concatenate([plane[plane != 0].ravel() for plane in planes])
-        return np.quantile(seen, [0.02, 0.98]) if seen.size else np.zeros(2)
+        nonzero_values = np.concatenate([plane[plane != 0].ravel() for plane in planes])
+        return np.quantile(nonzero_values, [0.02, 0.98]) if nonzero_values.size else np.zeros(2)
 
     low, high = source.keep_array(f'values-{digest(bands)}', measure).tolist()
-    check_values(low, high, source.unit, str(source.root))
+    _check_quantiles(low, high, source.unit, str(source.root), 'unit=')
 
 
-def check_values(low: float, high: float, unit: str, where: str, option: str = 'unit=') -> None:
-    """Refuse pixels whose brightness does not fit their declared unit.
+def check_pixels(
+    values: np.ndarray, unit: str, where: str, option: str = 'unit=', is_declared: bool = False
+) -> None:
+    """Refuse pixels whose brightness does not fit the unit that they are taken for.
 
     Args:
-        low: 2 % quantile of the pixels, for the message.
-        high: 98 % quantile of the pixels.
-        unit: Declared, one of :data:`swimdiff.bands.units.UNITS`.
-        where: Archive or file, for the message.
+        values: Pixels of any shape, offsets taken off. Zeros, which are most often no data, and
+            what is no number are left out; where nothing is left nothing is checked.
+        unit: What they are taken for, one of :data:`swimdiff.bands.units.UNITS`.
+        where: Archive, file or array, for the message.
         option: Option that declares the unit, for the message.
+        is_declared: Whether the user said the unit. Then it is a warning: open water is darker
+            than any other ground.
 
     Raises:
         RasterError: The values fit another unit; names the numbers seen.
     """
+    data_values = values[np.isfinite(values) & (values != 0)]
+    if not data_values.size:
+        return
+    low, high = np.quantile(data_values, [0.02, 0.98]).tolist()
+    try:
+        _check_quantiles(low, high, unit, where, option)
+    except RasterError as error:
+        if not is_declared:
+            raise
+        print_log(str(error), logger='current', level=logging.WARNING)
+
+
+def _check_quantiles(low: float, high: float, unit: str, where: str, option: str) -> None:
     scale = UNITS[unit]
     if _BRIGHT[0] * scale <= high <= _BRIGHT[1] * scale:
         return
     fits = [unit for unit, s in UNITS.items() if _BRIGHT[0] * s <= high <= _BRIGHT[1] * s]
     advice = f'Declare {option}{fits[0]!r}.' if fits else 'Check how the files were written.'
     raise RasterError(
-        f'{where}: the values are declared as {unit!r}, but the 2 % and 98 % '
+        f'{where}: pixels are taken for {unit!r}, but the 2 % and 98 % '
         f'quantiles of those read are {low:g} and {high:g}, reflectances of {low / scale:.3g} and '
         f'{high / scale:.3g}. Expected a 98 % quantile of {_BRIGHT[0] * scale:g} to '
         f'{_BRIGHT[1] * scale:g}. {advice}'

@@ -49,22 +49,22 @@ class BlockOptions:
         """
         options = dict(given) if isinstance(given, Mapping) else dict(metres=given)
         try:
-            made = cls(**{'shares': dict(_SHARES), **options})
+            blocks = cls(**{'shares': dict(_SHARES), **options})
         except TypeError as error:
             raise ConfigError(f'blocks={given}: {error}.') from None
-        total = sum(made.shares.values())
-        if not made.metres > 0 or min(made.shares.values()) <= 0 or abs(total - 1) > 1e-6:
+        total = sum(blocks.shares.values())
+        if not blocks.metres > 0 or min(blocks.shares.values()) <= 0 or abs(total - 1) > 1e-6:
             raise ConfigError(
                 f'blocks={given}: expected metres above 0, and shares above 0 that add up to 1 '
                 f'(found {total:g}), e.g. blocks=dict(metres=2000, shares=dict(train=0.6, val=0.2, '
                 'test=0.2), seed=0).'
             )
-        if made.margin is not None and not 0 <= made.margin <= made.metres / 4:
+        if blocks.margin is not None and not 0 <= blocks.margin <= blocks.metres / 4:
             raise ConfigError(
                 f'blocks={given}: expected a margin from 0 to a quarter of the side of a block, '
-                f'{made.metres / 4:g} metres; more would leave little of a block.'
+                f'{blocks.metres / 4:g} metres; more would leave little of a block.'
             )
-        return made
+        return blocks
 
 
 class _BlockReader:
@@ -130,19 +130,19 @@ def assign_blocks(
         )
     order = np.random.default_rng(seed).permutation(len(blocks))
     totals = np.maximum(sum(counts[block] for block in blocks), 1)
-    wanted = np.array([[shares[name]] for name in names]) * np.ones_like(totals, float)
+    wanted_shares = np.array([[shares[name]] for name in names]) * np.ones_like(totals, float)
     result: dict[int, str] = {}
-    taken = [0] * len(names)
-    for left, place in zip(range(len(blocks), 0, -1), order.tolist(), strict=True):
+    block_counts = [0] * len(names)
+    for blocks_left, place in zip(range(len(blocks), 0, -1), order.tolist(), strict=True):
         block = blocks[place]
         weights = counts[block] / totals
-        gain = wanted @ weights
-        empty = [number for number, count in enumerate(taken) if not count]
-        if left <= len(empty):  # no split may end up without a block
+        gain = wanted_shares @ weights
+        empty = [number for number, count in enumerate(block_counts) if not count]
+        if blocks_left <= len(empty):  # no split may end up without a block
             gain = np.where(np.isin(np.arange(len(names)), empty), gain, -np.inf)
         best = int(np.argmax(gain))
-        wanted[best] -= weights
-        taken[best] += 1
+        wanted_shares[best] -= weights
+        block_counts[best] += 1
         result[block] = names[best]
     return result
 
@@ -217,13 +217,13 @@ def count_blocks(
         for row in range(0, height, strip):
             window = ground.clip((row, 0, strip, width))
             labels = ground.read_labels(window)
-            known = labels != IGNORE
-            if not known.any():
+            is_labelled = labels != IGNORE
+            if not is_labelled.any():
                 continue
             numbers, places = np.unique(
-                reader.number(ground.grid.shift(*window))[known], return_inverse=True
+                reader.number(ground.grid.shift(*window))[is_labelled], return_inverse=True
             )
-            pairs = places.reshape(-1) * classes + labels[known]
+            pairs = places.reshape(-1) * classes + labels[is_labelled]
             pixel_counts = np.bincount(pairs, minlength=len(numbers) * classes).reshape(-1, classes)
             for number, counts in zip(numbers.tolist(), pixel_counts, strict=True):
                 totals[number] = totals.get(number, 0) + counts
@@ -251,5 +251,5 @@ def split_ground(
             f'{owner}: split={name!r}, but blocks has the splits {", ".join(options.shares)} '
             "('all' is everything)."
         )
-    assigned = assign_blocks(count_blocks(grounds, options), options.shares, options.seed)
-    return GroundSplit(name, assigned, options, tile)
+    split_by_block = assign_blocks(count_blocks(grounds, options), options.shares, options.seed)
+    return GroundSplit(name, split_by_block, options, tile)

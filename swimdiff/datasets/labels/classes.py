@@ -60,8 +60,8 @@ class ClassTable:
         """
         if given is None:
             return cls(CHANGE_NAMES, None, {}, 0)
-        known = {'attribute', 'change', 'unchanged', 'ignore', 'rest'}
-        if not {'attribute', 'change'} <= set(given) <= known:
+        known_keys = {'attribute', 'change', 'unchanged', 'ignore', 'rest'}
+        if not {'attribute', 'change'} <= set(given) <= known_keys:
             raise ConfigError(
                 f'classes={dict(given)}. Expected attribute and change and, if wanted, unchanged, '
                 "ignore and rest: classes=dict(attribute='class', change=['new building'])."
@@ -95,11 +95,11 @@ class ClassTable:
                 f'classes={dict(given)}. Expected names, attribute for polygons and, if wanted, '
                 "ignore and rest: classes=dict(attribute='fclass', names=['forest', 'water'])."
             )
-        listed = given['names']
+        class_entries = given['names']
         values = (
-            {str(name): _as_values(of) for name, of in listed.items()}
-            if isinstance(listed, Mapping)
-            else {spell_value(name): (spell_value(name),) for name in listed}
+            {str(name): _as_values(of) for name, of in class_entries.items()}
+            if isinstance(class_entries, Mapping)
+            else {spell_value(name): (spell_value(name),) for name in class_entries}
         )
         names = tuple(values)
         if not 2 <= len(names) < IGNORE:

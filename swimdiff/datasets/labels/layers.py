@@ -66,8 +66,8 @@ class Grid:
             width: Columns of the window.
         """
         west, dx, _, north, _, dy = self.transform
-        moved = (west + column * dx, dx, 0.0, north + row * dy, 0.0, dy)
-        return Grid(width, height, moved, self.system)
+        moved_transform = (west + column * dx, dx, 0.0, north + row * dy, 0.0, dy)
+        return Grid(width, height, moved_transform, self.system)
 
     def same_pixels(self, other: 'Grid') -> bool:
         """Return whether both grids have the same pixels, to a thousandth of one."""
@@ -279,14 +279,14 @@ def lay_onto(layer: Layer, grid: Grid, resample: str, base: str) -> Layer:
         )
     gdal, _ = gdal_modules()
     try:
-        chosen = gdal.Translate('', _opened(layer), **_choose_bands(layer))
+        bands_dataset = gdal.Translate('', _opened(layer), **_choose_bands(layer))
         for number in range(1, len(layer.channels) + 1):
             # The fourth band of four is often marked as transparency: here it is a band like any.
-            chosen.GetRasterBand(number).SetColorInterpretation(gdal.GCI_GrayIndex)
-        warped = gdal.Warp(
+            bands_dataset.GetRasterBand(number).SetColorInterpretation(gdal.GCI_GrayIndex)
+        warped_dataset = gdal.Warp(
             '',
             # Opened by its text: a raster without a name cannot be the source of another.
-            gdal.OpenEx(chosen.GetMetadata('xml:VRT')[0]),
+            gdal.OpenEx(bands_dataset.GetMetadata('xml:VRT')[0]),
             format='VRT',
             dstSRS=grid.system,
             outputBounds=grid.extent,
@@ -296,7 +296,7 @@ def lay_onto(layer: Layer, grid: Grid, resample: str, base: str) -> Layer:
             dstAlpha=True,
             warpOptions=['UNIFIED_SRC_NODATA=PARTIAL'],
         )
-        text = warped.GetMetadata('xml:VRT')[0]
+        text = warped_dataset.GetMetadata('xml:VRT')[0]
     except GDAL_ERRORS as error:
         raise explain_failure(layer.path, str(error)) from error
     count = len(layer.channels)

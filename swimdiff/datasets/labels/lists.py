@@ -88,27 +88,30 @@ def read_list(
         DatasetNotFoundError: The file is not there.
         LayoutError: A column is missing, a row is incomplete, or a name occurs twice.
     """
-    needed = (*columns, 'labels')
+    needed_columns = (*columns, 'labels')
     if isinstance(given, str | Path):
         path = Path(given).expanduser()
         if not path.is_file():
             raise DatasetNotFoundError(
                 f'{owner}: no list {path.absolute()}. Expected a CSV or JSON file with the columns '
-                f'{", ".join(needed)} and, if wanted, split and name; paths relative to it. Then '
-                'name it: list_file in the config.'
+                f'{", ".join(needed_columns)} and, if wanted, split and name; paths relative to '
+                'it. Then name it: list_file in the config.'
             )
         rows, where, folder = _read_rows(path), str(path), path.parent
     else:
         rows = [dict(row, _line=number) for number, row in enumerate(given, 1)]
         where, folder = f'{owner}: list_file', Path()
     if not rows:
-        raise LayoutError(f'{where} is empty. Expected rows with the columns {", ".join(needed)}.')
-    there = [key for key in rows[0] if key != '_line']
-    missing = [column for column in needed if column not in there]
-    if missing:
         raise LayoutError(
-            f'{where} has no column {", ".join(missing)}; it has {", ".join(there) or "none"}. '
-            f'Expected {", ".join(needed)} and, if wanted, split and name.'
+            f'{where} is empty. Expected rows with the columns {", ".join(needed_columns)}.'
+        )
+    there = [key for key in rows[0] if key != '_line']
+    missing_columns = [column for column in needed_columns if column not in there]
+    if missing_columns:
+        raise LayoutError(
+            f'{where} has no column {", ".join(missing_columns)}; it has '
+            f'{", ".join(there) or "none"}. Expected {", ".join(needed_columns)} and, if wanted, '
+            'split and name.'
         )
     return _parse_rows(rows, columns, where, folder)
 
@@ -117,7 +120,7 @@ def _parse_rows(
     rows: Sequence[Mapping[str, Any]], columns: Sequence[str], where: str, folder: Path
 ) -> list[ListedRasters]:
     """Rows with absolute paths and names of their own."""
-    listed: list[ListedRasters] = []
+    listed_rasters: list[ListedRasters] = []
     for row in rows:
         place = f'{where}, row {row["_line"]}'
         cells = {key: str(value or '').strip() for key, value in row.items()}
@@ -126,12 +129,12 @@ def _parse_rows(
             raise LayoutError(f'{place}: {", ".join(empty)} is empty. Expected a path.')
         images = tuple(locate(cells[column], folder) for column in columns)
         stem = os.path.splitext(os.path.basename(images[0].rstrip('/')))[0]
-        name = cells.get('name') or _make_unique(stem, [other.name for other in listed])
-        if name in (other.name for other in listed):
+        name = cells.get('name') or _make_unique(stem, [other.name for other in listed_rasters])
+        if name in (other.name for other in listed_rasters):
             raise LayoutError(f'{place}: the name {name!r} occurs twice. Expected one per row.')
         labels = locate(cells['labels'], folder)
-        listed.append(ListedRasters(name, images, labels, cells.get('split', ''), place))
-    return listed
+        listed_rasters.append(ListedRasters(name, images, labels, cells.get('split', ''), place))
+    return listed_rasters
 
 
 def _make_unique(stem: str, taken: Sequence[str]) -> str:
@@ -158,23 +161,25 @@ def choose_rows(
         ConfigError: Both or neither of list and blocks say what the splits are.
         LayoutError: No row has this split.
     """
-    named = sorted({row.split for row in rows if row.split})
-    if by_ground and named:
+    split_names = sorted({row.split for row in rows if row.split})
+    if by_ground and split_names:
         raise ConfigError(
-            f'{owner}: the list has a column split ({", ".join(named)}) and blocks= is given too. '
-            'Expected one of the two: leave blocks away, or empty the column.'
+            f'{owner}: the list has a column split ({", ".join(split_names)}) and blocks= is given '
+            'too. Expected one of the two: leave blocks away, or empty the column.'
         )
     if by_ground or split == 'all':
         return list(rows)
-    if not named:
+    if not split_names:
         raise ConfigError(
             f'{owner}: split={split!r}, but nothing says which ground is of which split. Add a '
             "column split to the list (train, val, test), or blocks=2000 (metres), or split='all'."
         )
-    chosen = [row for row in rows if row.split == split]
-    if not chosen:
-        counts = ', '.join(f'{name} ({sum(row.split == name for row in rows)})' for name in named)
+    chosen_rows = [row for row in rows if row.split == split]
+    if not chosen_rows:
+        counts = ', '.join(
+            f'{name} ({sum(row.split == name for row in rows)})' for name in split_names
+        )
         raise LayoutError(
             f'{owner}: the split {split!r} is empty: no row of the list has it; there are {counts}.'
         )
-    return chosen
+    return chosen_rows

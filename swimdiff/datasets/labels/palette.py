@@ -34,7 +34,7 @@ def make_palette(
     for number, name in enumerate(names):
         usual = next((rgb for word, rgb in _KNOWN.items() if word in name.lower()), None)
         # Hues a golden section apart stay apart, however many there are.
-        spread = colorsys.hsv_to_rgb(number * 0.618034 % 1, 0.55, 0.85)
-        rgb = (given or {}).get(name) or usual or [round(255 * part) for part in spread]
+        new_rgb = colorsys.hsv_to_rgb(number * 0.618034 % 1, 0.55, 0.85)
+        rgb = (given or {}).get(name) or usual or [round(255 * part) for part in new_rgb]
         colours.append([int(value) for value in rgb])
     return colours

@@ -58,8 +58,8 @@ class Polygons:
         west, south, east, north = grid.extent
         left, bottom, right, top = self.bounds.T if len(self.bounds) else np.zeros((4, 0))
         near = (left < east) & (right > west) & (bottom < north) & (top > south)
-        chosen = np.flatnonzero(near)
-        if not len(chosen):
+        near_numbers = np.flatnonzero(near)
+        if not len(near_numbers):
             return np.full((grid.height, grid.width), self.rest, np.uint8)
         gdal, osr = gdal_modules()
         ogr = ogr_module()
@@ -72,7 +72,7 @@ class Polygons:
         memory = ogr.GetDriverByName('Memory').CreateDataSource('')
         layer = memory.CreateLayer('shapes', system, ogr.wkbUnknown)
         layer.CreateField(ogr.FieldDefn('class', ogr.OFTInteger))
-        for number in chosen.tolist():
+        for number in near_numbers.tolist():
             feature = ogr.Feature(layer.GetLayerDefn())
             feature.SetGeometry(ogr.CreateGeometryFromWkb(self.shapes[number]))
             feature.SetField('class', int(self.numbers[number]))
@@ -93,13 +93,13 @@ def _open_layer(path: str, name: str | None) -> tuple[Any, Any]:
     names = [layer.GetName() for layer in layers]
     if name is not None and name not in names:
         raise ConfigError(f'{path} has no layer {name!r}; it has {", ".join(names)} (layer=...).')
-    chosen = [layer for layer in layers if name is None or layer.GetName() == name]
-    if len(chosen) != 1:
+    chosen_layers = [layer for layer in layers if name is None or layer.GetName() == name]
+    if len(chosen_layers) != 1:
         raise ConfigError(
-            f'{path} has {len(chosen)} layers: {", ".join(names)}. Expected one; say which is '
-            "meant: layer='...' in the data set."
+            f'{path} has {len(chosen_layers)} layers: {", ".join(names)}. Expected one; say which '
+            "is meant: layer='...' in the data set."
         )
-    return dataset, chosen[0]
+    return dataset, chosen_layers[0]
 
 
 def _field(path: str, layer: Any, attribute: str | None) -> int | None:
@@ -192,15 +192,15 @@ def read_polygons(
     if not shapes:
         raise RasterError(f'{path} holds no polygon. Expected at least one with a class.')
     order = np.argsort(-np.array(areas), kind='stable')
-    made = Polygons(
+    polygons = Polygons(
         path,
         tuple(shapes[i] for i in order),
         np.array(numbers, np.uint8)[order],
         np.array(bounds, float)[order],
         classes.rest,
     )
-    _refuse_outside(made, grid, base)
-    return made
+    _refuse_outside(polygons, grid, base)
+    return polygons
 
 
 def _transformation(path: str, layer: Any, grid: Grid) -> Any:

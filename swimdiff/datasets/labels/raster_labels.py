@@ -64,10 +64,10 @@ class RasterLabels(RasterWindows):
 
     def load_data_list(self) -> list[dict]:
         """Look at all windows once; every class must be met in training."""
-        unknown = set(self._colours) - set(self.classes.names)
-        if unknown:
+        unknown_names = set(self._colours) - set(self.classes.names)
+        if unknown_names:
             raise ConfigError(
-                f'palette: {", ".join(sorted(unknown))}; expected names of classes: '
+                f'palette: {", ".join(sorted(unknown_names))}; expected names of classes: '
                 f'{", ".join(self.classes.names)}.'
             )
         self._metainfo.update(palette=make_palette(self.classes.names, self._colours))

@@ -153,13 +153,13 @@ class RasterPairs(RasterWindows):
         if self._plan is None:
             has_change = [self.get_data_info(i)['counts'][_CHANGED] > 0 for i in range(len(self))]
             self._plan = np.flatnonzero(has_change), np.flatnonzero(np.logical_not(has_change))
-        changed, unchanged = self._plan
-        if not len(changed) or not len(unchanged):
+        changed_windows, unchanged_windows = self._plan
+        if not len(changed_windows) or not len(unchanged_windows):
             return idx
         count = max(1, round(self.changed_share * len(self)))
         if idx < count:
-            return int(changed[idx % len(changed)])
-        return int(unchanged[np.random.randint(len(unchanged))])
+            return int(changed_windows[idx % len(changed_windows)])
+        return int(unchanged_windows[np.random.randint(len(unchanged_windows))])
 
 
 def _look(path: str) -> MaskLook:

@@ -78,9 +78,9 @@ class RasterWindows(CutAwareDataset):
     ) -> None:
         require_gdal()
         self.stats, self.unit, self.offset = get_stats(stats), unit, offset
-        known = self.stats.low
-        self.file_bands = None if file_bands is None else canonical_bands(file_bands, known)
-        self.bands = canonical_bands(bands, known)
+        stats_bands = self.stats.low
+        self.file_bands = None if file_bands is None else canonical_bands(file_bands, stats_bands)
+        self.bands = canonical_bands(bands, stats_bands)
         if tile is None:
             raise ConfigError(f'{type(self).__name__}: tile=None. Expected pixels, e.g. tile=256.')
         check_tiling(tile, stride, test_mode)
@@ -123,10 +123,10 @@ class RasterWindows(CutAwareDataset):
         if self.blocks is not None:
             self.part = split_ground(self.grounds, self.blocks, self.split, self.tile, owner)
         data_list = [
-            self._describe(number, seen)
+            self._describe(number, labelled_window)
             for number, ground in enumerate(self.grounds)
-            for seen in survey_windows(ground, self.tile, self.stride, self.part)
-            if self._keeps(ground, seen)
+            for labelled_window in survey_windows(ground, self.tile, self.stride, self.part)
+            if self._keeps(ground, labelled_window)
         ]
         if not data_list:
             raise LayoutError(
@@ -141,18 +141,22 @@ class RasterWindows(CutAwareDataset):
         """Compare the values of the config with those of all vector files of the list."""
         if self.classes.attribute is None or not rows:
             return
-        met: Counter[str] = Counter()
+        value_counts: Counter[str] = Counter()
         for path in dict.fromkeys(row.labels for row in rows):
-            met += count_values(path, self.classes.attribute, self.layer)
+            value_counts += count_values(path, self.classes.attribute, self.layer)
         if len(rows) == len(self.rows):
             where = rows[0].labels if len(rows) == 1 else f'the labels of {len(rows)} rows'
-            self.classes.refuse_unmet(met, where)
-        unlisted = {value: n for value, n in met.items() if value not in self.classes.numbers}
-        if unlisted:
-            named = ', '.join(f'{value} ({n})' for value, n in sorted(unlisted.items()))
+            self.classes.refuse_unmet(value_counts, where)
+        unlisted_values = {
+            value: n for value, n in value_counts.items() if value not in self.classes.numbers
+        }
+        if unlisted_values:
+            values_text = ', '.join(
+                f'{value} ({n})' for value, n in sorted(unlisted_values.items())
+            )
             print_log(
                 f'{type(self).__name__}: polygons of classes that the config does not list are '
-                f'left out: {named}',
+                f'left out: {values_text}',
                 logger='current',
             )
 
@@ -231,9 +235,9 @@ class RasterWindows(CutAwareDataset):
     def _pack(self, info: Mapping[str, Any], image: np.ndarray, mask: np.ndarray) -> dict[str, Any]:
         """Return what the pipeline starts with."""
         ground = self.grounds[info['ground']]
-        kept = {key: info[key] for key in ('image_id', 'full_shape', 'window', 'sample_idx')}
+        window_info = {key: info[key] for key in ('image_id', 'full_shape', 'window', 'sample_idx')}
         return dict(
-            kept,
+            window_info,
             img=image,
             img_path=list(ground.row.images),
             seg_map_path=ground.row.labels,

@@ -64,9 +64,9 @@ def open_image(
         return replace(layer, offset=find_offset(place, unit, find_declared(pixels), offset))
     dataset = _open(path)
     channels = _find_channels(path, dataset, bands, file_bands)
-    made = _make_layer(path, path, dataset, channels)
+    image_layer = _make_layer(path, path, dataset, channels)
     pixels = [dataset.GetRasterBand(number) for number in channels]
-    return replace(made, offset=find_offset(place, unit, find_declared(pixels), offset))
+    return replace(image_layer, offset=find_offset(place, unit, find_declared(pixels), offset))
 
 
 def _find_channels(
@@ -80,23 +80,24 @@ def _find_channels(
                 f'{path} has {count} bands. Expected {len(file_bands)}, as file_bands names them: '
                 f'{", ".join(file_bands)}.'
             )
-        named = list(file_bands)
+        named_bands = list(file_bands)
     else:
         names = BandNames(bands)
         texts = [dataset.GetRasterBand(n).GetDescription() for n in range(1, count + 1)]
-        named = [names.of_text(text) if text else '' for text in texts]
-        if not any(named):
+        named_bands = [names.of_text(text) if text else '' for text in texts]
+        if not any(named_bands):
             raise BandError(
                 f'{path} does not say which bands its {count} are: they have no descriptions. Name '
                 "them in their order: file_bands=['B02', 'B03', ...] in the data set."
             )
-    missing = [band for band in bands if band not in named]
-    if missing:
+    missing_bands = [band for band in bands if band not in named_bands]
+    if missing_bands:
         raise BandError(
-            f'{path} has no {", ".join(missing)}; it has {", ".join(filter(None, named))}. Leave '
-            'the bands out of bands=, or name those of the file by file_bands=.'
+            f'{path} has no {", ".join(missing_bands)}; it has '
+            f'{", ".join(filter(None, named_bands))}. Leave the bands out of bands=, or name those '
+            'of the file by file_bands=.'
         )
-    return tuple(named.index(band) + 1 for band in bands)
+    return tuple(named_bands.index(band) + 1 for band in bands)
 
 
 def _stack_files(folder: str, bands: Sequence[str]) -> tuple[Layer, list[Any]]:
@@ -109,11 +110,11 @@ def _stack_files(folder: str, bands: Sequence[str]) -> tuple[Layer, list[Any]]:
             'one, with files such as ..._B04.tif ..._B08.tif.'
         )
     files = scenes[0].bands
-    missing = [band for band in bands if band not in files]
-    if missing:
+    missing_bands = [band for band in bands if band not in files]
+    if missing_bands:
         raise BandError(
-            f'{folder} has no {", ".join(missing)}; it has {", ".join(files)}. Leave the bands out '
-            'of bands=, or complete the folder.'
+            f'{folder} has no {", ".join(missing_bands)}; it has {", ".join(files)}. Leave the '
+            'bands out of bands=, or complete the folder.'
         )
     paths = [os.path.join(folder, files[band]) for band in bands]
     files_opened = [_open(path) for path in paths]
@@ -121,16 +122,16 @@ def _stack_files(folder: str, bands: Sequence[str]) -> tuple[Layer, list[Any]]:
         read_grid(path, file)
     gdal, _ = gdal_modules()
     try:
-        stacked = gdal.BuildVRT(
+        stacked_dataset = gdal.BuildVRT(
             '', paths, separate=True, resolution='highest', resampleAlg='bilinear', strict=True
         )
-        text = stacked.GetMetadata('xml:VRT')[0]
+        text = stacked_dataset.GetMetadata('xml:VRT')[0]
     except GDAL_ERRORS as error:
         raise RasterError(
             f'{folder}: its bands do not fit onto one grid: {error}. Expected files of one '
             'coordinate system.'
         ) from error
-    return _make_layer(folder, text, stacked, tuple(range(1, len(bands) + 1))), files_opened
+    return _make_layer(folder, text, stacked_dataset, tuple(range(1, len(bands) + 1))), files_opened
 
 
 def _name(scenes: Sequence[Any]) -> str:
@@ -193,8 +194,8 @@ def stretch_pixels(
     low = np.array(stats.select('low', bands), np.float32)[:, None, None]
     high = np.array(stats.select('high', bands), np.float32)[:, None, None]
     values = convert_pixels(planes, unit, stats)
-    stretched = (np.clip((values - low) / (high - low), 0, 1) * 255).astype(np.uint8)
-    return np.ascontiguousarray(stretched.transpose(1, 2, 0))
+    stretched_planes = (np.clip((values - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+    return np.ascontiguousarray(stretched_planes.transpose(1, 2, 0))
 
 
 def check_unit(layer: Layer, unit: str, stats: ProductStats, owner: str) -> None:
@@ -222,10 +223,10 @@ def check_unit(layer: Layer, unit: str, stats: ProductStats, owner: str) -> None
     height, width = min(_LOOK, layer.grid.height), min(_LOOK, layer.grid.width)
     row, column = (layer.grid.height - height) // 2, (layer.grid.width - width) // 2
     planes, _ = layer.read((row, column, height, width))
-    seen = planes[planes != 0]
-    if not seen.size or (layer.dtype == 'Byte' and unit == 'reflectance x 255'):
+    nonzero_values = planes[planes != 0]
+    if not nonzero_values.size or (layer.dtype == 'Byte' and unit == 'reflectance x 255'):
         return
-    high = float(np.quantile(seen, 0.98))
+    high = float(np.quantile(nonzero_values, 0.98))
     if _BRIGHT[0] * UNITS[unit] <= high <= _BRIGHT[1] * UNITS[unit]:
         return
     fits = [name for name, s in UNITS.items() if _BRIGHT[0] * s <= high <= _BRIGHT[1] * s]

@@ -68,11 +68,11 @@ def survey_windows(
         _drop_nodata(labels, ground, strip)
         for window in windows:
             part = np.s_[:, window[1] : window[1] + tile]
-            seen = labels[part]
-            counts = np.bincount(seen.ravel(), minlength=256)[: len(ground.classes.names)]
+            window_labels = labels[part]
+            counts = np.bincount(window_labels.ravel(), minlength=256)[: len(ground.classes.names)]
             if counts.any():
-                inside = tile // 2 < seen.shape[0] and tile // 2 < seen.shape[1]
-                centre = int(seen[tile // 2, tile // 2]) if inside else IGNORE
+                inside = tile // 2 < window_labels.shape[0] and tile // 2 < window_labels.shape[1]
+                centre = int(window_labels[tile // 2, tile // 2]) if inside else IGNORE
                 yield LabelledWindow(window, counts, centre, bool(own[part].all()))
 
 

@@ -118,10 +118,10 @@ def make_pack(source: PatchSource, kind: str, target: str | Path, options: PackO
             full = isinstance(error, DiskFull) or getattr(error, 'errno', 0) == errno.ENOSPC
             if not full:
                 raise
-            missing = _bytes_to_come(root, plan, record) - shutil.disk_usage(root).free
+            missing_bytes = _bytes_to_come(root, plan, record) - shutil.disk_usage(root).free
             raise DataError(
-                f'The disk of {root} is full; about {_gb(max(missing, 0))} are missing. Make room '
-                'and run the same command again: finished shards are kept.'
+                f'The disk of {root} is full; about {_gb(max(missing_bytes, 0))} are missing. Make '
+                'room and run the same command again: finished shards are kept.'
             ) from error
 
 
@@ -148,10 +148,10 @@ def _write(packer: Packer, options: PackOptions) -> Manifest:
 
 def _make_plan(source: PatchSource, kind: str, options: PackOptions) -> tuple[Manifest, float]:
     """Return the manifest of the pack to be made, and the bytes of a record (about)."""
-    chosen = source.names(options.bands)
-    bands = tuple(band for band in source.bands if band in chosen)
+    chosen_bands = source.names(options.bands)
+    bands = tuple(band for band in source.bands if band in chosen_bands)
     rows = len(source.index)
-    made = Manifest(
+    plan = Manifest(
         kind=kind,
         source=source.key(),
         fingerprint=_fingerprint(source.index),
@@ -164,11 +164,11 @@ def _make_plan(source: PatchSource, kind: str, options: PackOptions) -> tuple[Ma
         rows=rows,
         shard_rows=1,
     )
-    record = float(sum(made.plane_bytes))
+    record = float(sum(plan.plane_bytes))
     if options.codec != 'raw':
-        record = _encoded_bytes(Packer(Path(), made, source), rows, record)
+        record = _encoded_bytes(Packer(Path(), plan, source), rows, record)
     shard_rows = max(1, int((options.shard_bytes - HEADER) // record))
-    return dataclasses.replace(made, shard_rows=min(shard_rows, rows)), record
+    return dataclasses.replace(plan, shard_rows=min(shard_rows, rows)), record
 
 
 def _fingerprint(index: PatchIndex) -> str:
@@ -255,8 +255,8 @@ def _remove_leftovers(root: Path) -> None:
 
 
 def _check_same(root: Path, old: Manifest, plan: Manifest) -> None:
-    was, wanted = old.recipe(), plan.recipe()
-    different = [name for name in was if was[name] != wanted[name]]
+    old_recipe, new_recipe = old.recipe(), plan.recipe()
+    different = [name for name in old_recipe if old_recipe[name] != new_recipe[name]]
     if not different:
         return
     if 'fingerprint' in different:
@@ -264,11 +264,11 @@ def _check_same(root: Path, old: Manifest, plan: Manifest) -> None:
             f'{root} was packed from an archive of other patches ({old.rows} of them; now there '
             f'are {plan.rows}). Name a new folder.'
         )
-    there = '; '.join(f'{name}: {_short(was[name])}' for name in different)
-    asked = '; '.join(f'{name}: {_short(wanted[name])}' for name in different)
+    found_text = '; '.join(f'{name}: {_short(old_recipe[name])}' for name in different)
+    expected_text = '; '.join(f'{name}: {_short(new_recipe[name])}' for name in different)
     raise ConfigError(
-        f'{root} holds a pack made otherwise. Expected {asked}; found {there}. Name a new folder, '
-        'or repeat the options.'
+        f'{root} holds a pack made otherwise. Expected {expected_text}; found {found_text}. Name a '
+        'new folder, or repeat the options.'
     )
 
 
@@ -285,7 +285,10 @@ def _whole(root: Path, made: Manifest) -> bool:
             return False
     try:
         checksums = made.index.items()
-        return all(file_checksum(root / 'index' / name) == expected for name, expected in checksums)
+        return all(
+            file_checksum(root / 'index' / name) == expected_checksum
+            for name, expected_checksum in checksums
+        )
     except OSError:
         return False
 
@@ -300,9 +303,9 @@ _BEGUN = re.compile(
 @contextmanager
 def _only_writer(root: Path) -> Iterator[bool]:
     """Yield whether the file system could tell that there is no other writer."""
-    with ExitStack() as held:
+    with ExitStack() as lock_stack:
         try:
-            lock = held.enter_context(hold_lock(root / _LOCK, _PATIENCE))
+            lock = lock_stack.enter_context(hold_lock(root / _LOCK, _PATIENCE))
         except OSError:  # a file system without locks
             yield False
             return
@@ -315,20 +318,20 @@ def _only_writer(root: Path) -> Iterator[bool]:
 
 def _bytes_to_come(root: Path, plan: Manifest, record: float) -> float:
     """Bytes that are still to be written."""
-    done = [len(plan.rows_of(n)) for n in range(plan.shards) if read_part(root, n)]
+    packed_counts = [len(plan.rows_of(n)) for n in range(plan.shards) if read_part(root, n)]
     # Twice what a row takes in the index: in the parts, and in the index itself.
     columns = 2 * plan.rows * (8 * len(plan.bands) + 128)
-    return (plan.rows - sum(done)) * record + columns
+    return (plan.rows - sum(packed_counts)) * record + columns
 
 
 def _check_room(root: Path, plan: Manifest, record: float) -> None:
-    needed, free = _bytes_to_come(root, plan, record), shutil.disk_usage(root).free
-    if needed > free:
-        begun = (root / MANIFEST).exists()
+    needed_bytes, free_bytes = _bytes_to_come(root, plan, record), shutil.disk_usage(root).free
+    if needed_bytes > free_bytes:
+        has_begun = (root / MANIFEST).exists()
         raise DataError(
-            f'{root}: the pack needs {_gb(needed)}{" more" if begun else ""}, and {_gb(free)} are '
-            f'free on that disk: {_gb(needed - free)} are missing. Make room, choose fewer '
-            '--bands, or another --codec or folder.'
+            f'{root}: the pack needs {_gb(needed_bytes)}{" more" if has_begun else ""}, and '
+            f'{_gb(free_bytes)} are free on that disk: {_gb(needed_bytes - free_bytes)} are '
+            'missing. Make room, choose fewer --bands, or another --codec or folder.'
         )
 
 

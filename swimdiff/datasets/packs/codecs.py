@@ -50,8 +50,8 @@ def own_strips(path: str) -> bytes | None:
 
 
 def _gives(blob: bytes, plane: np.ndarray) -> bool:
-    decoded = decode_jpeg(np.frombuffer(blob, np.uint8), plane.shape)
-    return decoded is not None and np.array_equal(decoded, plane)
+    decoded_plane = decode_jpeg(np.frombuffer(blob, np.uint8), plane.shape)
+    return decoded_plane is not None and np.array_equal(decoded_plane, plane)
 
 
 def _strips(path: str) -> tuple[bytes, list[bytes]] | None:

@@ -29,28 +29,30 @@ def finish(root: Path, plan: Manifest, index: PatchIndex, parts: Sequence[Part])
     """
     columns, systems = _columns(parts)
     rows = columns.pop('rows')
-    kept = {name: array[rows] for name, array in index.columns.items() if name not in COLUMNS}
+    kept_columns = {
+        name: array[rows] for name, array in index.columns.items() if name not in COLUMNS
+    }
     counts = np.bincount(index.location_of_rows()[rows], minlength=len(index.locations))
     there = np.flatnonzero(counts)
     first = np.concatenate([[0], np.cumsum(counts[there])]).astype(np.int64)
     whole = len(rows) == len(index) and len(there) == len(index.locations)
     centres = _centres(columns, systems, first, max(tuple(shape) for shape in plan.shapes))
     if index.centres is not None:
-        known = index.centres[there]
-        centres = np.where(np.isfinite(known).all(1, keepdims=True), known, centres)
-    packed = PatchIndex(
+        known_centres = index.centres[there]
+        centres = np.where(np.isfinite(known_centres).all(1, keepdims=True), known_centres, centres)
+    packed_index = PatchIndex(
         locations=index.locations if whole else index.locations.take(there),
         paths=index.paths if whole else index.paths.take(rows),
         first=first,
         centres=centres,
-        columns=kept | columns,
+        columns=kept_columns | columns,
         # What is left out is named in the manifest; here it would be a fault of the pack.
         about={k: value for k, value in index.about.items() if k not in ('left_out', 'notes')},
     )
-    packed.save(root / 'index')
+    packed_index.save(root / 'index')
     for path in sorted((root / 'index').iterdir()):
         _on_disk(path)
-    made = dataclasses.replace(
+    manifest = dataclasses.replace(
         plan,
         complete=True,
         shard_bytes=[part.size for part in parts],
@@ -61,9 +63,9 @@ def finish(root: Path, plan: Manifest, index: PatchIndex, parts: Sequence[Part])
         ],
         index={path.name: file_checksum(path) for path in sorted((root / 'index').iterdir())},
     )
-    made.write(root)
+    manifest.write(root)
     _on_disk(root)
-    return made
+    return manifest
 
 
 def _on_disk(path: Path) -> None:

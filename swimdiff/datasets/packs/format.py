@@ -110,10 +110,10 @@ class Manifest:
 
     def recipe(self) -> dict[str, Any]:
         """Return what has to be the same for a run to go on where another stopped."""
-        made = dict(vars(self))
+        fields = dict(vars(self))
         for name in ('complete', 'shard_bytes', 'systems', 'unreadable', 'index'):
-            del made[name]
-        return json.loads(json.dumps(made))
+            del fields[name]
+        return json.loads(json.dumps(fields))
 
     def write(self, root: Path) -> None:
         """Write the manifest, whole or not at all."""
@@ -144,9 +144,9 @@ def read_manifest(root: str | Path) -> Manifest:
             f'{path} is of format {text["format"]!r}; this version reads {FORMAT}. Pack the '
             'archive again, or use the version of the toolkit that wrote it.'
         )
-    expected = text.pop('checksum', None)
-    if expected != _text_checksum(text):
-        raise _damaged(path, f'content with another checksum than {expected}')
+    expected_checksum = text.pop('checksum', None)
+    if expected_checksum != _text_checksum(text):
+        raise _damaged(path, f'content with another checksum than {expected_checksum}')
     del text['format']
     return Manifest(**text)
 

@@ -69,8 +69,8 @@ def run_parallel(
     """
     results: dict[int, T] = {}
     # Closed at once when an error ends the loop, so that no further job starts.
-    with closing(_results(work, jobs, workers, what)) as done:
-        for job, result in track(done, len(jobs), what):
+    with closing(_results(work, jobs, workers, what)) as job_results:
+        for job, result in track(job_results, len(jobs), what):
             check(result)
             results[job] = result
     return [results[job] for job in jobs]

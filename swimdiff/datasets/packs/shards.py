@@ -60,20 +60,20 @@ class Shards:
             file = self._opened[number] = _open_checked(self.path(number), self.sizes[number])
         buffer = np.empty(length, np.uint8)
         try:
-            got = os.preadv(file, [buffer.data], start)
-            while got < length:
-                more = os.preadv(file, [buffer[got:].data], start + got)
+            bytes_read = os.preadv(file, [buffer.data], start)
+            while bytes_read < length:
+                more = os.preadv(file, [buffer[bytes_read:].data], start + bytes_read)
                 if not more:
                     break
-                got += more
+                bytes_read += more
         except (OSError, ValueError) as error:
             raise RasterError(
                 f'{self.path(number)} cannot be read at byte {start}: {error}. Check the disk.'
             ) from error
-        if got < length:
+        if bytes_read < length:
             raise RasterError(
                 f'{self.path(number)} ends within a record. Expected bytes {start} to '
-                f'{start + length}; found {got} of them. Copy the pack again.'
+                f'{start + length}; found {bytes_read} of them. Copy the pack again.'
             )
         return buffer
 

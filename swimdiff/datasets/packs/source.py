@@ -81,24 +81,24 @@ class PackSource(PatchSource):
 
     def __init__(self, root: str | Path, kind: str | None = None) -> None:
         self.root = Path(root)
-        self.manifest = made = read_manifest(self.root)
-        if not made.complete:
+        self.manifest = manifest = read_manifest(self.root)
+        if not manifest.complete:
             raise LayoutError(
                 f'{self.root} is a pack that is not finished. Run the command that began it again: '
                 'python tools/dataset_converters/pack.py SRC DST; it goes on where it stopped.'
             )
-        if kind is not None and kind != made.kind:
+        if kind is not None and kind != manifest.kind:
             raise ConfigError(
-                f'{self.root} is a pack of the data set {made.kind}, and the config reads it as '
-                f'{kind}. Set type={made.kind!r}, or name a pack of {kind} (data_root).'
+                f'{self.root} is a pack of the data set {manifest.kind}, and the config reads it '
+                f'as {kind}. Set type={manifest.kind!r}, or name a pack of {kind} (data_root).'
             )
-        self.bands, self.dtype, self.unit = tuple(made.bands), made.dtype, made.unit
+        self.bands, self.dtype, self.unit = tuple(manifest.bands), manifest.dtype, manifest.unit
         # After a stretch a dark pixel is 0 as well, and nobody can say which had no data.
-        options = made.source.get('options') or {}
-        self.zeros_are_nodata = made.stretch is None and bool(options.get('zeros_are_nodata'))
-        self.shards = Shards(self.root, made.shard_bytes)
-        self._shapes = [(height, width) for height, width in made.shapes]
-        self._bytes, self._type = made.plane_bytes, np.dtype(made.dtype)
+        options = manifest.source.get('options') or {}
+        self.zeros_are_nodata = manifest.stretch is None and bool(options.get('zeros_are_nodata'))
+        self.shards = Shards(self.root, manifest.shard_bytes)
+        self._shapes = [(height, width) for height, width in manifest.shapes]
+        self._bytes, self._type = manifest.plane_bytes, np.dtype(manifest.dtype)
         self._runs: dict[tuple[str, ...], list[tuple[int, int]]] = {}
 
     def key(self) -> dict[str, Any]:
@@ -115,15 +115,16 @@ class PackSource(PatchSource):
             LayoutError: It is damaged.
         """
         folder = self.root / 'index'
-        for name, expected in self.manifest.index.items():
+        for name, expected_checksum in self.manifest.index.items():
             try:
                 checksum_found = file_checksum(folder / name)
             except OSError as error:
                 checksum_found = str(error)
-            if checksum_found != expected:
+            if checksum_found != expected_checksum:
                 raise LayoutError(
-                    f'{folder / name} is damaged. Expected a file with the checksum {expected}; '
-                    f'found {checksum_found}. Copy the pack again, or pack the archive again.'
+                    f'{folder / name} is damaged. Expected a file with the checksum '
+                    f'{expected_checksum}; found {checksum_found}. Copy the pack again, or pack '
+                    'the archive again.'
                 )
         return PatchIndex.load(folder)
 
@@ -154,16 +155,16 @@ class PackSource(PatchSource):
             LayoutError: A shard is missing.
             RasterError: A shard is cut off, or a plane is not what was packed.
         """
-        wanted = tuple(bands)
-        runs = self._runs.get(wanted)
+        band_names = tuple(bands)
+        runs = self._runs.get(band_names)
         if runs is None:
-            runs = self._runs[wanted] = self._runs_of(wanted)
+            runs = self._runs[band_names] = self._runs_of(band_names)
         images = []
         for row in rows:
             planes: dict[str, np.ndarray] = {}
             for first, last in runs:
                 planes.update(self._read_planes(row, first, last))
-            images.append([planes[band] for band in wanted])
+            images.append([planes[band] for band in band_names])
         return images
 
     def _read_planes(self, row: int, first: int, last: int) -> dict[str, np.ndarray]:
@@ -222,22 +223,23 @@ class PackSource(PatchSource):
         Raises:
             ConfigError: They were stretched otherwise.
         """
-        made = self.manifest.stretch
-        if made is None:
+        pack_stretch = self.manifest.stretch
+        if pack_stretch is None:
             return super().make_tables(stats, bands)
         if stats is None:
             raise ConfigError(
-                f'{self.root} was stretched to uint8 when packed (statistics {made["stats"]!r}), '
-                'and the config asks for stretch=False. Pack the archive again.'
+                f'{self.root} was stretched to uint8 when packed (statistics '
+                f'{pack_stretch["stats"]!r}), and the config asks for stretch=False. Pack the '
+                'archive again.'
             )
         table = get_stats(stats)
         for name in ('low', 'high'):
             limits_by_band = dict(zip(self.bands, table.select(name, self.bands), strict=True))
-            if limits_by_band != made[name]:
+            if limits_by_band != pack_stretch[name]:
                 raise ConfigError(
-                    f'{self.root} was stretched by the statistics {made["stats"]!r} when packed, '
-                    f'and the config names {table.name!r}, which differ. Set stats to those of the '
-                    'pack, or pack the archive again.'
+                    f'{self.root} was stretched by the statistics {pack_stretch["stats"]!r} when '
+                    f'packed, and the config names {table.name!r}, which differ. Set stats to '
+                    'those of the pack, or pack the archive again.'
                 )
         return None
 
@@ -251,11 +253,11 @@ class PackSource(PatchSource):
             ConfigError: One differs.
         """
         source = self.manifest.source
-        packed = {**source.get('options', {})}
+        packed_options = {**source.get('options', {})}
         sizes = source.get('sizes', {})
-        packed.update({name: sizes[name] for name in ('patch', 'stride') if name in sizes})
+        packed_options.update({name: sizes[name] for name in ('patch', 'stride') if name in sizes})
         if 'patch_size' in asked:
-            packed['patch_size'] = self._patch_size(asked['patch_size'])
+            packed_options['patch_size'] = self._patch_size(asked['patch_size'])
         layout = source.get('layout')
         if asked.get('layout', layout) != layout:
             raise ConfigError(
@@ -264,12 +266,12 @@ class PackSource(PatchSource):
                 f'{asked["layout"]} (data_root).'
             )
         for name, value in asked.items():
-            wanted = json.loads(json.dumps(value))
-            if name in packed and packed[name] != wanted:
+            wanted_value = json.loads(json.dumps(value))
+            if name in packed_options and packed_options[name] != wanted_value:
                 raise ConfigError(
                     f'{name}={value!r} in the config, and {self.root} was packed with '
-                    f'{name}={packed[name]!r}: a pack holds the patches as they were cut. Set '
-                    f'{name} to that of the pack or leave it out, or pack the archive again.'
+                    f'{name}={packed_options[name]!r}: a pack holds the patches as they were cut. '
+                    f'Set {name} to that of the pack or leave it out, or pack the archive again.'
                 )
 
     def _patch_size(self, wanted: int) -> int:
@@ -280,15 +282,15 @@ class PackSource(PatchSource):
 
     def about(self) -> dict[str, Any]:
         """Return what the pack holds, for people."""
-        made = self.manifest
+        manifest = self.manifest
         return dict(
-            kind=made.kind,
+            kind=manifest.kind,
             rows=len(self.index),
-            bands=list(made.bands),
-            pixels=made.dtype,
-            stretch=made.stretch['stats'] if made.stretch else None,
-            codec=made.codec,
-            shards=made.shards,
-            bytes=sum(made.shard_bytes),
-            unreadable=len(made.unreadable),
+            bands=list(manifest.bands),
+            pixels=manifest.dtype,
+            stretch=manifest.stretch['stats'] if manifest.stretch else None,
+            codec=manifest.codec,
+            shards=manifest.shards,
+            bytes=sum(manifest.shard_bytes),
+            unreadable=len(manifest.unreadable),
         )

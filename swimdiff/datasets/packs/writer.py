@@ -39,9 +39,9 @@ def find_georeference(
         band: The band.
         shape: Height and width of its plane in pixels.
     """
-    known = source.georeference(row, band)
-    if known is not None:
-        return known
+    georeference = source.georeference(row, band)
+    if georeference is not None:
+        return georeference
     try:
         dataset = open_raster(source.rasters(row, [band])[0])
     except (OSError, RuntimeError):
@@ -83,9 +83,9 @@ class Packer:
         """
         rows = self.manifest.rows_of(number)
         files = self._files_checksum(rows)
-        done = self._finished(number, files)
-        if done is not None:
-            return done
+        finished_part = self._finished(number, files)
+        if finished_part is not None:
+            return finished_part
         path = self.root / shard_name(number)
         try:
             with open_whole(path) as file:
@@ -109,8 +109,8 @@ class Packer:
 
     def _finished(self, number: int, files: str) -> Part | None:
         """Return what a finished shard holds, if it is made of the files that are there now."""
-        done = read_part(self.root, number)
-        if done is not None and done.files != files:
+        part = read_part(self.root, number)
+        if part is not None and part.files != files:
             rows, paths = self.manifest.rows_of(number), self.source.index.paths
             raise LayoutError(
                 f'{self.source.root} changed since {self.root / shard_name(number)} was '
@@ -118,7 +118,7 @@ class Packer:
                 f'{paths[rows[-1]]} have other sizes or times. Delete that shard '
                 'to pack these again, or begin again in another folder.'
             )
-        return done
+        return part
 
     def _files_checksum(self, rows: range) -> str:
         hasher = xxhash.xxh3_64()
@@ -134,7 +134,7 @@ class Packer:
 
     def _write_rows(self, file: BinaryIO, rows: range, files: str) -> Part:
         file.write(bytes(HEADER))
-        start, kept = HEADER, []
+        start, kept_rows = HEADER, []
         systems: dict[str, int] = {}
         columns: dict[str, list[Any]] = {name: [] for name in _PER_ROW}
         unreadable: list[str] = []
@@ -152,7 +152,7 @@ class Packer:
             finest = self.manifest.bands[self._finest]
             place = find_georeference(self.source, row, finest, self._shapes[self._finest])
             transform, system = place or ((np.nan,) * 6, None)
-            kept.append(row)
+            kept_rows.append(row)
             lengths = [_length(blob) for blob in blobs]
             columns['start'].append(start)
             columns['lengths'].append(lengths)
@@ -165,17 +165,17 @@ class Packer:
             start += sum(lengths)
         file.seek(0)
         file.write(npy_header(start - HEADER))
-        arrays = {'rows': np.array(kept, np.int64)}
+        arrays = {'rows': np.array(kept_rows, np.int64)}
         for name, (kind, shape) in _PER_ROW.items():
-            filled = (len(kept), *(len(self._shapes) if n < 0 else n for n in shape))
+            full_shape = (len(kept_rows), *(len(self._shapes) if n < 0 else n for n in shape))
             values = np.array(columns[name], kind)
-            arrays[name] = values.reshape(filled)
+            arrays[name] = values.reshape(full_shape)
         return Part(arrays, list(systems), unreadable, start, files)
 
     def _planes(self, row: int) -> list[np.ndarray]:
-        made = self.manifest
-        planes = self.source.read([row], made.bands)[0]
-        for band, plane, shape in zip(made.bands, planes, self._shapes, strict=True):
+        manifest = self.manifest
+        planes = self.source.read([row], manifest.bands)[0]
+        for band, plane, shape in zip(manifest.bands, planes, self._shapes, strict=True):
             if plane.shape != shape or plane.dtype.name != self.source.dtype:
                 raise RasterError(
                     f'{self.source.path(row)}: band {band} has {plane.shape[1]} x '

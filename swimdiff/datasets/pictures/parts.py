@@ -32,8 +32,12 @@ def check_part(part: str | None, shares: Mapping[str, float] | None) -> None:
                 f'{total:g}. Name what is left as a part of its own.'
             )
     if part is not None and part not in (shares or {}):
-        known = f'one of {", ".join(shares)}' if shares else 'shares=dict(NAME=SHARE, ...) with it'
-        raise ConfigError(f'part={part!r}: expected {known}. Correct part, or add it to shares.')
+        expectation = (
+            f'one of {", ".join(shares)}' if shares else 'shares=dict(NAME=SHARE, ...) with it'
+        )
+        raise ConfigError(
+            f'part={part!r}: expected {expectation}. Correct part, or add it to shares.'
+        )
 
 
 def divide_pictures(
@@ -70,15 +74,17 @@ def divide_pictures(
     parts: dict[str, list[str]] = {part: [] for part in sorted(shares)}
     for folder, members in classes.items():
         own = os.path.basename(folder)
-        ordered = sorted(members, key=lambda name: _hash_name(seed, own, os.path.basename(name)))
-        first, reached = 0, 0.0
-        for part, chosen in parts.items():
-            reached += shares[part]
+        ordered_names = sorted(
+            members, key=lambda name: _hash_name(seed, own, os.path.basename(name))
+        )
+        first, reached_share = 0, 0.0
+        for part, part_names in parts.items():
+            reached_share += shares[part]
             # Rounded first: sums of floats must not decide on which side of a half a cut falls.
-            last = int(round(reached * len(ordered), 6) + 0.5)
-            chosen += ordered[first:last]
+            last = int(round(reached_share * len(ordered_names), 6) + 0.5)
+            part_names += ordered_names[first:last]
             first = last
-    return {part: tuple(sorted(chosen)) for part, chosen in parts.items()}
+    return {part: tuple(sorted(part_names)) for part, part_names in parts.items()}
 
 
 def _hash_name(seed: int, own: str, name: str) -> bytes:

@@ -41,13 +41,13 @@ def find_pictures(root: str | Path) -> Iterator[tuple[str, list[str]]]:
     Raises:
         LayoutError: A folder cannot be listed.
     """
-    seen: set[str] = set()
+    seen_folders: set[str] = set()
     for folder, inner, files in os.walk(root, followlinks=True, onerror=_refuse_folder):
         real = os.path.realpath(folder)
-        if real in seen:
+        if real in seen_folders:
             inner.clear()
             continue
-        seen.add(real)
+        seen_folders.add(real)
         inner[:] = sorted(name for name in inner if not name.startswith('.'))
         relative = os.path.relpath(folder, root)
         pictures = sorted(

@@ -121,22 +121,24 @@ class PictureSource(PatchSource):
 
     def key(self) -> dict[str, Any]:
         """Return the options that decide which patches there are."""
-        chosen: dict[str, Any] = dict(part=self.part, shares=None, split_seed=None)
+        part_options: dict[str, Any] = dict(part=self.part, shares=None, split_seed=None)
         if self.part is not None:
-            chosen.update(shares=self.shares, split_seed=self.split_seed)
-        options = dict(chosen, patch=self.patch, stride=self.stride)
+            part_options.update(shares=self.shares, split_seed=self.split_seed)
+        options = dict(part_options, patch=self.patch, stride=self.stride)
         return dict(layout='PictureScenes', version=1, options=options)
 
     @classmethod
     def list_packed_options(cls, **options: Any) -> dict[str, Any]:
         """Return how pictures are cut and, of a part, how they are divided."""
         patch, stride, part = (options[name] for name in ('patch', 'stride', 'part'))
-        asked: dict[str, Any] = dict(
+        packed_options: dict[str, Any] = dict(
             patch=patch, stride=patch if stride is None else stride, part=part
         )
         if part is not None:
-            asked.update(shares=dict(options['shares'] or {}), split_seed=options['split_seed'])
-        return asked
+            packed_options.update(
+                shares=dict(options['shares'] or {}), split_seed=options['split_seed']
+            )
+        return packed_options
 
     def build(self) -> PatchIndex:
         """Index the patches of all pictures of the part.
@@ -147,9 +149,11 @@ class PictureSource(PatchSource):
             LayoutError: The part is empty, or not one picture can be used.
         """
         stamp = os.stat(self.root).st_mtime_ns
-        listed = list(find_pictures(self.root))
-        folders = [folder for folder, _ in listed if folder]
-        names = self._choose([os.path.join(folder, n) for folder, own in listed for n in own])
+        folder_pictures = list(find_pictures(self.root))
+        folders = [folder for folder, _ in folder_pictures if folder]
+        names = self._choose(
+            [os.path.join(folder, n) for folder, own in folder_pictures for n in own]
+        )
         with ThreadPoolExecutor(16) as pool:
             picture_sizes = pool.map(self._measure, names)
             sizes = list(track(picture_sizes, len(names), f'Indexing {self.root}'))
@@ -166,13 +170,13 @@ class PictureSource(PatchSource):
         """Pictures of the part, sorted."""
         if self.part is None:
             return sorted(names)
-        chosen = divide_pictures(names, self.shares or {}, self.split_seed)[self.part]
-        if not chosen:
+        chosen_names = divide_pictures(names, self.shares or {}, self.split_seed)[self.part]
+        if not chosen_names:
             raise LayoutError(
                 f'{self.root}: the part {self.part!r} of shares={self.shares} is empty; there are '
                 f'{len(names)} pictures. Give it a larger share, or add pictures.'
             )
-        return list(chosen)
+        return list(chosen_names)
 
     def _measure(self, name: str) -> _Measured:
         path = self.root / name

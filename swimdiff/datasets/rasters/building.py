@@ -49,16 +49,16 @@ def build_index(
         LayoutError: No window can be cut.
     """
     root, options = tree.root, tree.options
-    visited: list[str] = []
-    stamp, begun = os.stat(root).st_mtime_ns, time.time_ns()
-    distinct_scenes, notes = drop_links(root, list(find_scenes(tree, visited)))
+    visited_folders: list[str] = []
+    stamp, start_time = os.stat(root).st_mtime_ns, time.time_ns()
+    distinct_scenes, notes = drop_links(root, list(find_scenes(tree, visited_folders)))
     opener = Opener(tree, bands, *pixels)
     with ThreadPoolExecutor(_THREADS) as pool:
         jobs = pool.map(opener.open, distinct_scenes)
         results = list(track(jobs, len(distinct_scenes), f'Opening the scenes of {root}'))
-    scenes, left_out, unused = drop_unused(opener, zip(distinct_scenes, results, strict=True))
-    asked = len(scenes) + len(left_out)
-    notes += unused
+    scenes, left_out, unused_notes = drop_unused(opener, zip(distinct_scenes, results, strict=True))
+    asked_count = len(scenes) + len(left_out)
+    notes += unused_notes
     if not scenes:
         raise LayoutError(left_out[0] if left_out else f'{root} holds no scene any more.')
     scenes = _one_spelling(scenes)
@@ -70,35 +70,35 @@ def build_index(
             'min_clear.'
         )
     places, members = _places(tree, scenes, sizes)
-    windows, broken = _windows(tree, scenes, places, members, sizes)
-    left_out += broken
+    windows, errors = _windows(tree, scenes, places, members, sizes)
+    left_out += errors
     cell = sizes.patch if options.windows == 'grid' else sizes.stride
-    made = arranged(windows, places, sizes, cell)
-    _report(tree, scenes, places, windows, len(made.names))
+    arrangement = arranged(windows, places, sizes, cell)
+    _report(tree, scenes, places, windows, len(arrangement.names))
     notes += _uneven(root, scenes, windows)
     notes += _fruitless(tree, scenes, windows, cell)
-    if not len(made.names):
-        if broken:
-            raise RasterError(broken[0])
+    if not len(arrangement.names):
+        if errors:
+            raise RasterError(errors[0])
         raise LayoutError(_nothing(root, scenes, windows, cell))
     systems: list[str] = []
     # Those of scenes that are left out as well: they may be repaired.
     files = {file for scene in distinct_scenes for file in scene.bands.values() or [scene.path]}
     files |= {scene.mask.file for scene in scenes if scene.mask}
-    watched, times = _watched(root, stamp, visited, sorted(files))
+    watched_paths, times = _watched(root, stamp, visited_folders, sorted(files))
     # What changed while it was being read is not what was read: it never counts as unchanged.
-    times[times > begun] = -1
+    times[times > start_time] = -1
     return PatchIndex(
-        locations=made.names,
-        paths=Strings.of(scenes[number].path for number in made.columns['scene'].tolist()),
-        first=made.first,
-        centres=made.centres,
-        columns=made.columns,
-        watched=watched,
+        locations=arrangement.names,
+        paths=Strings.of(scenes[number].path for number in arrangement.columns['scene'].tolist()),
+        first=arrangement.first,
+        centres=arrangement.centres,
+        columns=arrangement.columns,
+        watched=watched_paths,
         times=times,
         about=dict(
             left_out=left_out,
-            asked=asked,
+            asked=asked_count,
             asked_for='scenes',
             notes=notes,
             scenes=[dict(s.json(), system=_number(s.system, systems)) for s in scenes],
@@ -111,11 +111,11 @@ def build_index(
 def _one_spelling(scenes: Iterable[SceneRasters]) -> list[SceneRasters]:
     """The scenes with one text for each coordinate system, however their files write it."""
     texts: list[str] = []
-    known: dict[str, str] = {}
+    spellings: dict[str, str] = {}
     for text in {scene.system: None for scene in scenes}:
-        known[text] = next((other for other in texts if same_system(other, text)), text)
+        spellings[text] = next((other for other in texts if same_system(other, text)), text)
         texts.append(text)
-    return [replace(scene, system=known[scene.system]) for scene in scenes]
+    return [replace(scene, system=spellings[scene.system]) for scene in scenes]
 
 
 def _number(system: str, systems: list[str]) -> int:
@@ -162,13 +162,13 @@ def _windows(
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(track(pool.map(fit, work), len(work), f'Judging the windows of {tree.root}'))
-    broken = [result for result in results if isinstance(result, str)]
+    errors = [result for result in results if isinstance(result, str)]
     windows = [
         (*job, result)
         for job, result in zip(work, results, strict=True)
         if not isinstance(result, str)
     ]
-    return windows, broken
+    return windows, errors
 
 
 def _report(
@@ -180,17 +180,19 @@ def _report(
 ) -> None:
     root, options = tree.root, tree.options
     all_windows = [result for _, _, result in windows]
-    seen, empty = sum(w.seen for w in all_windows), sum(w.empty for w in all_windows)
-    cloudy, fit = sum(w.cloudy for w in all_windows), sum(len(w.rows) for w in all_windows)
+    seen_count, empty_count = sum(w.seen for w in all_windows), sum(w.empty for w in all_windows)
+    cloudy_count = sum(w.cloudy for w in all_windows)
+    fit_count = sum(len(w.rows) for w in all_windows)
     text = (
-        f'{root}: {len(scenes)} scenes at {len(places)} places, {fit} patches of {locations} '
-        f'windows; of {seen} patches {empty} have less than {options.min_valid:.0%} data'
+        f'{root}: {len(scenes)} scenes at {len(places)} places, {fit_count} patches of {locations} '
+        f'windows; of {seen_count} patches {empty_count} have less than {options.min_valid:.0%} '
+        'data'
     )
     if options.min_clear:
         without = sum(scene.mask is None for scene in scenes)
         text += (
-            f', {cloudy} are clear to less than {options.min_clear:.0%} ({without} scenes without '
-            'a cloud mask are taken as clear)'
+            f', {cloudy_count} are clear to less than {options.min_clear:.0%} ({without} scenes '
+            'without a cloud mask are taken as clear)'
         )
     print_log(readable(text), logger='current')
 
@@ -199,30 +201,30 @@ def _uneven(
     root: Path, scenes: Sequence[SceneRasters], windows: Sequence[tuple[int, int, Windows]]
 ) -> list[str]:
     """Return a note on the windows that are lost because a band covers less than others."""
-    lost = {
+    lost_counts = {
         number: windows_of_scene.short
         for _, number, windows_of_scene in windows
         if windows_of_scene.short
     }
-    if not lost:
+    if not lost_counts:
         return []
-    named = []
-    for number in list(lost)[:_NAMED]:
+    scene_texts = []
+    for number in list(lost_counts)[:_NAMED]:
         scene = scenes[number]
         gaps = {
             name: float(np.abs(np.subtract(scene.widest, band.extent)).max() / band.dx)
             for name, band in scene.bands.items()
         }
         name = max(gaps, key=lambda band: gaps[band] * scene.bands[band].dx)
-        named.append(
+        scene_texts.append(
             f'{root / scene.bands[name].file} (ends {gaps[name]:.0f} of its pixels early, '
-            f'{lost[number]} windows)'
+            f'{lost_counts[number]} windows)'
         )
-    more = f' and {len(lost) - _NAMED} more' if len(lost) > _NAMED else ''
+    more = f' and {len(lost_counts) - _NAMED} more' if len(lost_counts) > _NAMED else ''
     return [
-        f'{len(lost)} of {len(scenes)} scenes have bands that do not cover the same ground; only '
-        f'windows that all bands cover are used, {sum(lost.values())} are lost: '
-        f'{", ".join(named)}{more}. If that is not meant, get these files again.'
+        f'{len(lost_counts)} of {len(scenes)} scenes have bands that do not cover the same ground; '
+        f'only windows that all bands cover are used, {sum(lost_counts.values())} are lost: '
+        f'{", ".join(scene_texts)}{more}. If that is not meant, get these files again.'
     ]
 
 
@@ -234,7 +236,7 @@ def _fruitless(
 ) -> list[str]:
     """Return a note on the scenes that give no patch."""
     root, options = tree.root, tree.options
-    named = []
+    scene_texts = []
     for _, number, windows_of_scene in windows:
         if len(windows_of_scene.rows):
             continue
@@ -244,12 +246,12 @@ def _fruitless(
             reason = f'less than {options.min_valid:.0%} data in all of its {count} windows'
             if windows_of_scene.cloudy:
                 reason += f', or less than {options.min_clear:.0%} clear'
-        named.append(f'{root / scenes[number].path} ({reason})')
-    if not named:
+        scene_texts.append(f'{root / scenes[number].path} ({reason})')
+    if not scene_texts:
         return []
-    more = f' and {len(named) - _NAMED} more' if len(named) > _NAMED else ''
-    which = ', '.join(named[:_NAMED])
-    return [f'{len(named)} of {len(scenes)} scenes give no patch: {which}{more}']
+    more = f' and {len(scene_texts) - _NAMED} more' if len(scene_texts) > _NAMED else ''
+    which = ', '.join(scene_texts[:_NAMED])
+    return [f'{len(scene_texts)} of {len(scenes)} scenes give no patch: {which}{more}']
 
 
 def _nothing(
@@ -259,13 +261,13 @@ def _nothing(
     cell: int,
 ) -> str:
     """Why not one window is left."""
-    seen = sum(result.seen for _, _, result in windows)
-    if seen:
-        empty = sum(result.empty for _, _, result in windows)
+    seen_count = sum(result.seen for _, _, result in windows)
+    if seen_count:
+        empty_count = sum(result.empty for _, _, result in windows)
         return (
-            f'None of the {seen} windows of {root} is fit: {empty} have too little data, '
-            f'{seen - empty} too much cloud. Lower min_valid or min_clear, or set '
-            'zeros_are_nodata=False where zero is a value.'
+            f'None of the {seen_count} windows of {root} is fit: {empty_count} have too little '
+            f'data, {seen_count - empty_count} too much cloud. Lower min_valid or min_clear, or '
+            'set zeros_are_nodata=False where zero is a value.'
         )
     sizes = [max((band.width, band.height) for band in scene.bands.values()) for scene in scenes]
     width, height = max(sizes)

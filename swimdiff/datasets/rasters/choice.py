@@ -40,14 +40,14 @@ class Opener:
     def open(self, scene: FoundScene) -> SceneRasters | str:
         """Return a scene, or the message of why it cannot be used."""
         try:
-            made = open_scene(self.tree, scene, self.bands)
-            if made.dtype == self.dtype:
-                return made
+            rasters = open_scene(self.tree, scene, self.bands)
+            if rasters.dtype == self.dtype:
+                return rasters
             root = self.tree.root
             # What a folder of band files begins with, or the file itself.
             pattern = glob.escape(scene.path) + ('[-_. /]*' if scene.bands else '')
             raise RasterError(
-                f'{root / scene.path} holds {made.dtype} pixels. Expected {self.dtype}, as '
+                f'{root / scene.path} holds {rasters.dtype} pixels. Expected {self.dtype}, as '
                 f'most of the first scenes hold, {root / self.typical} among them. Convert it '
                 f'(gdal_translate -ot {_GDAL_TYPES[self.dtype]}), or leave it out: '
                 f'exclude=[{pattern!r}].'
@@ -67,24 +67,24 @@ def drop_links(root: Path, scenes: Sequence[FoundScene]) -> tuple[list[FoundScen
         root: Folder of the scenes.
         scenes: All that were found.
     """
-    kept: dict[tuple, FoundScene] = {}
+    scene_by_identity: dict[tuple, FoundScene] = {}
     links = []
     for scene in scenes:
         files = scene.bands or {'': scene.path}
         stats = [os.stat(root / file) for file in files.values() if (root / file).exists()]
         identity = (tuple(files), *((about.st_dev, about.st_ino) for about in stats))
-        first = kept.setdefault(identity, scene) if stats else scene
+        first = scene_by_identity.setdefault(identity, scene) if stats else scene
         if first is not scene:
             links.append((scene, first))
     if not links:
         return list(scenes), []
-    gone = {id(scene) for scene, _ in links}
+    link_ids = {id(scene) for scene, _ in links}
     (scene, first), text = links[0], 'scenes are links' if len(links) > 1 else 'scene is a link'
     note = (
         f'{len(links)} {text} to files of another and no date of its own, for example '
         f'{root / scene.path} to {root / first.path}: not used'
     )
-    return [scene for scene in scenes if id(scene) not in gone], [note]
+    return [scene for scene in scenes if id(scene) not in link_ids], [note]
 
 
 @dataclass
@@ -120,26 +120,36 @@ def drop_unused(
         beside band files and are not scenes of their own.
     """
     pairs = list(found)
-    scenes = [made for scene, made in pairs if not (scene.beside or isinstance(made, str))]
-    broken = [made for scene, made in pairs if isinstance(made, str) and not scene.beside]
+    scenes = [
+        scene_or_error
+        for scene, scene_or_error in pairs
+        if not (scene.beside or isinstance(scene_or_error, str))
+    ]
+    errors = [
+        scene_or_error
+        for scene, scene_or_error in pairs
+        if isinstance(scene_or_error, str) and not scene.beside
+    ]
     by_folder: dict[str, list[SceneRasters]] = {}
-    for scene, made in pairs:
-        if not (scene.beside or isinstance(made, str)):
-            by_folder.setdefault(scene.folder, []).append(made)
-    unused = _Unused()
-    for scene, made in pairs:
+    for scene, scene_or_error in pairs:
+        if not (scene.beside or isinstance(scene_or_error, str)):
+            by_folder.setdefault(scene.folder, []).append(scene_or_error)
+    unused_scenes = _Unused()
+    for scene, scene_or_error in pairs:
         if not scene.beside:
             continue
-        if isinstance(made, str):
-            unused.reasons.append((scene.path, made))
+        if isinstance(scene_or_error, str):
+            unused_scenes.reasons.append((scene.path, scene_or_error))
             continue
         others = by_folder.get(scene.folder, [])
-        twin = next((other for other in others if _same_pixels(opener, made, other)), None)
+        twin = next(
+            (other for other in others if _same_pixels(opener, scene_or_error, other)), None
+        )
         if twin is None:
-            scenes.append(made)
+            scenes.append(scene_or_error)
         else:
-            unused.reasons.append((scene.path, f'it holds the same pixels as {twin.path}'))
-    return scenes, broken, unused.tell(opener.tree.root)
+            unused_scenes.reasons.append((scene.path, f'it holds the same pixels as {twin.path}'))
+    return scenes, errors, unused_scenes.tell(opener.tree.root)
 
 
 def _same_pixels(opener: Opener, one: SceneRasters, other: SceneRasters) -> bool:

@@ -152,16 +152,16 @@ def _resize(
     memory.WriteRaster(
         0, 0, width, height, np.ascontiguousarray(planes).tobytes(), buf_type=gdal.GDT_Float32
     )
-    resized = np.empty((count, *shape), np.float32)
+    resized_planes = np.empty((count, *shape), np.float32)
     memory.ReadRaster(
         *window,
         buf_xsize=shape[1],
         buf_ysize=shape[0],
         buf_type=gdal.GDT_Float32,
         resample_alg=getattr(gdal, f'GRIORA_{method}'),
-        buf_obj=resized.data.cast('B'),
+        buf_obj=resized_planes.data.cast('B'),
     )
-    return resized
+    return resized_planes
 
 
 def _straight(source: _Source, corners: np.ndarray, side: int) -> np.ndarray:

@@ -70,8 +70,8 @@ class BandNames:
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._spelled = {name.lower(): name for name in names if name not in SENTINEL2}
-        known = sorted(map(re.escape, self._spelled), key=len, reverse=True)
-        band = '|'.join([*known, r'b(?:0?[1-9]|1[0-2]|8a)'])
+        name_patterns = sorted(map(re.escape, self._spelled), key=len, reverse=True)
+        band = '|'.join([*name_patterns, r'b(?:0?[1-9]|1[0-2]|8a)'])
         self._in_file = re.compile(
             rf'(?P<stem>.*?)(?:^|[-_. ])(?P<band>{band})(?:[-_](?P<metres>\d+)m)?', re.I
         )
@@ -86,9 +86,9 @@ class BandNames:
             sensor: The sensor that the bands are of; None: Sentinel-2.
         """
         name = re.split(r'[,(]', text)[0].strip()
-        spelled = self._spelled.get(name.lower())
-        if spelled or sensor is not None:
-            return spelled or (sensor.name_band(name) if sensor else '') or name
+        spelled_name = self._spelled.get(name.lower())
+        if spelled_name or sensor is not None:
+            return spelled_name or (sensor.name_band(name) if sensor else '') or name
         try:
             return canonical(name)
         except BandError:
@@ -150,13 +150,13 @@ def _walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
 
     Links to folders are followed, each folder is visited once.
     """
-    seen: set[str] = set()
+    seen_folders: set[str] = set()
     for folder, folders, files in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
-        if real in seen:
+        if real in seen_folders:
             folders.clear()
             continue
-        seen.add(real)
+        seen_folders.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith('.'))
         here = os.path.relpath(folder, root)
         yield '' if here == '.' else here, folders, sorted(files)
@@ -210,14 +210,14 @@ def _rasters(folder: str, files: Sequence[str], options: RasterOptions) -> list[
 
 def _in_folder(tree: RasterTree, folder: str, paths: list[str]) -> list[FoundScene]:
     """Return the scenes of an ordinary folder; beside files that name bands lie the others."""
-    grouped: list[FoundScene] = []
+    grouped_scenes: list[FoundScene] = []
     others = paths
     if not tree.options.file_bands:
-        grouped, others = _grouped(tree, folder, paths)
+        grouped_scenes, others = _grouped(tree, folder, paths)
     stems = [os.path.splitext(os.path.basename(path))[0] for path in others]
     files = zip(others, stems, strict=True)
-    beside = bool(grouped)
-    return grouped + [FoundScene(path, folder, stem, beside=beside) for path, stem in files]
+    beside = bool(grouped_scenes)
+    return grouped_scenes + [FoundScene(path, folder, stem, beside=beside) for path, stem in files]
 
 
 def group_files(tree: RasterTree, files: Sequence[str]) -> list[FoundScene]:
@@ -245,14 +245,14 @@ def _grouped(tree: RasterTree, folder: str, paths: list[str]) -> tuple[list[Foun
             scenes.setdefault(stem, {}).setdefault(band, []).append((metres, path))
     result = []
     for stem, files in scenes.items():
-        bands, doubled = {}, []
+        bands, doubled_bands = {}, []
         for band, there in files.items():
             metres, bands[band] = _finest(band, there)
             if sum(other == metres for other, _ in there) > 1:
-                doubled.append(band)
+                doubled_bands.append(band)
         own_folder = stem in ('', os.path.basename(folder))
         path = folder if own_folder else os.path.join(folder, stem)
-        result.append(FoundScene(path or '.', folder, stem, bands, tuple(doubled)))
+        result.append(FoundScene(path or '.', folder, stem, bands, tuple(doubled_bands)))
     return result, others
 
 

@@ -68,9 +68,9 @@ def find_offset(
     match = _PRODUCT.search(path) if unit == 'reflectance x 10000' else None
     if match is None:
         return 0
-    written = _read_metadata(path, match)
-    if written is not None:
-        return written
+    written_offset = _read_metadata(path, match)
+    if written_offset is not None:
+        return written_offset
     baseline = int(match[2])
     if baseline >= _OWN_BASELINES:
         raise RasterError(
@@ -93,9 +93,9 @@ def _read_declared(path: str, unit: str, pairs: list[tuple[float, float]]) -> in
         )
     scale, offset = pairs[0]
     if abs(scale * UNITS[unit] - 1) <= _CLOSE:
-        taken_off = -offset / scale
+        pixel_offset = -offset / scale
     elif scale == 1:  # the offset is in numbers of the file
-        taken_off = -offset
+        pixel_offset = -offset
     else:
         raise RasterError(
             f'{path} declares {words}, that is reflectance = number x {scale:g} + {offset:g}. '
@@ -103,14 +103,14 @@ def _read_declared(path: str, unit: str, pairs: list[tuple[float, float]]) -> in
             'Write reflectance first: gdal_translate -unscale -ot Float32 IN OUT, and say its '
             'unit: reflectance.'
         )
-    rounded = round(taken_off)
-    if rounded < 0 or abs(taken_off - rounded) > _WHOLE:
+    rounded_offset = round(pixel_offset)
+    if rounded_offset < 0 or abs(pixel_offset - rounded_offset) > _WHOLE:
         raise RasterError(
-            f'{path} declares {words}: {-taken_off:g} would be added to its numbers. Expected a '
+            f'{path} declares {words}: {-pixel_offset:g} would be added to its numbers. Expected a '
             'whole number to take off. Write reflectance first: gdal_translate -unscale -ot '
             'Float32 IN OUT.'
         )
-    return rounded
+    return rounded_offset
 
 
 def _read_metadata(path: str, product: re.Match[str]) -> int | None:
@@ -123,11 +123,11 @@ def _read_metadata(path: str, product: re.Match[str]) -> int | None:
             text = stream.read()
     except OSError:
         return None
-    added = {-float(v) for v in re.findall(r'_ADD_OFFSET\b[^>]*>\s*(-?[\d.]+)\s*<', text)}
-    if len(added) > 1 or any(value < 0 or value % 1 for value in added):
+    offsets = {-float(v) for v in re.findall(r'_ADD_OFFSET\b[^>]*>\s*(-?[\d.]+)\s*<', text)}
+    if len(offsets) > 1 or any(value < 0 or value % 1 for value in offsets):
         raise RasterError(
-            f'{file}: its bands have the offsets {", ".join(f"{-v:g}" for v in sorted(added))}. '
+            f'{file}: its bands have the offsets {", ".join(f"{-v:g}" for v in sorted(offsets))}. '
             f'Expected one of all bands, such as -{_ADDED}. Take it off the files beforehand, and '
             'say that nothing is left to take off: offset=0.'
         )
-    return int(added.pop()) if added else 0
+    return int(offsets.pop()) if offsets else 0

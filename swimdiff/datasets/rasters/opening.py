@@ -166,30 +166,30 @@ def open_scene(
             f'{root / scene.path} has no {", ".join(absent)}; it has {", ".join(places)}.',
             'Complete the scene, take it away, or name bands that all scenes have: bands=[...].',
         )
-    opened: dict[str, tuple[Any, str]] = {}
-    named = set(places.values())
-    channels = {name: _band(root, *places[name], opened, named) for name in bands}
+    opened_files: dict[str, tuple[Any, str]] = {}
+    named_channels = set(places.values())
+    channels = {name: _band(root, *places[name], opened_files, named_channels) for name in bands}
     for band in {band.file: band for band in channels.values()}.values() if whole else ():
-        _try_last_pixel(root / band.file, opened[band.file][0], band)
-    mask = _mask(tree, scene, places, opened)
-    systems = [wkt for _, wkt in opened.values()]
-    types = {_type(root, opened[band.file][0], band) for band in channels.values()}
+        _try_last_pixel(root / band.file, opened_files[band.file][0], band)
+    mask = _mask(tree, scene, places, opened_files)
+    systems = [wkt for _, wkt in opened_files.values()]
+    types = {_type(root, opened_files[band.file][0], band) for band in channels.values()}
     if len(types) > 1 or not all(same_system(systems[0], system) for system in systems):
         raise RasterError(
             f'{root / scene.path}: its bands are of the types {", ".join(sorted(types))} and in '
             f'{len(set(systems))} coordinate system(s). Expected one of each.'
         )
-    pixels = [opened[band.file][0].GetRasterBand(band.channel) for band in channels.values()]
+    pixels = [opened_files[band.file][0].GetRasterBand(band.channel) for band in channels.values()]
     place = str(root.absolute() / scene.path)
     offset = find_offset(place, options.unit, find_declared(pixels), options.offset)
-    made = SceneRasters(scene.path, systems[0], types.pop(), channels, mask, offset)
-    west, south, east, north = made.extent
+    rasters = SceneRasters(scene.path, systems[0], types.pop(), channels, mask, offset)
+    west, south, east, north = rasters.extent
     if not (west < east and south < north):
         raise RasterError(f'{root / scene.path}: its bands do not cover the same ground.')
-    middle = to_lonlat(np.array([(west + east) / 2, (south + north) / 2]), made.system)
+    middle = to_lonlat(np.array([(west + east) / 2, (south + north) / 2]), rasters.system)
     if not np.isfinite(middle).all() or abs(middle[1]) > 90:
         raise RasterError(f'{root / scene.path}: its georeference is no place on Earth.')
-    return made
+    return rasters
 
 
 def _refuse_doubled(
@@ -207,14 +207,14 @@ def _refuse_doubled(
 
 def _inside(path: Path, tree: RasterTree, sensor: Sensor | None) -> dict[str, list[int]]:
     """Return the numbers of the bands by name of a file that holds several, from 1."""
-    names, given = tree.names, tree.options.file_bands
+    names, file_bands = tree.names, tree.options.file_bands
     channels_by_band: dict[str, list[int]] = {}
-    if isinstance(given, Mapping):
-        for name, number in given.items():
+    if isinstance(file_bands, Mapping):
+        for name, number in file_bands.items():
             channels_by_band.setdefault(names.of_text(name, sensor), []).append(int(number))
         return channels_by_band
-    if given is not None:
-        texts = [name or '' for name in given]
+    if file_bands is not None:
+        texts = [name or '' for name in file_bands]
     else:
         dataset = _open(path)
         channels = range(1, dataset.RasterCount + 1)
@@ -227,11 +227,11 @@ def _inside(path: Path, tree: RasterTree, sensor: Sensor | None) -> dict[str, li
             f'{path} does not say which bands its {len(texts)} are: neither its name nor their '
             "descriptions do. Name them in their order: file_bands=['B02', 'B03', ...]."
         )
-    if given is not None:
+    if file_bands is not None:
         count = _open(path).RasterCount
-        if count != len(given):
+        if count != len(file_bands):
             raise BandError(
-                f'{path} has {count} bands. Expected {len(given)}, as file_bands names them '
+                f'{path} has {count} bands. Expected {len(file_bands)}, as file_bands names them '
                 '(None for one that is not wanted).'
             )
     return channels_by_band
@@ -275,7 +275,7 @@ def _band(
         raise BandError(f'{path} has {dataset.RasterCount} bands, and number {channel} is wanted.')
     band, size = dataset.GetRasterBand(channel), (dataset.RasterXSize, dataset.RasterYSize)
     try:
-        masked = _has_mask(dataset, channel, {number for other, number in named if other == file})
+        has_mask = _has_mask(dataset, channel, {number for other, number in named if other == file})
         nodata = band.GetNoDataValue()
     except GDAL_ERRORS as error:  # a mask lies in a directory of its own, read only now
         raise raster_failure(str(path), str(error), 'a whole raster') from error
@@ -284,7 +284,7 @@ def _band(
         limits = np.iinfo(name)
         # Files converted to another type often keep a value that it cannot hold.
         nodata = nodata if limits.min <= nodata <= limits.max and nodata % 1 == 0 else None
-    return BandFile(file, channel, west, dx, north, -dy, *size, nodata, masked)
+    return BandFile(file, channel, west, dx, north, -dy, *size, nodata, has_mask)
 
 
 def _has_mask(dataset: Any, channel: int, named: Collection[int]) -> bool:

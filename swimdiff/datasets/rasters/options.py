@@ -55,16 +55,16 @@ class CloudMask:
                 )
             return cls(**_KNOWN_MASKS[given])
         try:
-            made = cls(**given)
+            mask = cls(**given)
         except TypeError as error:
             raise ConfigError(f'clouds={dict(given)}: {error}.') from None
-        if (made.band is None) == (made.file is None):
+        if (mask.band is None) == (mask.file is None):
             raise ConfigError(f'clouds={dict(given)}: expected either band or file.')
-        if not (made.values or made.bits or made.above is not None):
+        if not (mask.values or mask.bits or mask.above is not None):
             raise ConfigError(
                 f'clouds={dict(given)}: expected values, bits or above, to know what is cloud.'
             )
-        return cls(made.band, made.file, tuple(made.values), tuple(made.bits), made.above)
+        return cls(mask.band, mask.file, tuple(mask.values), tuple(mask.bits), mask.above)
 
 
 @dataclass(frozen=True)

@@ -77,10 +77,10 @@ def outline_in(scene: SceneRasters, system: str, near: float) -> np.ndarray:
         near: Coordinate on whose side of the date line the outline should be.
     """
     points = outline(scene.extent)
-    carried = not same_system(scene.system, system)
-    if carried:
+    is_carried = not same_system(scene.system, system)
+    if is_carried:
         points = carry(points, scene.system, system)
-    return join_longitudes(points[None], near, carried)[0] if is_geographic(system) else points
+    return join_longitudes(points[None], near, is_carried)[0] if is_geographic(system) else points
 
 
 def overlap(one: SceneRasters, other: SceneRasters) -> float:

@@ -102,13 +102,13 @@ def into_scene(points: np.ndarray, system: str, scene: SceneRasters) -> np.ndarr
         system: System of the points.
         scene: The scene.
     """
-    carried = not same_system(system, scene.system)
-    if carried:
+    is_carried = not same_system(system, scene.system)
+    if is_carried:
         points = carry(points, system, scene.system)
     if not is_geographic(scene.system):
         return points
     west, _, east, _ = scene.extent
-    return join_longitudes(points, (west + east) / 2, carried)
+    return join_longitudes(points, (west + east) / 2, is_carried)
 
 
 def _refuse_another(path: str, dataset: Any, band: BandFile) -> None:

@@ -69,15 +69,15 @@ class RasterScenesSource(PatchSource):
         self.root = raster_root(data_root)
         self.options = RasterOptions(**options)
         self.draws_windows = self.options.windows == 'random'
-        given = self.options.file_bands or ()
-        others = [name for name in given if name]
-        wanted = None
+        file_bands = self.options.file_bands or ()
+        others = [name for name in file_bands if name]
+        band_names = None
         if bands is not None:
-            wanted = spell_bands(bands)
-            others = [*wanted, *others]
+            band_names = spell_bands(bands)
+            others = [*band_names, *others]
         names = BandNames([*others, *self.options.mask_names])
         self.tree = RasterTree(self.root, names, self.options)
-        first = self._first(wanted)
+        first = self._first(band_names)
         self.bands, self.dtype, self.unit = tuple(first.bands), first.dtype, self.options.unit
         self._typical = first.path
         self.zeros_are_nodata = self.options.zeros_are_nodata
@@ -131,9 +131,9 @@ class RasterScenesSource(PatchSource):
     @classmethod
     def list_packed_options(cls, **options: Any) -> dict[str, Any]:
         """Return the options that are given, as :class:`RasterOptions` understands them."""
-        given = {name: value for name, value in options.items() if name != 'bands'}
-        key = RasterOptions(**given).key()
-        return {name: key[name] for name, value in given.items() if value is not None}
+        given_options = {name: value for name, value in options.items() if name != 'bands'}
+        key = RasterOptions(**given_options).key()
+        return {name: key[name] for name, value in given_options.items() if value is not None}
 
     def build(self) -> PatchIndex:
         """Look into every scene, find the dates of each place, and judge every window."""
@@ -170,14 +170,16 @@ class RasterScenesSource(PatchSource):
         self, left: float, top: float, place: Place, scenes: Sequence[SceneRasters]
     ) -> Extent:
         """A window at random in a cell, with data and clear sky enough at all dates if there is."""
-        judged = [scene for scene in scenes if is_judged(scene, self.options)]
+        judged_scenes = [scene for scene in scenes if is_judged(scene, self.options)]
         steps = (self.sizes.stride - self.sizes.patch) // self.sizes.step + 1
         best: tuple[float, Extent] | None = None
         for _ in range(_DRAWS):
             x, y = np.random.randint(steps, size=2) * self.sizes.step
             corner = left + x * place.dx, top - y * place.dy
             ground = window_at(*corner, place, self.sizes.patch)
-            fitness = min((self._fitness(scene, place, ground) for scene in judged), default=1.0)
+            fitness = min(
+                (self._fitness(scene, place, ground) for scene in judged_scenes), default=1.0
+            )
             if best is None or fitness > best[0]:
                 best = fitness, ground
             if fitness >= 1:
@@ -194,7 +196,7 @@ class RasterScenesSource(PatchSource):
         least = self.options.min_valid, self.options.min_clear
         shares = (float(share[0]) for share in quality.shares(bounds))
         pairs = zip(shares, least, strict=True)
-        return min(1.0 if share >= wanted else share / wanted for share, wanted in pairs)
+        return min(1.0 if share >= limit else share / limit for share, limit in pairs)
 
     def _place(self, row: int) -> Place:
         index = self.index

@@ -36,8 +36,8 @@ class RandomBlur(BaseTransform):
         sigma = self.draw()
         if sigma is not None:
             image = np.ascontiguousarray(results['img'])
-            blurred = cv2.GaussianBlur(image, (0, 0), sigma)
-            results['img'] = blurred.reshape(image.shape)
+            blurred_image = cv2.GaussianBlur(image, (0, 0), sigma)
+            results['img'] = blurred_image.reshape(image.shape)
         return results
 
     def __repr__(self) -> str:

@@ -52,12 +52,12 @@ class ChangeByDate(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Split ``img`` into its dates, change them, and join them."""
         state = np.random.get_state()
-        changed = []
+        changed_dates = []
         for date in np.split(results['img'], 2, axis=2):
             if self.shared:
                 np.random.set_state(state)
-            changed.append(self._run(np.ascontiguousarray(date), results))
-        results['img'] = np.concatenate(changed, axis=2)
+            changed_dates.append(self._run(np.ascontiguousarray(date), results))
+        results['img'] = np.concatenate(changed_dates, axis=2)
         return results
 
     def __repr__(self) -> str:

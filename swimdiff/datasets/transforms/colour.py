@@ -83,13 +83,14 @@ def apply_affine(image: np.ndarray, matrix: np.ndarray, offset: np.ndarray) -> n
         both = np.column_stack([matrix, offset])
         return cv2.transform(np.ascontiguousarray(image), both).reshape(image.shape)
     # OpenCV's transform is slow from five channels on.
-    weights, added = matrix.T.astype(np.float32), np.tile(offset.astype(np.float32), (_BLOCK, 1))
+    weights = matrix.T.astype(np.float32)
+    added_offset = np.tile(offset.astype(np.float32), (_BLOCK, 1))
     out = np.empty((image.shape[0] * image.shape[1], channels), np.uint8)
     for start, pixels in _blocks(image):
-        mapped = pixels @ weights
-        mapped += added[: len(pixels)]
-        cv2.threshold(mapped, 0, 0, cv2.THRESH_TOZERO, dst=mapped)
-        cv2.convertScaleAbs(mapped, dst=out[start : start + len(pixels)])
+        mapped_pixels = pixels @ weights
+        mapped_pixels += added_offset[: len(pixels)]
+        cv2.threshold(mapped_pixels, 0, 0, cv2.THRESH_TOZERO, dst=mapped_pixels)
+        cv2.convertScaleAbs(mapped_pixels, dst=out[start : start + len(pixels)])
     return out.reshape(image.shape)
 
 

@@ -54,13 +54,13 @@ class TwoViews(BaseTransform):
         transforms: Sequence[Step] | Sequence[Sequence[Step]],
         plain: Sequence[Step] | None = None,
     ) -> None:
-        nested = [isinstance(item, list | tuple) for item in transforms]
-        if any(nested) and not (all(nested) and len(nested) == 2):
+        list_flags = [isinstance(item, list | tuple) for item in transforms]
+        if any(list_flags) and not (all(list_flags) and len(list_flags) == 2):
             raise ConfigError(
                 'TwoViews takes one list of transforms for both views or exactly two lists, one '
-                f'a view; found {len(nested)} entries of which {sum(nested)} are lists.'
+                f'a view; found {len(list_flags)} entries of which {sum(list_flags)} are lists.'
             )
-        if any(nested):
+        if any(list_flags):
             self.chains = [_chain(steps) for steps in transforms]  # type: ignore[arg-type]
         else:
             chain = _chain(transforms)  # type: ignore[arg-type]
@@ -79,10 +79,10 @@ class TwoViews(BaseTransform):
         for source, chain in zip(pair, self.chains, strict=True):
             view: dict = dict(results, img=source)
             for step in chain:
-                made = step(view)
-                if made is None:
+                next_view = step(view)
+                if next_view is None:
                     raise ConfigError(f'{step} returned nothing; a view cannot be dropped.')
-                view = made
+                view = next_view
                 if view['img'].ndim == 2:
                     # OpenCV, and with it the engine's transforms, drop the axis of a single band.
                     view['img'] = view['img'][..., None]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from swimdiff.bands import ProductStats, stats_to_mapping
 from swimdiff.bands.units import UNITS
-from swimdiff.datasets.index import stretch_table
+from swimdiff.datasets.index import check_pixels, stretch_table
 from swimdiff.errors import ConfigError
 from swimdiff.evaluation.features import NetworkFeatures, check_pool, choose_stage
 from swimdiff.interop.inputs import STRETCHED, CheckpointInputs, name_band
@@ -198,6 +198,7 @@ class Embedder:
         Raises:
             BandError: A band is missing, or another number of channels.
             ConfigError: A unit that is not known, images that are no images.
+            RasterError: Values that fit another unit, where none is given.
         """
         array = np.asarray(images)
         if array.dtype in (np.uint16, np.uint32):  # torch has no arithmetic for them
@@ -209,7 +210,11 @@ class Embedder:
                 'C x H x W for one.'
             )
         batch = tensor if tensor.ndim == 4 else tensor[None]
-        inputs = self._inputs(tuple(bands or self.bands), self.choose_unit(unit))
+        chosen = self.choose_unit(unit)
+        inputs = self._inputs(tuple(bands or self.bands), chosen)
+        if chosen in UNITS and (array.dtype != np.uint8 or chosen != 'reflectance x 255'):
+            option = "unit='0..255' for pictures that are stretched already, else unit="
+            check_pixels(array, chosen, 'images', option, is_declared=unit is not None)
         stretched = [inputs.stretch(inputs.select(part)) for part in batch.split(self.batch_size)]
         vectors = np.concatenate([self.embed_stretched(part) for part in stretched])
         return vectors if tensor.ndim == 4 else vectors[0]

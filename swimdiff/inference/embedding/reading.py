@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from swimdiff.bands.units import UNITS, convert_pixels
-from swimdiff.datasets.index import check_values, stack_planes
+from swimdiff.datasets.index import check_pixels, stack_planes
 from swimdiff.datasets.rasters import (
     BandNames,
     RasterOptions,
@@ -179,10 +179,7 @@ class PatchReader:
         rows, columns = np.divmod(np.unique(chosen), self.grid.columns)
         extents = self.grid.extents(rows, columns)
         planes = [plane for extent in extents for plane in self._cut(extent)]
-        seen = np.concatenate([plane[plane != 0].ravel() for plane in planes])
-        if seen.size:
-            low, high = np.quantile(seen, [0.02, 0.98]).tolist()
-            check_values(low, high, unit, name, option)
+        check_pixels(np.concatenate([plane.ravel() for plane in planes]), unit, name, option)
 
 
 def read_batches(reader: PatchReader, threads: int | None = None) -> Iterator[PatchBatch]:

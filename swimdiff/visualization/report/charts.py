@@ -123,13 +123,13 @@ def draw_chart(chart: Chart, width: float = 4.6, height: float = 2.5) -> Markup:
 
 def _plot(axis: matplotlib.axes.Axes, chart: Chart, name: str, curve: Curve, colour: str) -> None:
     finite = np.isfinite(curve.values)
-    shown = _thin(Curve(curve.steps[finite], curve.values[finite]))
-    marker = 'o' if len(shown.steps) <= 25 else None
-    if chart.smooth and len(shown.steps) > 25:
-        axis.plot(shown.steps, shown.values, color=colour, alpha=0.3, linewidth=1)
-        shown = Curve(shown.steps, _running_mean(shown.values))
+    points = _thin(Curve(curve.steps[finite], curve.values[finite]))
+    marker = 'o' if len(points.steps) <= 25 else None
+    if chart.smooth and len(points.steps) > 25:
+        axis.plot(points.steps, points.values, color=colour, alpha=0.3, linewidth=1)
+        points = Curve(points.steps, _running_mean(points.values))
     axis.plot(
-        shown.steps, shown.values, color=colour, linewidth=1.8, label=name, marker=marker, ms=3.5
+        points.steps, points.values, color=colour, linewidth=1.8, label=name, marker=marker, ms=3.5
     )
 
 

@@ -88,9 +88,11 @@ def _show_pictures(model: nn.Module | None, dataset: BaseDataset | None) -> Mark
         return Markup()
     bands = model.data_preprocessor.bands
     with undisturbed(model):
-        made = _render_safely(lambda: sections.views_section(view_pictures(model, dataset, bands)))
+        markup = _render_safely(
+            lambda: sections.views_section(view_pictures(model, dataset, bands))
+        )
         if getattr(model, 'diffusion', None) is not None:
-            made += _render_safely(
+            markup += _render_safely(
                 lambda: sections.denoising_section(denoising_pictures(model, dataset, bands))
             )
-    return made
+    return markup

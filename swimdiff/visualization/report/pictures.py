@@ -44,8 +44,8 @@ class _Stretch:
 
     def uri(self, picture: np.ndarray) -> str:
         """The picture as JPEG, of at most 128 pixels an edge."""
-        stretched = (picture - self.low) / np.maximum(self.high - self.low, 1)
-        image = Image.fromarray((stretched.clip(0, 1) * 255).round().astype(np.uint8))
+        stretched_picture = (picture - self.low) / np.maximum(self.high - self.low, 1)
+        image = Image.fromarray((stretched_picture.clip(0, 1) * 255).round().astype(np.uint8))
         image.thumbnail((_EDGE, _EDGE))
         return embed_picture(image)
 
@@ -57,13 +57,14 @@ def _views(
 
     They go through the model's preprocessor, which may be what makes them.
     """
-    chosen = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int)
-    batch = default_collate([dataset[i] for i in chosen.tolist()])
-    made = model.data_preprocessor(batch, True)
+    sample_numbers = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int)
+    batch = default_collate([dataset[i] for i in sample_numbers.tolist()])
+    model_input = model.data_preprocessor(batch, True)
     back = model.data_preprocessor.destandardise
     # One view is a batch, not a list of one, where the model takes no pair (MAE).
-    views = [made['inputs']] if isinstance(made['inputs'], Tensor) else made['inputs']
-    return [back(view).cpu() for view in views], made['data_samples']
+    views = model_input['inputs']
+    views = [views] if isinstance(views, Tensor) else views
+    return [back(view).cpu() for view in views], model_input['data_samples']
 
 
 @torch.no_grad()
@@ -82,8 +83,8 @@ def view_pictures(
         list[list[Picture]]: The views of each sample.
     """
     views, samples = _views(model, dataset, count)
-    drawn = [[as_picture(image.numpy(), bands) for image in view] for view in views]
-    stretch = _Stretch([picture for view in drawn for picture in view])
+    pictures_by_view = [[as_picture(image.numpy(), bands) for image in view] for view in views]
+    stretch = _Stretch([picture for view in pictures_by_view for picture in view])
     strips = []
     for number, sample in enumerate(samples):
         date = ' / '.join(dict.fromkeys(sample.get('date', ())))
@@ -91,7 +92,7 @@ def view_pictures(
         strips.append(
             [
                 Picture(stretch.uri(view[number]), caption)
-                for view, caption in zip(drawn, captions, strict=False)
+                for view, caption in zip(pictures_by_view, captions, strict=False)
             ]
         )
     return strips
@@ -121,11 +122,11 @@ def denoising_pictures(
     clean = as_picture(patch.numpy(), bands)
     stretch = _Stretch([clean])
     captions = ['t = {}', 'from t = {}', 't = {}, other features']
-    drawn = [
+    picture_rows = [
         [
             Picture(stretch.uri(as_picture(image.numpy(), bands)), caption.format(step))
             for step, image in zip(steps, row, strict=True)
         ]
         for caption, row in zip(captions, rows, strict=False)
     ]
-    return [[Picture(stretch.uri(clean), 'the view'), *drawn[0]], *drawn[1:]]
+    return [[Picture(stretch.uri(clean), 'the view'), *picture_rows[0]], *picture_rows[1:]]

@@ -66,8 +66,8 @@ class RunRecord:
     @property
     def name(self) -> str:
         """Return the config's name where it is known, else that of the folder."""
-        dumped = sorted(self.work_dir.glob('*.py'), key=lambda path: path.stat().st_mtime)
-        return dumped[-1].stem if dumped else self.work_dir.resolve().name
+        dumped_configs = sorted(self.work_dir.glob('*.py'), key=lambda path: path.stat().st_mtime)
+        return dumped_configs[-1].stem if dumped_configs else self.work_dir.resolve().name
 
 
 def _read_scalars(files: list[Path]) -> tuple[list[dict], list[dict]]:

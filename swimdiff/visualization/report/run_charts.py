@@ -14,11 +14,11 @@ def _choose(curves: dict[str, Curve], **named: str) -> dict[str, Curve]:
 
 def _choose_gradient_shares(curves: dict[str, Curve]) -> dict[str, Curve]:
     """Return the share over the whole encoder, and in its first and its last stage."""
-    shown = _choose(curves, encoder='gradient_share')
+    shown_curves = _choose(curves, encoder='gradient_share')
     stages = [name for name in curves if name.startswith('gradient_share_')]
     for name in dict.fromkeys(stages[:1] + stages[-1:]):
-        shown[name.removeprefix('gradient_share_')] = curves[name]
-    return shown
+        shown_curves[name.removeprefix('gradient_share_')] = curves[name]
+    return shown_curves
 
 
 def _list_losses(record: RunRecord) -> list[Chart]:

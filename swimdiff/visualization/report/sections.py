@@ -51,8 +51,8 @@ def render_part(name: str, /, **values: Any) -> Markup:
 
 
 def _render_charts(title: str, sub: str, charts: Sequence[Chart]) -> Markup:
-    drawn = [(chart, draw_chart(chart)) for chart in charts if chart.curves]
-    return render_part('charts', title=title, sub=sub, charts=drawn)
+    drawn_charts = [(chart, draw_chart(chart)) for chart in charts if chart.curves]
+    return render_part('charts', title=title, sub=sub, charts=drawn_charts)
 
 
 def _describe_duration(seconds: float) -> str:

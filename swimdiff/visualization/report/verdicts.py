@@ -81,15 +81,15 @@ def _collapse(record: RunRecord) -> Verdict:
     if not set(names) <= set(record.train):
         return Verdict(what, 'none', 'not measured: no queue of keys, or a run too short')
     std, cosine, rank = (record.train[name].last for name in names)
-    measured = f'standard deviation {std:.2f}, mean cosine {cosine:.2f}, effective rank {rank:.1f}'
+    finding = f'standard deviation {std:.2f}, mean cosine {cosine:.2f}, effective rank {rank:.1f}'
     if str(record.facts.get('reason', '')).startswith('The embeddings collapse'):
-        return Verdict(what, 'bad', measured)
+        return Verdict(what, 'bad', finding)
     poor = (
         std < hook_option(record, 'CollapseHook', 'min_std', 0.1)
         or cosine > hook_option(record, 'CollapseHook', 'max_cosine', 0.98)
         or rank < hook_option(record, 'CollapseHook', 'min_rank', 5.0)
     )
-    return Verdict(what, 'warn' if poor else 'good', measured)
+    return Verdict(what, 'warn' if poor else 'good', finding)
 
 
 def _spread(record: RunRecord) -> Verdict:
@@ -100,28 +100,29 @@ def _spread(record: RunRecord) -> Verdict:
         record.train['feature_spread'],
         hook_option(record, 'TrendHook', 'least_spread', 0.1),
     )
-    measured = (
+    finding = (
         f'standard deviation {curve.last:.2f} of an even spread at the end, lowest '
         f'{curve.values.min():.2f}, {curve.values[0]:.2f} at the first log (at least {limit})'
     )
-    return Verdict(what, 'warn' if curve.values.min() < limit else 'good', measured)
+    return Verdict(what, 'warn' if curve.values.min() < limit else 'good', finding)
 
 
 def _trend(record: RunRecord) -> Verdict:
     what = 'Queries stay close to their keys'
     if 'similarity_lost' not in record.train:
         return Verdict(what, 'none', 'not measured: the queue was not full long enough')
-    rise, lost = record.train['contrast_rise'], record.train['similarity_lost']
+    rise, lost_similarity = record.train['contrast_rise'], record.train['similarity_lost']
     most_rise = hook_option(record, 'TrendHook', 'most_rise', 0.2)
     most_lost = hook_option(record, 'TrendHook', 'most_lost', 0.2)
-    measured = (
-        f'similarity to the positive at most {lost.values.max():.2f} below its highest since the '
-        f'queue was full (limit {most_lost}); contrastive loss {rise.last:.2f} above its lowest at '
-        'the end. The loss alone may rise in a healthy run, as negatives become harder'
+    finding = (
+        f'similarity to the positive at most {lost_similarity.values.max():.2f} below its highest '
+        f'since the queue was full (limit {most_lost}); contrastive loss {rise.last:.2f} above its '
+        'lowest at the end. The loss alone may rise in a healthy run, as negatives become harder'
     )
-    risen = rise.values[-len(lost.values) :]  # runs that older code began log the rise alone
-    ill = bool(((risen > most_rise) & (lost.values > most_lost)).any())
-    return Verdict(what, 'warn' if ill else 'good', measured)
+    # Runs that older code began log the rise alone.
+    rise_values = rise.values[-len(lost_similarity.values) :]
+    ill = bool(((rise_values > most_rise) & (lost_similarity.values > most_lost)).any())
+    return Verdict(what, 'warn' if ill else 'good', finding)
 
 
 def _loader(record: RunRecord) -> Verdict:
@@ -130,8 +131,8 @@ def _loader(record: RunRecord) -> Verdict:
         return Verdict(what, 'none', 'not measured: a run too short')
     share = _recent(record.train['loader_share'])
     limit = hook_option(record, 'LoaderStarvationHook', 'limit', 0.2)
-    measured = f'{share:.0%} of the step spent waiting for data (limit {limit:.0%})'
-    return Verdict(what, 'warn' if share > limit else 'good', measured)
+    finding = f'{share:.0%} of the step spent waiting for data (limit {limit:.0%})'
+    return Verdict(what, 'warn' if share > limit else 'good', finding)
 
 
 def _mates(record: RunRecord) -> Verdict:
@@ -142,8 +143,8 @@ def _mates(record: RunRecord) -> Verdict:
         return Verdict(what, 'none', 'no scene matching in this run')
     mates = _recent(record.train['scene_mates'])
     least = hook_option(record, 'SceneMatesHook', 'least', 0.1)
-    measured = f'{mates:.2f} keys of its own scene per query (at least {least})'
-    return Verdict(what, 'warn' if mates < least else 'good', measured)
+    finding = f'{mates:.2f} keys of its own scene per query (at least {least})'
+    return Verdict(what, 'warn' if mates < least else 'good', finding)
 
 
 def _reliance(record: RunRecord) -> Verdict:
@@ -152,14 +153,14 @@ def _reliance(record: RunRecord) -> Verdict:
         return Verdict(what, 'none', 'not measured: no diffusion branch, or a run too short')
     reliance = record.train['feature_reliance'].last
     least = hook_option(record, 'FeatureRelianceHook', 'least', 0.2)
-    measured = (
+    finding = (
         f'with the features of another image the error would be {1 / max(1 - reliance, 1e-3):.1f} '
         f'times as large (reliance {reliance:.2f}, at least {least})'
     )
     if 'gradient_share' in record.train:
         share = record.train['gradient_share'].last
-        measured += f'; its gradient in the encoder is {share:.0%} of the contrastive one'
-    return Verdict(what, 'warn' if reliance < least else 'good', measured)
+        finding += f'; its gradient in the encoder is {share:.0%} of the contrastive one'
+    return Verdict(what, 'warn' if reliance < least else 'good', finding)
 
 
 def _probe(record: RunRecord) -> Verdict:
@@ -168,9 +169,11 @@ def _probe(record: RunRecord) -> Verdict:
         return Verdict(what, 'none', 'no online probe: see configs/_base_/online_probe_eurosat.py')
     best, floors = record.evaluation['knn/top1'].values.max(), floors_of(record)
     against = ', '.join(f'{name} {value:.1f} %' for name, value in floors.items())
-    beaten = all(best > value for value in floors.values())
+    has_beaten_floors = all(best > value for value in floors.values())
     return Verdict(
-        what, 'good' if beaten else 'warn', f'best kNN {best:.1f} % ({against or "no floors"})'
+        what,
+        'good' if has_beaten_floors else 'warn',
+        f'best kNN {best:.1f} % ({against or "no floors"})',
     )
 
 

@@ -5,7 +5,7 @@ from fixtures.embeddings import BANDS, open_embedder, write_backbone
 from fixtures.yardsticks import build_plain
 
 from swimdiff.bands import get_stats
-from swimdiff.errors import BandError, ConfigError
+from swimdiff.errors import BandError, ConfigError, RasterError
 from swimdiff.inference.embedding import Embedder
 
 
@@ -60,6 +60,16 @@ def test_vectors_of_an_earlier_stage(tmp_path):
         Embedder(path, stage=4)
     with pytest.raises(ConfigError, match="pool='max'; expected one of mean, mean-std"):
         Embedder(path, pool='max')
+
+
+def test_values_of_another_unit_are_refused_where_none_is_given(tmp_path):
+    embedder = open_embedder(tmp_path)
+    dark = np.random.default_rng(0).integers(0, 200, (2, 3, 32, 32))
+    for images in (dark.astype(np.uint8), dark / 200):
+        with pytest.raises(RasterError, match=r'98 % quantile of 260 to 20000\. Declare unit='):
+            embedder.embed(images)
+    water = embedder.embed(dark, unit='reflectance x 10000')  # said so: only a warning
+    assert water.shape[0] == 2
 
 
 def test_wrong_units_bands_and_shapes_are_refused(tmp_path):
