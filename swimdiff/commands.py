@@ -66,9 +66,9 @@ def list_commands() -> list[Command]:
         for name in names
         if name in tools
     ]
-    grouped = {command.name for command in commands}
+    grouped_names = {command.name for command in commands}
     return commands + [
-        Command(name, OTHERS, describe_command(name)) for name in tools if name not in grouped
+        Command(name, OTHERS, describe_command(name)) for name in tools if name not in grouped_names
     ]
 
 
@@ -81,7 +81,7 @@ def shorten_name(tool: str) -> str:
         tool: As :func:`list_tools` gives it.
     """
     name = tool.rpartition('/')[2]
-    return name if sum(known.rpartition('/')[2] == name for known in list_tools()) == 1 else tool
+    return name if sum(each.rpartition('/')[2] == name for each in list_tools()) == 1 else tool
 
 
 def describe_command(name: str) -> str:

@@ -102,10 +102,10 @@ def check_torch(report: Report) -> None:
         report.stack['torchvision'] = vision.__version__
         boxes = torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 2.0]])
         try:
-            kept = importlib.import_module('torchvision.ops').nms(
+            rows = importlib.import_module('torchvision.ops').nms(
                 boxes, torch.tensor([0.9, 0.8]), 0.5
             )
-            why = '' if kept.tolist() == [0] else f'its operator nms gives {kept.tolist()}, not [0]'
+            why = '' if rows.tolist() == [0] else f'its operator nms gives {rows.tolist()}, not [0]'
         except Exception as error:
             why = first_line(error)
     if why:
@@ -119,13 +119,13 @@ def check_torch(report: Report) -> None:
 
 def check_opencv(report: Report) -> None:
     """Check OpenCV: one distribution of it, with the system libraries it wants."""
-    installed = [name for name in OPENCV if version(name)]
+    names = [name for name in OPENCV if version(name)]
     module, why = load_module('cv2')
-    report.stack['opencv'] = ', '.join(f'{name} {version(name)}' for name in installed) or 'missing'
+    report.stack['opencv'] = ', '.join(f'{name} {version(name)}' for name in names) or 'missing'
     again = pip_line('install', '--force-reinstall', '--no-deps', 'opencv-python')
-    if len(installed) > 1:
-        remedy = f'{pip_line("uninstall", "-y", *installed)} && {again}'
-        report.warn('opencv', f'{" and ".join(installed)} overwrite each other', remedy)
+    if len(names) > 1:
+        remedy = f'{pip_line("uninstall", "-y", *names)} && {again}'
+        report.warn('opencv', f'{" and ".join(names)} overwrite each other', remedy)
     if module is None:
         problem = f'cannot be imported ({why})'
         report.fail('opencv', problem, APT_OPENCV if 'cannot open shared object' in why else again)
@@ -158,11 +158,13 @@ def check_gdal(report: Report) -> None:
         else:
             report.warn('gdal', 'is missing: no raster can be opened, all else works', remedy)
         return
-    binding, running = gdal.__version__, gdal.VersionInfo('RELEASE_NAME')
-    report.stack['gdal'] = f'library {running}, binding {binding}'
-    if release(binding) != release(running):
+    binding, library_release = gdal.__version__, gdal.VersionInfo('RELEASE_NAME')
+    report.stack['gdal'] = f'library {library_release}, binding {binding}'
+    if release(binding) != release(library_release):
         report.fail(
-            'gdal', f'binding {binding} was built for another library than {running}', remedy
+            'gdal',
+            f'binding {binding} was built for another library than {library_release}',
+            remedy,
         )
     drivers = {name: gdal.GetDriverByName(name) is not None for name in ('GTiff', 'JP2OpenJPEG')}
     report.stack['gdal'] += f', {" ".join(name for name, has in drivers.items() if has)}'
@@ -181,13 +183,11 @@ def check_gdal(report: Report) -> None:
 
 def check_requirements(report: Report) -> None:
     """Check by version all else that requirements/runtime.txt lists."""
-    listed = Path(__file__).resolve().parents[1] / 'requirements' / 'runtime.txt'
+    file = Path(__file__).resolve().parents[1] / 'requirements' / 'runtime.txt'
     try:
         from packaging.requirements import Requirement
 
-        lines = (
-            listed.read_text().splitlines() if listed.is_file() else metadata.requires('swimdiff')
-        )
+        lines = file.read_text().splitlines() if file.is_file() else metadata.requires('swimdiff')
     except (ModuleNotFoundError, metadata.PackageNotFoundError) as error:
         report.fail(
             'requirements',
@@ -198,21 +198,25 @@ def check_requirements(report: Report) -> None:
     for line in lines or []:
         if not line or line.startswith('#') or 'extra ==' in line:
             continue
-        wanted = Requirement(line)
-        installed = version(wanted.name)
-        if installed and wanted.name not in TESTED:
-            report.stack.setdefault(wanted.name, installed)
-        if wanted.name.startswith('onedl-') and not installed:
+        requirement = Requirement(line)
+        installed_version = version(requirement.name)
+        if installed_version and requirement.name not in TESTED:
+            report.stack.setdefault(requirement.name, installed_version)
+        if requirement.name.startswith('onedl-') and not installed_version:
             continue  # another distribution may provide it: see check_openmmlab
-        if installed is None and wanted.name not in TESTED:
+        if installed_version is None and requirement.name not in TESTED:
             report.fail(
-                wanted.name, 'is missing', pip_line('install', f'{wanted.name}{wanted.specifier}')
+                requirement.name,
+                'is missing',
+                pip_line('install', f'{requirement.name}{requirement.specifier}'),
             )
-        elif installed and not wanted.specifier.contains(installed, prereleases=True):
-            better = pinned('torch', 'torchvision') if wanted.name in TESTED else [line]
+        elif installed_version and not requirement.specifier.contains(
+            installed_version, prereleases=True
+        ):
+            better = pinned('torch', 'torchvision') if requirement.name in TESTED else [line]
             report.warn(
-                wanted.name,
-                f'{installed} is outside {wanted.specifier}',
+                requirement.name,
+                f'{installed_version} is outside {requirement.specifier}',
                 pip_line('install', *better),
             )
 

@@ -28,11 +28,11 @@ def track(items: Iterable[T], total: int, what: str, done: int = 0) -> Iterator[
     if sys.stderr.isatty():
         yield from tqdm(items, what, total, initial=done, delay=1.0, leave=False)
         return
-    start = shown = time.monotonic()
+    start = shown_at = time.monotonic()
     for number, item in enumerate(items, done + 1):
         yield item
         now = time.monotonic()
-        if now - shown > _EVERY:
-            shown = now
-            left = (now - start) / (number - done) * (total - number)
-            print_log(f'{what}: {number} of {total}, {left:.0f} s left', logger='current')
+        if now - shown_at > _EVERY:
+            shown_at = now
+            seconds_left = (now - start) / (number - done) * (total - number)
+            print_log(f'{what}: {number} of {total}, {seconds_left:.0f} s left', logger='current')

@@ -155,9 +155,9 @@ def run_seed() -> int | None:
 
 @lru_cache(maxsize=8)
 def _of_process_0(run: str, seed: int) -> int:
-    shared = torch.tensor([seed], dtype=torch.int64)
-    broadcast(shared)  # nothing happens in a single process
-    return int(shared)
+    shared_seed = torch.tensor([seed], dtype=torch.int64)
+    broadcast(shared_seed)  # nothing happens in a single process
+    return int(shared_seed)
 
 
 def runner_seed(runner: Runner) -> int:
@@ -176,9 +176,9 @@ def seed_iteration(seed: int, iteration: int) -> None:
         iteration: Number of the iteration.
     """
     # The samples' seeds count epochs from 0 in the place of the process here.
-    mixed = int(sample_seeds(seed, -1 - get_rank(), np.array([iteration]))[0])
-    random.seed(mixed)
-    np.random.seed(mixed >> 32)
-    torch.default_generator.manual_seed(mixed)
+    mixed_seed = int(sample_seeds(seed, -1 - get_rank(), np.array([iteration]))[0])
+    random.seed(mixed_seed)
+    np.random.seed(mixed_seed >> 32)
+    torch.default_generator.manual_seed(mixed_seed)
     if torch.cuda.is_available():
-        torch.cuda.manual_seed(mixed)
+        torch.cuda.manual_seed(mixed_seed)

@@ -1,6 +1,7 @@
 """Fixtures shared by the tests; the builders behind them are in ``tests/fixtures``."""
 
 import gc
+import os
 import shutil
 import sys
 from functools import partial
@@ -10,6 +11,14 @@ import pytest
 from mmengine.registry import DefaultScope
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+def pytest_configure(config):
+    """Several test processes share the server that starts commands: its imports are paid once."""
+    if config.getoption('dist', 'no') != 'no' and not hasattr(config, 'workerinput'):
+        from fixtures.processes import SHARED_SERVER, start_server
+
+        os.environ[SHARED_SERVER] = str(start_server())
 
 
 def pytest_collection_finish(session):
@@ -28,6 +37,15 @@ def _no_scope_is_left_behind():
     yield
     DefaultScope._instance_dict.clear()
     DefaultScope._instance_dict.update(before)
+
+
+@pytest.fixture(autouse=True)
+def _no_server_is_left_in_use():
+    """After a test that reads from a server, one of a damaged local file would wait 15 seconds."""
+    yield
+    network = sys.modules.get('swimdiff.datasets.geo.network')
+    if network is not None:
+        network._in_use = False
 
 
 @pytest.fixture
@@ -49,7 +67,8 @@ def shared_seco_root(tmp_path_factory):
 
 @pytest.fixture
 def short_search(monkeypatch):
-    """The linear probe takes few steps; its own test follows it to the end."""
-    from swimdiff.evaluation import probe
+    """The linear probe takes few steps of few penalties; its own test follows it to the end."""
+    from swimdiff.evaluation import linear_probe, probe
 
-    monkeypatch.setattr(probe, 'search_linear', partial(probe.search_linear, iterations=20))
+    few = partial(probe.search_linear, penalties=linear_probe.PENALTIES[::3], iterations=10)
+    monkeypatch.setattr(probe, 'search_linear', few)

@@ -7,24 +7,13 @@ eurosat = dict(
     data_root='{{$EUROSAT_ROOT:data/eurosat}}',
     pipeline=[dict(type='LoadEuroSAT'), dict(type='mmpretrain.PackInputs')],
 )
+_last = dict(type='ProbeMeasurement', dataset=eurosat, limit=12_000, divisions=2)
+_middle = dict(_last, stage=2)
+_spread = dict(_middle, pool='mean-std')
+
 measurements = [
-    dict(type='ProbeMeasurement', name='eurosat', dataset=eurosat, limit=12_000, divisions=2),
-    dict(
-        type='ProbeMeasurement',
-        name='eurosat-stage2',
-        dataset=eurosat,
-        limit=12_000,
-        divisions=2,
-        stage=2,
-    ),
-    dict(
-        type='ProbeMeasurement',
-        name='eurosat-stage2-std',
-        dataset=eurosat,
-        limit=12_000,
-        divisions=2,
-        stage=2,
-        pool='mean-std',
-    ),
+    dict(_last, name='eurosat'),
+    dict(_middle, name='eurosat-stage2'),
+    dict(_spread, name='eurosat-stage2-std'),
     {{_base_.log}},
 ]

@@ -47,10 +47,10 @@ def _count(rows: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
 
 def _jobs(total: int, limit: int | None) -> list[list[int]]:
     """Rows of the archive, all or spread evenly over it, in jobs."""
-    chosen = np.arange(total)
+    row_numbers = np.arange(total)
     if limit is not None and limit < total:
-        chosen = np.linspace(0, total - 1, limit).round().astype(int)
-    return [chosen[i : i + _ROWS].tolist() for i in range(0, len(chosen), _ROWS)]
+        row_numbers = np.linspace(0, total - 1, limit).round().astype(int)
+    return [row_numbers[i : i + _ROWS].tolist() for i in range(0, len(row_numbers), _ROWS)]
 
 
 def count_archive(
@@ -75,26 +75,26 @@ def count_archive(
     work = _jobs(len(dataset.index), limit)
     content = hashlib.sha256(dataset.index.paths.data.tobytes()).hexdigest()
     name = digest([dataset.source.key(), dataset.bands, content, limit, ignore, _ROWS])
-    done, state = 0, Path(state)
+    jobs_done, state = 0, Path(state)
     if state.exists():
-        with np.load(state, allow_pickle=False) as saved:
-            if str(saved['name']) == name:
-                done = int(saved['done'])
-                histogram.counts, histogram.missing = saved['counts'], saved['missing']
-                print(f'Going on after {done} of {len(work)} jobs ({state})')
+        with np.load(state, allow_pickle=False) as arrays:
+            if str(arrays['name']) == name:
+                jobs_done = int(arrays['done'])
+                histogram.counts, histogram.missing = arrays['counts'], arrays['missing']
+                print(f'Going on after {jobs_done} of {len(work)} jobs ({state})')
     _shared[:] = [(dataset, ignore)]
     with ProcessPoolExecutor(workers, mp_context=get_context('fork')) as pool:
-        results = pool.map(_count, work[done:])
-        for counts, missing in track(results, len(work), f'Reading {dataset.root}', done):
+        results = pool.map(_count, work[jobs_done:])
+        for counts, gaps in track(results, len(work), f'Reading {dataset.root}', jobs_done):
             histogram.counts += counts
-            histogram.missing += missing
-            done += 1
-            if done % _SAVE_EVERY == 0:
-                _save(state, name, done, histogram)
+            histogram.missing += gaps
+            jobs_done += 1
+            if jobs_done % _SAVE_EVERY == 0:
+                _save(state, name, jobs_done, histogram)
     return histogram
 
 
 def _save(state: Path, name: str, done: int, histogram: BandHistogram) -> None:
-    counted: dict[str, Any] = dict(counts=histogram.counts, missing=histogram.missing)
+    arrays: dict[str, Any] = dict(counts=histogram.counts, missing=histogram.missing)
     with open_whole(state) as file:
-        np.savez(file, name=name, done=done, **counted)
+        np.savez(file, name=name, done=done, **arrays)

@@ -69,10 +69,10 @@ def open_archive(
 
 def _of_config(path: str, settings: dict[str, Any]) -> ScenePatches:
     loader = read_config_file(path).get('train_dataloader') or {}
-    described = dict(loader.get('dataset') or {})
-    if not described:
+    dataset_config = dict(loader.get('dataset') or {})
+    if not dataset_config:
         raise ConfigError(f'{path} has no train_dataloader.dataset.')
-    return _build({**described, **settings, 'pipeline': ()})
+    return _build({**dataset_config, **settings, 'pipeline': ()})
 
 
 def _build(described: dict[str, Any]) -> ScenePatches:

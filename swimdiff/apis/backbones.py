@@ -237,9 +237,9 @@ def _embed_data_array(
         for side, starts in (('y', tops), ('x', lefts))
         if side in images.coords
     }
-    kept = {name: value for name, value in images.coords.items() if name == 'spatial_ref'}
+    system = {name: value for name, value in images.coords.items() if name == 'spatial_ref'}
     return _import_xarray().DataArray(
-        np.stack(rows), dims=('y', 'x', 'feature'), coords={**middles, **kept}, attrs=images.attrs
+        np.stack(rows), dims=('y', 'x', 'feature'), coords={**middles, **system}, attrs=images.attrs
     )
 
 

@@ -33,14 +33,14 @@ def _list_own_names() -> set[str]:
 def _name_scope(described: Any, own: set[str]) -> Any:
     """Return a config whose types of ours name their scope, without files to initialise from."""
     if isinstance(described, Mapping):
-        renamed = {
+        scoped_config = {
             key: _name_scope(value, own)
             for key, value in described.items()
             if not (key == 'init_cfg' and isinstance(value, Mapping) and 'checkpoint' in value)
         }
-        if isinstance(renamed.get('type'), str) and renamed['type'] in own:
-            renamed['type'] = f'swimdiff.{renamed["type"]}'
-        return renamed
+        if isinstance(scoped_config.get('type'), str) and scoped_config['type'] in own:
+            scoped_config['type'] = f'swimdiff.{scoped_config["type"]}'
+        return scoped_config
     if isinstance(described, list | tuple):
         return type(described)(_name_scope(value, own) for value in described)
     return described
@@ -51,13 +51,13 @@ def _open_config(config: str | Path | Config | None, source: Checkpoint | None) 
         return Config(config.to_dict())
     if config is not None:
         return Config.fromfile(config)
-    written = parse_config_text(str(source.meta.get('cfg', ''))) if source else {}
-    if not written:
+    checkpoint_config = parse_config_text(str(source.meta.get('cfg', ''))) if source else {}
+    if not checkpoint_config:
         raise ConfigError(
             'prepare_config: no config. Expected the file of a config, or a checkpoint of '
             'tools/train.py, which carries its own.'
         )
-    return Config(written)
+    return Config(checkpoint_config)
 
 
 def prepare_config(
@@ -98,12 +98,12 @@ def prepare_config(
         dict(type='LoadImageFromFile'),  # both replace it by their own loader
         dict(type='mmseg.PackSegInputs' if segments else 'mmpretrain.PackInputs'),
     ]
-    prepared = dict(
+    inferencer_config = dict(
         default_scope='mmseg' if segments else 'mmpretrain',
         model=_name_scope(model, _list_own_names()),
         test_pipeline=pipeline,
         test_dataloader=dict(dataset=dict(type='BaseDataset', pipeline=pipeline)),
     )
     if segments:
-        prepared['visualizer'] = dict(type='mmseg.SegLocalVisualizer', name='inferencer')
-    return Config(prepared)
+        inferencer_config['visualizer'] = dict(type='mmseg.SegLocalVisualizer', name='inferencer')
+    return Config(inferencer_config)

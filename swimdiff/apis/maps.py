@@ -92,7 +92,7 @@ def _with_coordinates(values: np.ndarray, like: Any, model: MapPredictor) -> Any
     """Return a map as a DataArray with the coordinates of its input."""
     import xarray
 
-    kept = {
+    plane_coordinates = {
         name: coordinate
         for name, coordinate in like.coords.items()
         if set(coordinate.dims) <= {'y', 'x'}
@@ -100,26 +100,26 @@ def _with_coordinates(values: np.ndarray, like: Any, model: MapPredictor) -> Any
     attributes: dict[str, Any] = dict(classes=list(model.classes))
     if values.ndim == 2:
         attributes['_FillValue'] = NODATA
-        return xarray.DataArray(values, kept, ('y', 'x'), model.kind, attributes)
+        return xarray.DataArray(values, plane_coordinates, ('y', 'x'), model.kind, attributes)
     names = model.classes[1:] if model.kind == 'change' else model.classes
-    coordinates = dict(kept, band=list(names))
+    coordinates = dict(plane_coordinates, band=list(names))
     return xarray.DataArray(values, coordinates, ('band', 'y', 'x'), 'probability', attributes)
 
 
 def _predict(kind: str, model: Model, inputs: Sequence[Any], out: Any, options: dict) -> Any:
-    opened = _open_model(model)
-    if opened.kind != kind:
+    predictor = _open_model(model)
+    if predictor.kind != kind:
         raise ConfigError(
-            f'{opened.source} is a model for {opened.kind}; call predict_{opened.kind}.'
+            f'{predictor.source} is a model for {predictor.kind}; call predict_{predictor.kind}.'
         )
     if all(_is_path(data) for data in inputs):
-        return _predict_files(kind, opened, inputs, out, options)
+        return _predict_files(kind, predictor, inputs, out, options)
     if out is not None:
         raise ConfigError(
             'out=... is for maps of files; a map of arrays is returned. Write it with rioxarray, '
             'or give paths.'
         )
-    return _predict_arrays(opened, inputs, **options)
+    return _predict_arrays(predictor, inputs, **options)
 
 
 @overload

@@ -107,9 +107,9 @@ def read_images(cfg: Config, count: int, size: int) -> Tensor:
         Tensor: N x C x H x W uint8.
     """
     dataset = build_dataset(cfg, cfg.train_dataloader.dataset.pipeline[:1])
-    chosen = torch.linspace(0, len(dataset) - 1, min(count, len(dataset))).long().tolist()
+    sample_numbers = torch.linspace(0, len(dataset) - 1, min(count, len(dataset))).long().tolist()
     images = []
-    for number in chosen:
+    for number in sample_numbers:
         image = torch.from_numpy(np.ascontiguousarray(dataset[number]['img'])).permute(2, 0, 1)
         top, left = (max(0, (side - size) // 2) for side in image.shape[1:])
         images.append(image[:, top : top + size, left : left + size])

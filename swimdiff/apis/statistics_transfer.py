@@ -60,14 +60,14 @@ def _open_source(cfg: Config) -> Checkpoint | None:
         path = str(init['checkpoint'])
         if path.partition('://')[0] in _COLLECTIONS:
             continue
-        trusted = trusting() or not init.get('weights_only', True)
-        return read_checkpoint(path, not trusted, option=f'{place}.checkpoint')
+        is_trusted = trusting() or not init.get('weights_only', True)
+        return read_checkpoint(path, not is_trusted, option=f'{place}.checkpoint')
     return None
 
 
 def _find_preprocessor(cfg: Config) -> dict[str, Any] | None:
-    nested = (cfg.get('model') or {}).get('data_preprocessor')
-    preprocessor = nested or cfg.get('data_preprocessor')
+    model_preprocessor = (cfg.get('model') or {}).get('data_preprocessor')
+    preprocessor = model_preprocessor or cfg.get('data_preprocessor')
     return preprocessor if preprocessor and preprocessor.get('bands') else None
 
 
@@ -96,19 +96,19 @@ def _compare(
     stats: ProductStats, bands: tuple[str, ...], preprocessor: Mapping, readers: list
 ) -> list[str]:
     """What of a config is not as in the checkpoint, in words."""
-    differing = []
+    differences = []
     own = {name: preprocessor[name] for name in ('mean', 'std') if preprocessor.get(name)}
     if own:
-        differing.append(f'data_preprocessor has {" and ".join(own)} of its own')
+        differences.append(f'data_preprocessor has {" and ".join(own)} of its own')
     elif preprocessor.get('stats'):
         table = get_stats(preprocessor['stats'])
         if not _agree(table, stats, bands, ('mean', 'std')):
-            differing.append(f'data_preprocessor has mean and std of {table.name!r}')
+            differences.append(f'data_preprocessor has mean and std of {table.name!r}')
     for reader, default in readers:
-        named = get_stats(reader.get('stats', default))
-        if not _agree(named, stats, bands, ('low', 'high')):
-            differing.append(f'{reader["type"]} stretches with {named.name!r}')
-    return list(dict.fromkeys(differing))
+        reader_stats = get_stats(reader.get('stats', default))
+        if not _agree(reader_stats, stats, bands, ('low', 'high')):
+            differences.append(f'{reader["type"]} stretches with {reader_stats.name!r}')
+    return list(dict.fromkeys(differences))
 
 
 def _agree(
@@ -139,11 +139,11 @@ def _replace(
             reader['stats'] = content
     elif readers:
         names = ', '.join(dict.fromkeys(str(reader['type']) for reader, _ in readers))
-        said = (
+        text = (
             f'{names} stretches reflectance, and the statistics of pre-training are of '
             f'{stats.unit!r}: the stretch stays that of the config, mean and std are taken'
         )
-        notes.append((logging.WARNING, said))
+        notes.append((logging.WARNING, text))
     return notes
 
 
@@ -176,26 +176,26 @@ def transfer_statistics(cfg: Config, source: Checkpoint | None = None) -> list[N
         return []
     stats, bands = read_statistics(source), spell_bands(preprocessor['bands'])
     if stats is None:
-        said = f'{source.path} does not say its statistics; those of the config are used'
-        return [(logging.WARNING, said)] if choice == 'checkpoint' else []
+        text = f'{source.path} does not say its statistics; those of the config are used'
+        return [(logging.WARNING, text)] if choice == 'checkpoint' else []
     absent = [band for band in bands if band not in stats.low]
     if absent:
-        said = (
+        text = (
             f'{source.path} has no statistics of {", ".join(absent)}; those of the config are '
             'used for all bands'
         )
-        return [(logging.WARNING, said)]
+        return [(logging.WARNING, text)]
     readers = _find_readers(cfg)
     notes = [(logging.INFO, f'Statistics of {source.path}: {describe_statistics(stats, bands)}')]
-    differing = _compare(stats, bands, preprocessor, readers)
+    differences = _compare(stats, bands, preprocessor, readers)
     if choice == 'checkpoint':
-        done = _replace(stats, bands, preprocessor, readers)
-        notes += done if differing else done[1:]
-        differing = _compare(stats, bands, preprocessor, [])
-    if differing:
-        said = (
-            f'The images are not those that {source.path} was trained on: {"; ".join(differing)}. '
-            f"Where that is not meant, say {_OPTION}='checkpoint' in the config"
+        replace_notes = _replace(stats, bands, preprocessor, readers)
+        notes += replace_notes if differences else replace_notes[1:]
+        differences = _compare(stats, bands, preprocessor, [])
+    if differences:
+        text = (
+            f'The images are not those that {source.path} was trained on: {"; ".join(differences)}.'
+            f" Where that is not meant, say {_OPTION}='checkpoint' in the config"
         )
-        notes.append((logging.WARNING, said))
+        notes.append((logging.WARNING, text))
     return notes

@@ -150,8 +150,8 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         return self.runner.model
 
     def _validates(self) -> bool:
-        due = self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
-        return self.runner.val_loop is not None and self._epoch >= self.val_begin and due
+        is_due = self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
+        return self.runner.val_loop is not None and self._epoch >= self.val_begin and is_due
 
     def run_epoch(self) -> None:
         """Run one epoch, or what is left of it."""

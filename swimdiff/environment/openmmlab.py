@@ -52,13 +52,15 @@ def check_openmmlab(report: Report) -> None:
     if upstream:
         # A fork beside an original goes as well: both write into one folder, and removing one takes
         # files of the other.
-        shared = [name for names in there.values() for name in names if set(names) & set(upstream)]
-        to_forks = f'{pip_line("uninstall", "-y", *shared)} && {to_forks}'
+        names_to_remove = [
+            name for names in there.values() for name in names if set(names) & set(upstream)
+        ]
+        to_forks = f'{pip_line("uninstall", "-y", *names_to_remove)} && {to_forks}'
     # Where torch or OpenCV is broken the engine cannot be imported either: one remedy at a time.
     sound = report.ok
     for module, distributions in there.items():
-        loaded, why = load_module(module)
-        if loaded is None and not distributions:
+        loaded_module, why = load_module(module)
+        if loaded_module is None and not distributions:
             report.fail(module, 'is missing', to_forks)
             continue
         kind = (
@@ -68,11 +70,11 @@ def check_openmmlab(report: Report) -> None:
         )
         names = ', '.join(f'{name} {version(name)}' for name in distributions) or 'from a folder'
         report.stack[module] = (
-            f'{getattr(loaded, "__version__", "does not import")} ({names}; {kind})'
+            f'{getattr(loaded_module, "__version__", "does not import")} ({names}; {kind})'
         )
         if len(distributions) > 1:
             report.fail(module, f'{" and ".join(distributions)} overwrite each other', to_forks)
-        elif loaded is None and sound:
+        elif loaded_module is None and sound:
             report.fail(module, f'cannot be imported ({why})', to_forks)
     numpy = version('numpy')
     if numpy and release(numpy) >= (2, 0) and upstream:

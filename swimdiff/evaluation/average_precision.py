@@ -23,8 +23,8 @@ def average_precision(scores: np.ndarray, targets: np.ndarray) -> float:
     if positives == 0:
         return float('nan')
     order = np.argsort(-scores, kind='stable')
-    ranked, hits = scores[order], np.cumsum(targets[order], dtype=np.float64)
-    last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
+    ranked_scores, hits = scores[order], np.cumsum(targets[order], dtype=np.float64)
+    last = np.flatnonzero(np.append(ranked_scores[1:] != ranked_scores[:-1], True))
     precision, recall = hits[last] / (last + 1), hits[last] / positives
     return float(np.sum(np.diff(recall, prepend=0.0) * precision))
 

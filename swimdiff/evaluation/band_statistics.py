@@ -64,9 +64,9 @@ class BandHistogram:
             if self.dtype.kind != 'f':
                 values = plane.view(self._bits).ravel()
             else:
-                known = np.isfinite(plane) & (plane != self.ignore)
-                self.missing[i] += plane.size - np.count_nonzero(known)
-                at = np.searchsorted(self.edges, plane[known], side='right') - 1
+                is_known = np.isfinite(plane) & (plane != self.ignore)
+                self.missing[i] += plane.size - np.count_nonzero(is_known)
+                at = np.searchsorted(self.edges, plane[is_known], side='right') - 1
                 values = np.clip(at, 0, _FLOAT_BINS - 1)
             self.counts[i] += np.bincount(values, minlength=self.counts.shape[1])
 
@@ -110,8 +110,8 @@ class BandHistogram:
         low, high = quantile(stretch[0]), quantile(stretch[1])
         pixels = values.astype(self.dtype)[None]
         table = stretch_table([low], [high], self.dtype.name)
-        stretched = stack_planes([pixels], tables=list(table)).ravel().astype(np.float64)
-        mean, std = _moments(stretched, weights, total)
+        stretched_values = stack_planes([pixels], tables=list(table)).ravel().astype(np.float64)
+        mean, std = _moments(stretched_values, weights, total)
         raw_mean, raw_std = _moments(values, weights, total)
         chosen_quantiles = {f'{share:g}': quantile(share) for share in quantiles}
         return dict(

@@ -42,11 +42,11 @@ def change_counts(prediction: np.ndarray, mask: np.ndarray, ignore_index: int = 
     Returns:
         int64: true positives, false positives, false negatives, true negatives.
     """
-    known = mask != ignore_index
-    predicted, change = prediction[known] == 1, mask[known] == 1
-    pairs = np.bincount(2 * change.astype(np.int64) + predicted, minlength=4)
-    negative, false_positive, missed, hit = pairs
-    return np.array([hit, false_positive, missed, negative], np.int64)
+    is_known = mask != ignore_index
+    predicted_change, change = prediction[is_known] == 1, mask[is_known] == 1
+    pairs = np.bincount(2 * change.astype(np.int64) + predicted_change, minlength=4)
+    negative, false_positive, misses, hits = pairs
+    return np.array([hits, false_positive, misses, negative], np.int64)
 
 
 def _ratio(above: float, below: float) -> float:
@@ -63,17 +63,17 @@ def change_scores(counts: np.ndarray) -> dict[str, float]:
     Args:
         counts: True positives, false positives, false negatives, true negatives.
     """
-    hit, wrong, missed, negative = (float(count) for count in counts)
-    total = hit + wrong + missed + negative
-    agreement = _ratio(hit + negative, total)
+    hits, wrong, misses, negative = (float(count) for count in counts)
+    total = hits + wrong + misses + negative
+    agreement = _ratio(hits + negative, total)
     by_chance = _ratio(
-        (hit + wrong) * (hit + missed) + (missed + negative) * (wrong + negative), total**2
+        (hits + wrong) * (hits + misses) + (misses + negative) * (wrong + negative), total**2
     )
     scores = dict(
-        precision=_ratio(hit, hit + wrong),
-        recall=_ratio(hit, hit + missed),
-        F1=_ratio(2 * hit, 2 * hit + wrong + missed),
-        IoU=_ratio(hit, hit + wrong + missed),
+        precision=_ratio(hits, hits + wrong),
+        recall=_ratio(hits, hits + misses),
+        F1=_ratio(2 * hits, 2 * hits + wrong + misses),
+        IoU=_ratio(hits, hits + wrong + misses),
         kappa=_ratio(agreement - by_chance, 1 - by_chance),
     )
     return {name: 100 * value for name, value in scores.items()}
@@ -191,8 +191,7 @@ class ChangeMetric(BaseMetric):
         return super().evaluate(size)
 
     def _split_name(self) -> str:
-        named = (self.dataset_meta or {}).get('split', 'unnamed')
-        return self.split or named
+        return self.split or (self.dataset_meta or {}).get('split', 'unnamed')
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Return the scores of the counts of all processes."""
@@ -209,9 +208,9 @@ class ChangeMetric(BaseMetric):
         self._say(split, len(unique), scores)
         if self.chooses or self.threshold is not None:
             scores |= self._score_thresholds([more for *_, more in unique.values()])
-        named = {f'{self.preset}/{split}/{name}': value for name, value in scores.items()}
+        named_scores = {f'{self.preset}/{split}/{name}': value for name, value in scores.items()}
         # A float: the engine's JSON log drops whole numbers.
-        return {**named, f'{self.preset}/{split}/samples': float(len(unique))}
+        return {**named_scores, f'{self.preset}/{split}/samples': float(len(unique))}
 
     def _score(self, counted: list[tuple[tuple[int, int], np.ndarray]]) -> dict[str, float]:
         if self.preset == 'strict':

@@ -39,11 +39,11 @@ def count_probabilities(
         2 x 257 int32, of unchanged and of changed pixels. Column b holds the pixels whose
         probability is above (b - 1) / 256 and not above b / 256.
     """
-    known = mask != ignore_index
+    is_known = mask != ignore_index
     # Times a power of two is exact, so that p > k / 256 is bin > k.
-    bins = np.ceil(np.asarray(probability, np.float64)[known] * BINS).astype(np.int64)
+    bins = np.ceil(np.asarray(probability, np.float64)[is_known] * BINS).astype(np.int64)
     bins = np.clip(bins, 0, BINS)
-    pairs = (mask[known] == 1) * (BINS + 1) + bins
+    pairs = (mask[is_known] == 1) * (BINS + 1) + bins
     return np.bincount(pairs, minlength=2 * (BINS + 1)).reshape(2, -1).astype(np.int32)
 
 
@@ -57,19 +57,19 @@ def choose_threshold(counts: np.ndarray) -> tuple[float, float] | None:
         The threshold, above which a pixel is change, and its F1 in percent; None where no pixel is
         changed or no threshold finds any.
     """
-    unchanged, changed = np.asarray(counts, np.int64)
+    unchanged_counts, changed_counts = np.asarray(counts, np.int64)
     # Pixels above k / 256, for k from 0 to 255.
-    hits = changed[::-1].cumsum()[::-1][1:]
-    wrong = unchanged[::-1].cumsum()[::-1][1:]
-    total = changed.sum()
+    hits = changed_counts[::-1].cumsum()[::-1][1:]
+    wrong = unchanged_counts[::-1].cumsum()[::-1][1:]
+    total = changed_counts.sum()
     if not hits.any():
         return None
     # 2 TP / (2 TP + FP + FN), where TP + FN is what is changed.
     scores = 2 * hits / (hits + wrong + total)
     thresholds = np.arange(BINS) / BINS
     best = np.flatnonzero(scores == scores.max())
-    chosen = best[np.argmin(np.abs(thresholds[best] - 0.5))]
-    return float(thresholds[chosen]), 100 * float(scores[chosen])
+    chosen_bin = best[np.argmin(np.abs(thresholds[best] - 0.5))]
+    return float(thresholds[chosen_bin]), 100 * float(scores[chosen_bin])
 
 
 def set_test_threshold(cfg: Config, meta: Mapping[str, Any]) -> float | None:
@@ -86,8 +86,8 @@ def set_test_threshold(cfg: Config, meta: Mapping[str, Any]) -> float | None:
     threshold = meta.get(THRESHOLD_KEY)
     if threshold is None:
         return None
-    given = cfg.get('test_evaluator') or []
-    for metric in given if isinstance(given, list | tuple) else [given]:
+    evaluator = cfg.get('test_evaluator') or []
+    for metric in evaluator if isinstance(evaluator, list | tuple) else [evaluator]:
         if str(metric.get('type', '')).rsplit('.', 1)[-1] == 'ChangeMetric':
             metric.setdefault('threshold', float(threshold))
     return float(threshold)

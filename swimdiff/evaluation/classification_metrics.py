@@ -100,9 +100,9 @@ class MultiLabelAP(WholeSplit):
         about = self._about(results)
         scores = np.stack([score for score, _ in results])
         targets = np.stack([target for _, target in results])
-        predicted = scores >= self.threshold
-        hits = (predicted & (targets == 1)).sum(axis=0, dtype=np.int64)
-        both = predicted.sum(axis=0, dtype=np.int64) + targets.sum(axis=0, dtype=np.int64)
+        predicted_labels = scores >= self.threshold
+        hits = (predicted_labels & (targets == 1)).sum(axis=0, dtype=np.int64)
+        both = predicted_labels.sum(axis=0, dtype=np.int64) + targets.sum(axis=0, dtype=np.int64)
         occur = targets.any(axis=0)
         f1 = 2 * hits / np.maximum(both, 1)
         return dict(

@@ -185,8 +185,10 @@ class FeatureBank:
         self.batch_size, self.workers, self.quiet = batch_size, workers, quiet
         self._rows: dict[str, np.ndarray] = {}
         if cache is not None and cache.is_file():
-            with np.load(cache) as kept:
-                self._rows = dict(zip(kept['paths'].tolist(), kept['features'], strict=True))
+            with np.load(cache) as cached_arrays:
+                self._rows = dict(
+                    zip(cached_arrays['paths'].tolist(), cached_arrays['features'], strict=True)
+                )
 
     def __call__(self, dataset: BaseDataset) -> Tensor:
         """N x D features of a data set whose pipeline ends in ``inputs``, on the CPU."""
@@ -205,11 +207,11 @@ class FeatureBank:
             part = dataset.metainfo.get('split', '').rsplit('/', 1)[-1]
             print(f'{self.title}: {len(new)} images of {part}', file=sys.stderr)
         batches = loader if self.quiet else track(loader, len(loader), self.title)
-        done = 0
+        rows_done = 0
         for images in batches:
             for row in self.extract(images).cpu().numpy():
-                self._rows[paths[new[done]]] = row
-                done += 1
+                self._rows[paths[new[rows_done]]] = row
+                rows_done += 1
 
     def _save(self) -> None:
         if self.cache is None:

@@ -31,11 +31,11 @@ def gather_rows(rows: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
         count = torch.tensor([len(rows)], device=rows.device)
         counts = [int(other) for other in all_gather(count)]
         most = max(counts)
-        padded = rows.new_zeros(most, *rows.shape[1:])
-        padded[: len(rows)] = rows
+        padded_rows = rows.new_zeros(most, *rows.shape[1:])
+        padded_rows[: len(rows)] = rows
         numbers = index.new_zeros(most)
         numbers[: len(index)] = index
-        parts = list(zip(all_gather(padded), all_gather(numbers), counts, strict=True))
+        parts = list(zip(all_gather(padded_rows), all_gather(numbers), counts, strict=True))
         rows = torch.cat([part[:count] for part, _, count in parts])
         index = torch.cat([part[:count] for _, part, count in parts])
     index, order = torch.sort(index, stable=True)

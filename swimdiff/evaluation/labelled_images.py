@@ -82,8 +82,8 @@ class LabelledImages:
     def _batches(self) -> Iterator[Tensor]:
         for start in range(0, len(self._mine), self.batch_size):
             if start not in self._kept:
-                chosen = self._mine[start : start + self.batch_size]
-                images = torch.stack([self.dataset[i]['inputs'] for i in chosen])
+                sample_numbers = self._mine[start : start + self.batch_size]
+                images = torch.stack([self.dataset[i]['inputs'] for i in sample_numbers])
                 if images.nbytes > self._room:
                     yield images
                     continue

@@ -115,9 +115,9 @@ def fit_linear(
         iterations: Most steps of L-BFGS.
     """
     scaler = start.scaler if start else Scaler.fit(features, standardise)
-    scaled = scaler(features)
-    weight = start.weight.clone() if start else scaled.new_zeros(num_classes, scaled.shape[1])
-    bias = start.bias.clone() if start else scaled.new_zeros(num_classes)
+    inputs = scaler(features)
+    weight = start.weight.clone() if start else inputs.new_zeros(num_classes, inputs.shape[1])
+    bias = start.bias.clone() if start else inputs.new_zeros(num_classes)
     weight.requires_grad_()
     bias.requires_grad_()
     solver = torch.optim.LBFGS(
@@ -131,7 +131,7 @@ def fit_linear(
 
     def closure() -> Tensor:
         solver.zero_grad()
-        scores = F.linear(scaled, weight, bias)
+        scores = F.linear(inputs, weight, bias)
         if targets.ndim == 1:
             loss = F.cross_entropy(scores, targets)
         else:

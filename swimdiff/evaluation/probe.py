@@ -162,12 +162,14 @@ def score_parts(
     scalers = {scaling: Scaler.fit(train[0], scaling) for scaling in (False, True)}
     by_val = {scaling: score_knn(scaler, val) for scaling, scaler in scalers.items()}
     standardise = by_val[True] > by_val[False]
-    probe, chosen = search_linear(train, val, num_classes, score)
+    probe, linear_options = search_linear(train, val, num_classes, score)
     return ProbeScores(
         dim=train[0].shape[1],
         knn=score_knn(scalers[standardise], test),
         linear=score(probe(test[0]), test[1]),
-        chosen=dict(linear=chosen, knn=dict(standardise=standardise, val=by_val[standardise])),
+        chosen=dict(
+            linear=linear_options, knn=dict(standardise=standardise, val=by_val[standardise])
+        ),
     )
 
 
@@ -191,12 +193,12 @@ def draw_division(data: Parts, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
             'of the data set alone: divisions=1.'
         )
     generator = torch.Generator().manual_seed(seed)
-    chosen: dict[str, list[Tensor]] = {name: [] for name in data}
+    rows_by_part: dict[str, list[Tensor]] = {name: [] for name in data}
     for label in targets.unique():
         rows = (targets == label).nonzero().flatten()
         rows = rows[torch.randperm(len(rows), generator=generator)]
         counts = [int((part[1] == label).sum()) for part in data.values()]
         for name, share in zip(data, rows.split(counts), strict=True):
-            chosen[name].append(share)
-    order = {name: torch.cat(rows) for name, rows in chosen.items()}
+            rows_by_part[name].append(share)
+    order = {name: torch.cat(rows) for name, rows in rows_by_part.items()}
     return {name: (features[rows], targets[rows]) for name, rows in order.items()}

@@ -50,23 +50,23 @@ def table(options: Mapping[str, Any], rows: list[Row], parts: Mapping[str, BaseD
     meta = parts['test'].metainfo
     score, _ = choose_score(several=targets_of(parts['test']).ndim == 2)
     counts = ', '.join(f'{name} {len(part)}' for name, part in parts.items())
-    drawn = ', a subset drawn for each seed' if options['limit'] is not None else ''
+    subset_note = ', a subset drawn for each seed' if options['limit'] is not None else ''
     size = f'{options["size"]} px' if options['size'] else 'size as on disk'
     lines = [
         f'{meta["dataset_type"]}, bands {" ".join(options["bands"])}, {size}, '
         f'split {meta["split"].rsplit("/", 1)[0]}',
-        f'images: {counts}{drawn}; seeds {" ".join(map(str, options["seeds"]))}',
+        f'images: {counts}{subset_note}; seeds {" ".join(map(str, options["seeds"]))}',
         f'test {score} in %, mean +- deviation over seeds where anything is '
         f'random; kNN k={options["k"]}, temperature {options["temperature"]}',
         '',
         f'{"features":<44} {"dim":>5}  {"kNN":<15} {"linear":<15} linear chose on validation',
     ]
     for row in rows:
-        chosen = row.chosen[0]['linear']
-        scaled = 'standardised' if chosen['standardise'] else 'one scale'
+        linear_options = row.chosen[0]['linear']
+        scaling = 'standardised' if linear_options['standardise'] else 'one scale'
         lines.append(
             f'{row.features[-44:]:<44} {row.dim:>5}  {spread(row.knn):<15} '
-            f'{spread(row.linear):<15} {scaled}, penalty {chosen["penalty"]:g} '
-            f'(val {chosen["val"]:.2f})'
+            f'{spread(row.linear):<15} {scaling}, penalty {linear_options["penalty"]:g} '
+            f'(val {linear_options["val"]:.2f})'
         )
     return '\n'.join(lines)

@@ -24,7 +24,7 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
             module.eval()
             yield
     finally:
-        for part, training in modes.items():
-            part.training = training
+        for part, is_training in modes.items():
+            part.training = is_training
         random.setstate(python)
         np.random.set_state(numpy)

@@ -47,28 +47,30 @@ class ArrayDate:
         nodata: float | None = None,
     ) -> None:
         names = canonical_bands(bands, predictor.stats.low)
-        missing = [band for band in predictor.bands if band not in names]
-        if missing:
+        missing_bands = [band for band in predictor.bands if band not in names]
+        if missing_bands:
             raise BandError(
                 f'The array has the bands {", ".join(names)}; the model also takes '
-                f'{", ".join(missing)}. Give all of {", ".join(predictor.bands)}.'
+                f'{", ".join(missing_bands)}. Give all of {", ".join(predictor.bands)}.'
             )
         if planes.ndim != 3 or len(planes) != len(names):
             raise BandError(
                 f'The array is {" x ".join(map(str, planes.shape))}. Expected C x H x W with '
                 f'{len(names)} bands: {", ".join(names)}.'
             )
-        chosen = planes[[names.index(band) for band in predictor.bands]]
-        self._planes = chosen.astype(_TYPES.get(chosen.dtype.name, 'float32'), copy=False)
+        model_planes = planes[[names.index(band) for band in predictor.bands]]
+        self._planes = model_planes.astype(
+            _TYPES.get(model_planes.dtype.name, 'float32'), copy=False
+        )
         self._nodata = nodata
         self._stats, self._bands = predictor.stats, predictor.bands
         self._unit = _settle_unit(self._planes.dtype, self._stats, unit)
         if self._unit is not None and self._planes.dtype != np.uint8:
             steps = [max(1, side // _SAMPLED) for side in self.shape]
-            seen = self._planes[:, :: steps[0], :: steps[1]]
+            sampled_pixels = self._planes[:, :: steps[0], :: steps[1]]
             if nodata is not None:
-                seen = seen[seen != seen.dtype.type(nodata)]
-            check_pixels(seen, self._unit, 'The array', is_declared=unit is not None)
+                sampled_pixels = sampled_pixels[sampled_pixels != sampled_pixels.dtype.type(nodata)]
+            check_pixels(sampled_pixels, self._unit, 'The array', is_declared=unit is not None)
 
     @property
     def channels(self) -> int:
@@ -185,12 +187,12 @@ def open_array(
             f'The DataArray has the dimensions {data.dims}; expected y, x and one of bands.'
         )
     (axis,) = others
-    named = bands
-    if named is None and axis in data.coords and data.coords[axis].dtype.kind in 'UO':
-        named = [str(name) for name in data.coords[axis].values]
-    if named is None and isinstance(data.attrs.get('long_name'), list | tuple):
-        named = [str(name) for name in data.attrs['long_name']]
-    if named is None and data.sizes[axis] != len(predictor.bands):
+    band_names = bands
+    if band_names is None and axis in data.coords and data.coords[axis].dtype.kind in 'UO':
+        band_names = [str(name) for name in data.coords[axis].values]
+    if band_names is None and isinstance(data.attrs.get('long_name'), list | tuple):
+        band_names = [str(name) for name in data.attrs['long_name']]
+    if band_names is None and data.sizes[axis] != len(predictor.bands):
         raise BandError(
             f'The DataArray does not name its {data.sizes[axis]} bands; the model takes '
             f'{", ".join(predictor.bands)}. Name them with bands=[...].'
@@ -198,4 +200,4 @@ def open_array(
     planes = data.transpose(axis, 'y', 'x').values
     nodata = data.attrs.get('_FillValue', data.encoding.get('_FillValue'))
     nodata = None if nodata is None or nodata != nodata else float(nodata)
-    return ArrayDate(planes, named or predictor.bands, predictor, unit, nodata)
+    return ArrayDate(planes, band_names or predictor.bands, predictor, unit, nodata)

@@ -146,9 +146,9 @@ class BandAccumulator:
             tuple[int, np.ndarray]: Number of the first row, and C x rows x W float32.
         """
         first, count = self._first, self._ends[strip] - self._first
-        done = self._band[:, :count].copy()
+        finished_rows = self._band[:, :count].copy()
         rest = self._band.shape[1] - count
         self._band[:, :rest] = self._band[:, count:].copy()
         self._band[:, rest:] = 0
         self._first += count
-        return first, done
+        return first, finished_rows

@@ -94,18 +94,18 @@ def check_scenes(parser: argparse.ArgumentParser, args: argparse.Namespace) -> N
         parser: Ends the program with a message.
         args: With ``inputs``, the names of the positional inputs.
     """
-    named = [name for name in args.inputs if getattr(args, name) is not None]
+    given_inputs = [name for name in args.inputs if getattr(args, name) is not None]
     if args.list is None:
-        missing = [name.upper() for name in args.inputs if name not in named]
-        if missing:
-            parser.error(f'{" and ".join(missing)} missing; name the inputs, or --list FILE')
+        missing_inputs = [name.upper() for name in args.inputs if name not in given_inputs]
+        if missing_inputs:
+            parser.error(f'{" and ".join(missing_inputs)} missing; name the inputs, or --list FILE')
         if args.out is None:
             parser.error('--out missing; name the GeoTIFF to write')
         for option in ('shard', 'results', 'retry_failed', 'ray'):
             if getattr(args, option):
                 parser.error(f'--{option.replace("_", "-")} is for many scenes: add --list FILE')
         return
-    if named:
+    if given_inputs:
         parser.error('name one scene, or --list FILE, not both')
     if args.cloud_mask:
         parser.error('--cloud-mask is for one scene; a list has a column cloud_masks')

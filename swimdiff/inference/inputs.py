@@ -56,8 +56,8 @@ def stretch_plane(plane: np.ndarray, table: np.ndarray) -> np.ndarray:
     """
     if plane.dtype.kind == 'f':
         low, high = table
-        stretched = np.clip((plane - low) / (high - low), 0, 1) * np.float32(255)
-        return np.nan_to_num(stretched, nan=0.0).astype(np.uint8)
+        stretched_plane = np.clip((plane - low) / (high - low), 0, 1) * np.float32(255)
+        return np.nan_to_num(stretched_plane, nan=0.0).astype(np.uint8)
     return table.take(plane.view(np.uint8 if plane.dtype.itemsize == 1 else np.uint16))
 
 
@@ -232,8 +232,8 @@ class RasterDate:
             plane, valid = band.read_rows(first, count)
             images.append(stretch_plane(plane, table))
             if self._zeros:
-                seen = plane != 0 if valid is None else (plane != 0) & valid
-                is_lit = seen if is_lit is None else is_lit | seen
+                is_nonzero = plane != 0 if valid is None else (plane != 0) & valid
+                is_lit = is_nonzero if is_lit is None else is_lit | is_nonzero
             # Gaps that only zeros tell of are gaps of all bands, or none.
             if valid is not None and not band.zeros_are_gaps:
                 is_whole = valid if is_whole is None else is_whole & valid
@@ -241,9 +241,9 @@ class RasterDate:
         for marks in (is_lit, is_whole):
             if marks is not None:
                 is_valid &= marks
-        stacked = np.stack(images)
-        stacked[:, ~is_valid] = 0
-        return stacked, is_valid
+        stacked_images = np.stack(images)
+        stacked_images[:, ~is_valid] = 0
+        return stacked_images, is_valid
 
 
 class CloudRows:
@@ -277,5 +277,5 @@ class CloudRows:
 
     def read_rows(self, first: int, count: int) -> np.ndarray:
         """Return rows x W bool, where it is cloudy."""
-        plane, covered = self._band.read_rows(first, count)
-        return np.isin(plane, self._values) & covered
+        plane, is_covered = self._band.read_rows(first, count)
+        return np.isin(plane, self._values) & is_covered

@@ -128,28 +128,28 @@ def _make(
     progress: Progress | None,
 ) -> MadeScene:
     # Polygons carry a mean probability: its raster is written for them, and kept where asked for.
-    passing = bool(products.polygons) and job.probabilities is None
+    is_passing = bool(products.polygons) and job.probabilities is None
     result = write_map(
-        replace(local, probabilities='uint8') if passing else local, predictor, progress
+        replace(local, probabilities='uint8') if is_passing else local, predictor, progress
     )
-    made = read_map(result.path, result.probability_path)
+    written_map = read_map(result.path, result.probability_path)
     paths = products.list_files(job.out)
     counts: Mapping[str, int] = {}
     try:
         for ending in products.polygons:
             counts = write_polygons(
-                made, paths[ending], _polygon_classes(job, products), products.minimum_area
+                written_map, paths[ending], _polygon_classes(job, products), products.minimum_area
             )
     finally:
-        if passing and result.probability_path is not None:
+        if is_passing and result.probability_path is not None:
             result.probability_path.unlink(missing_ok=True)
             result = replace(result, probability_path=None)
     if products.qgis_style:
-        write_qgis_style(made, paths['qml'], _UNPAINTED[job.kind])
+        write_qgis_style(written_map, paths['qml'], _UNPAINTED[job.kind])
     if products.draws:
-        _draw(local, job, predictor, products, made)
-    kept = [result.path, result.probability_path, *paths.values()]
-    return MadeScene(result, counts, tuple(path for path in kept if path is not None))
+        _draw(local, job, predictor, products, written_map)
+    all_paths = [result.path, result.probability_path, *paths.values()]
+    return MadeScene(result, counts, tuple(path for path in all_paths if path is not None))
 
 
 def _polygon_classes(job: MapJob, products: ProductOptions) -> Sequence[str] | None:
@@ -166,34 +166,34 @@ def _draw(
     made: WrittenMap,
 ) -> None:
     """Write quick-look and page."""
-    wanted = _picture_bands(predictor, products)
+    picture_bands = _picture_bands(predictor, products)
     imagery = {}
     for name, path in zip(_DATES[job.kind], local.inputs, strict=True):
         date = open_date(
             path, predictor.bands, predictor.stats, local.bands, local.unit, local.offset
         )
-        bands = [date.scene.bands[band] for band in wanted]
+        bands = [date.scene.bands[band] for band in picture_bands]
         imagery[name] = [(str(date.root / band.file), band.channel) for band in bands]
-    unpainted = _UNPAINTED[job.kind]
+    unpainted_classes = _UNPAINTED[job.kind]
     paths = products.list_files(job.out)
     if products.quicklook:
         last = list(imagery.values())[-1]
-        write_quicklook(made, paths['png'], last, unpainted=unpainted)
+        write_quicklook(made, paths['png'], last, unpainted=unpainted_classes)
     if products.page:
-        write_page(made, paths['html'], imagery, unpainted=unpainted)
+        write_page(made, paths['html'], imagery, unpainted=unpainted_classes)
 
 
 def _picture_bands(predictor: MapPredictor, products: ProductOptions) -> tuple[str, ...]:
-    has = predictor.bands
+    model_bands = predictor.bands
     if products.picture_bands is not None:
-        wanted = spell_bands(products.picture_bands)
-        missing = [band for band in wanted if band not in has]
-        if missing:
+        picture_bands = spell_bands(products.picture_bands)
+        missing_bands = [band for band in picture_bands if band not in model_bands]
+        if missing_bands:
             raise BandError(
-                f'--picture-bands: the model does not read {", ".join(missing)}; it reads '
-                f'{" ".join(has)}. Choose among these.'
+                f'--picture-bands: the model does not read {", ".join(missing_bands)}; it reads '
+                f'{" ".join(model_bands)}. Choose among these.'
             )
-        return wanted
-    if set(RGB) <= set(has):
+        return picture_bands
+    if set(RGB) <= set(model_bands):
         return RGB
-    return has[:3] if len(has) > 2 else has[:1]
+    return model_bands[:3] if len(model_bands) > 2 else model_bands[:1]

@@ -154,15 +154,15 @@ def _widen_block_cache(dates: list[OpenedDate]) -> Iterator[None]:
     """Let GDAL keep one row of blocks of every band, so that none is decoded twice."""
     gdal, _ = gdal_modules()
     before = gdal.GetCacheMax()
-    needed = 0
+    needed_bytes = 0
     for date in dates:
         for name in date.bands:
             about = date.scene.bands[name]
             dataset = gdal.OpenEx(str(date.root / about.file))
             band = dataset.GetRasterBand(about.channel)
             size = gdal.GetDataTypeSize(band.DataType) // 8
-            needed += 2 * band.GetBlockSize()[1] * about.width * size
-    gdal.SetCacheMax(max(before, min(needed, _MOST_CACHED)))
+            needed_bytes += 2 * band.GetBlockSize()[1] * about.width * size
+    gdal.SetCacheMax(max(before, min(needed_bytes, _MOST_CACHED)))
     try:
         yield
     finally:
@@ -249,8 +249,10 @@ class _MapOutput:
             self._seams.add_band(rows.first, rows.probabilities, rows.valid)
         if self._probabilities is not None:
             assert self._job.probabilities is not None
-            scaled = scale_probabilities(rows.probabilities, rows.valid, self._job.probabilities)
-            self._probabilities.write_rows(rows.first, scaled)
+            scaled_probabilities = scale_probabilities(
+                rows.probabilities, rows.valid, self._job.probabilities
+            )
+            self._probabilities.write_rows(rows.first, scaled_probabilities)
 
     def finish(self, seconds: float) -> MapResult:
         """Finish the files; ``seconds`` is the time until here."""

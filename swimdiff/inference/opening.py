@@ -88,11 +88,11 @@ def open_date(
         BandError: The bands of the file are not known.
         RasterError: A file is damaged, has no georeference, or pixels of another unit.
     """
-    given = None if file_bands is None else tuple(file_bands)
-    options = RasterOptions(file_bands=given)
-    names = BandNames([*bands, *(given or ())])
+    given_bands = None if file_bands is None else tuple(file_bands)
+    options = RasterOptions(file_bands=given_bands)
+    names = BandNames([*bands, *(given_bands or ())])
     root, files = _find_files(Path(path).expanduser(), names, options)
-    if not files.bands and given is None:
+    if not files.bands and given_bands is None:
         _check_descriptions(root / files.path, bands)
     try:
         scene = open_scene(RasterTree(root, names, options), files, bands)
@@ -104,7 +104,7 @@ def open_date(
     date = OpenedDate(path, root, scene, tuple(bands), _settle_unit(path, scene, stats, unit))
     # What is added to numbers is known only with their unit.
     if date.unit is not None:
-        options = RasterOptions(file_bands=given, unit=date.unit, offset=offset)
+        options = RasterOptions(file_bands=given_bands, unit=date.unit, offset=offset)
         scene = open_scene(RasterTree(root, names, options), files, bands, whole=False)
         date = OpenedDate(path, root, scene, tuple(bands), date.unit)
     if date.unit is not None and scene.dtype != 'uint8':
@@ -119,10 +119,11 @@ def _find_files(path: Path, names: BandNames, options: RasterOptions) -> tuple[P
     scenes = [scene for scene in find_scenes(RasterTree(path, names, options)) if not scene.beside]
     if len(scenes) == 1:
         return path, scenes[0]
-    listed = ', '.join(scene.path for scene in scenes[:4]) or 'no raster'
+    scene_names = ', '.join(scene.path for scene in scenes[:4]) or 'no raster'
     raise LayoutError(
         f'{path}: expected one scene (one file with all bands, or one file per band, named like '
-        f'NAME_B04.tif); found {len(scenes)}: {listed}. Name the file, or the folder of one scene.'
+        f'NAME_B04.tif); found {len(scenes)}: {scene_names}. Name the file, or the '
+        'folder of one scene.'
     )
 
 
@@ -180,8 +181,8 @@ def _check_values(date: OpenedDate, is_declared: bool, is_offset_declared: bool)
         samples.append(values[values != 0])  # zeros are most often no data
         if samples[-1].size and not is_offset_declared:
             _check_offset(date, name, samples[-1])
-    seen = np.concatenate(samples) - date.scene.offset
-    check_pixels(seen, date.unit, date.path, '--unit ', is_declared)
+    sampled_pixels = np.concatenate(samples) - date.scene.offset
+    check_pixels(sampled_pixels, date.unit, date.path, '--unit ', is_declared)
 
 
 def _check_offset(date: OpenedDate, name: str, values: np.ndarray) -> None:

@@ -170,18 +170,19 @@ def read_strips(
         plan (WindowPlan): The windows.
     """
     images = np.empty((sum(date.channels for date in dates), 0, plan.width), np.uint8)
-    valid, begin, read = np.empty((0, plan.width), bool), 0, 0
+    valid, begin, rows_read = np.empty((0, plan.width), bool), 0, 0
     for number, span in enumerate(plan.rows):
-        kept, fresh = slice(min(span.first - begin, read - begin), None), span.last - read
-        parts = [date.read_rows(read, fresh) for date in dates]
+        kept_rows = slice(min(span.first - begin, rows_read - begin), None)
+        new_rows = span.last - rows_read
+        parts = [date.read_rows(rows_read, new_rows) for date in dates]
         marks = np.logical_and.reduce([part[1] for part in parts])
         for cloud in clouds:
-            marks &= ~cloud.read_rows(read, fresh)
+            marks &= ~cloud.read_rows(rows_read, new_rows)
         images = np.concatenate(
-            [images[:, kept], np.concatenate([part[0] for part in parts])], axis=1
+            [images[:, kept_rows], np.concatenate([part[0] for part in parts])], axis=1
         )
-        valid = np.concatenate([valid[kept], marks])
-        begin, read = span.first, span.last
+        valid = np.concatenate([valid[kept_rows], marks])
+        begin, rows_read = span.first, span.last
         yield Strip(number, images, valid)
 
 
@@ -221,15 +222,15 @@ def predict_strips(
         int: Number of each window of the plan that is done.
     """
     for strip in strips:
-        span, done = plan.rows[strip.number], 0
+        span, columns_done = plan.rows[strip.number], 0
         for batch in _form_batches(plan, strip, batch_size):
             spans = [plan.columns[number] for number in batch]
             images = np.stack([strip.images[:, :, s.first : s.last] for s in spans])
             for number, values in zip(batch, predict(images), strict=True):
                 accumulator.add_window(strip.number, number, values)
-            yield from range(done, batch[-1] + 1)
-            done = batch[-1] + 1
+            yield from range(columns_done, batch[-1] + 1)
+            columns_done = batch[-1] + 1
         first, probabilities = accumulator.finish_strip(strip.number)
         rows = slice(first - span.first, first - span.first + probabilities.shape[1])
         put(FinishedRows(first, probabilities, strip.valid[rows]))
-        yield from range(done, len(plan.columns))
+        yield from range(columns_done, len(plan.columns))

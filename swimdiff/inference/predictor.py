@@ -100,8 +100,8 @@ class MapPredictor:
 
     def _to_probabilities(self, logits: Tensor) -> Tensor:
         if logits.shape[1] == 1:
-            changed = logits.sigmoid()
-            return changed if self.kind == 'change' else torch.cat([1 - changed, changed], dim=1)
+            change = logits.sigmoid()
+            return change if self.kind == 'change' else torch.cat([1 - change, change], dim=1)
         shares = logits.softmax(dim=1)
         return shares[:, 1:2] if self.kind == 'change' else shares
 
@@ -161,8 +161,8 @@ def build_predictor(
     bands, stats = _find_statistics(cfg, checkpoint_read)
     model = _build_model(cfg, stats, bands)
     print_log(load_weights(model, checkpoint_read, prefix=None), logger='current')
-    chosen = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-    model.to(chosen).eval()
+    chosen_device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    model.to(chosen_device).eval()
     kind = 'change' if _takes_two_dates(model, bands) else 'landcover'
     classes, colours = _find_classes(cfg, checkpoint_read, model, kind)
     threshold = _find_threshold(checkpoint_read, model)
@@ -177,27 +177,27 @@ def _read_config(config: Any, checkpoint: Checkpoint) -> Config:
     if config is not None:
         return read_config_file(config)
     text = checkpoint.meta.get('cfg')
-    parsed = parse_config_text(text) if isinstance(text, str) else {}
-    if 'model' not in parsed:
+    parsed_config = parse_config_text(text) if isinstance(text, str) else {}
+    if 'model' not in parsed_config:
         raise ConfigError(
             f'{checkpoint.path} carries no config of a model. Name the config that it was trained '
             'with.'
         )
-    return Config(parsed)
+    return Config(parsed_config)
 
 
 def _find_threshold(checkpoint: Checkpoint, model: Any) -> float:
     """Return the threshold chosen on validation, else that of the head, else 0.5."""
-    written = checkpoint.meta.get(THRESHOLD_KEY)
-    if written is None:
-        written = getattr(model.decode_head, 'threshold', None)
-    return 0.5 if written is None else float(written)
+    threshold = checkpoint.meta.get(THRESHOLD_KEY)
+    if threshold is None:
+        threshold = getattr(model.decode_head, 'threshold', None)
+    return 0.5 if threshold is None else float(threshold)
 
 
 def _find_statistics(cfg: Config, checkpoint: Checkpoint) -> tuple[tuple[str, ...], ProductStats]:
     """Return the bands of one date and the statistics of their training."""
-    nested = (cfg.get('model') or {}).get('data_preprocessor')
-    preprocessor = nested or cfg.get('data_preprocessor') or {}
+    model_preprocessor = (cfg.get('model') or {}).get('data_preprocessor')
+    preprocessor = model_preprocessor or cfg.get('data_preprocessor') or {}
     stats = read_statistics(checkpoint)
     if stats is None:
         text = Config(cfg.to_dict(), format_python_code=False).pretty_text
@@ -208,18 +208,18 @@ def _find_statistics(cfg: Config, checkpoint: Checkpoint) -> tuple[tuple[str, ..
                 logger='current',
                 level=logging.WARNING,
             )
-    named = preprocessor.get('bands') or checkpoint.bands
-    if stats is None or not named:
+    band_names = preprocessor.get('bands') or checkpoint.bands
+    if stats is None or not band_names:
         raise BandError(
             f'Neither {checkpoint.path} nor the config says with which bands and statistics the '
             "model was trained. Expected data_preprocessor=dict(bands=[...], stats='...') in the "
             "config, or input_statistics in the checkpoint's meta."
         )
-    bands = spell_bands(named)
-    missing = [band for band in bands if band not in stats.low]
-    if missing:
+    bands = spell_bands(band_names)
+    missing_bands = [band for band in bands if band not in stats.low]
+    if missing_bands:
         raise BandError(
-            f'{checkpoint.path} has no statistics of {", ".join(missing)}; it has '
+            f'{checkpoint.path} has no statistics of {", ".join(missing_bands)}; it has '
             f'{", ".join(stats.low)}. Use the config that it was trained with.'
         )
     return bands, stats
@@ -240,16 +240,16 @@ def _drop_pretrained(described: Any) -> None:
 
 def _build_model(cfg: Config, stats: ProductStats, bands: tuple[str, ...]) -> Any:
     init_default_scope(cfg.get('default_scope', 'swimdiff'))
-    described = dict(cfg.get('model') or {})
-    preprocessor = dict(described.get('data_preprocessor') or cfg.get('data_preprocessor') or {})
+    model_config = dict(cfg.get('model') or {})
+    preprocessor = dict(model_config.get('data_preprocessor') or cfg.get('data_preprocessor') or {})
     if preprocessor.get('bands'):
         for own in ('mean', 'std'):
             preprocessor.pop(own, None)
         preprocessor.update(bands=bands, stats=stats_to_mapping(stats, bands))
-    described['data_preprocessor'] = preprocessor
-    described = Config(dict(model=described)).model
-    _drop_pretrained(described)
-    model = MODELS.build(described)
+    model_config['data_preprocessor'] = preprocessor
+    model_config = Config(dict(model=model_config)).model
+    _drop_pretrained(model_config)
+    model = MODELS.build(model_config)
     if not hasattr(model, 'encode_decode') or not hasattr(model, 'decode_head'):
         raise ConfigError(
             f'A map needs a segmentor of mmsegmentation (EncoderDecoder or ChangeSegmentor); the '
@@ -292,8 +292,8 @@ def _find_classes(
 
 def _dataset_meta(cfg: Config) -> Mapping[str, Any]:
     """Return what the class of the training data says of its classes."""
-    described = (cfg.get('train_dataloader') or {}).get('dataset') or {}
-    if described.get('metainfo'):
-        return described['metainfo']
-    kind = DATASETS.get(described['type']) if described.get('type') else None
+    dataset_config = (cfg.get('train_dataloader') or {}).get('dataset') or {}
+    if dataset_config.get('metainfo'):
+        return dataset_config['metainfo']
+    kind = DATASETS.get(dataset_config['type']) if dataset_config.get('type') else None
     return kind.METAINFO if kind is not None and issubclass(kind, BaseDataset) else {}

@@ -28,9 +28,9 @@ class SeamMeter:
     def _add(self, steps: np.ndarray, valid: np.ndarray, borders: np.ndarray) -> None:
         """Add steps; ``borders`` says which of the last axis are between two windows."""
         for border in (True, False):
-            chosen = borders == border
-            self._sums[border][0] += float(steps[..., chosen][valid[..., chosen]].sum())
-            self._sums[border][1] += int(valid[..., chosen].sum())
+            is_chosen = borders == border
+            self._sums[border][0] += float(steps[..., is_chosen][valid[..., is_chosen]].sum())
+            self._sums[border][1] += int(valid[..., is_chosen].sum())
 
     def add_band(self, first: int, values: np.ndarray, valid: np.ndarray) -> None:
         """Add the next rows.

@@ -43,8 +43,8 @@ def scale_probabilities(values: np.ndarray, valid: np.ndarray, kind: str) -> np.
     """
     if kind == 'float32':
         return np.where(valid, values, np.float32('nan')).astype(np.float32)
-    scaled = np.floor(values * PROBABILITY_STEPS + 0.5).astype(np.uint8)
-    return np.where(valid, scaled, np.uint8(NODATA))
+    scaled_values = np.floor(values * PROBABILITY_STEPS + 0.5).astype(np.uint8)
+    return np.where(valid, scaled_values, np.uint8(NODATA))
 
 
 class CogWriter:
@@ -165,8 +165,8 @@ class CogWriter:
             dataset.SetSpatialRef(system)
             dataset.SetGeoTransform(list(self.grid.transform))
         # Names of classes in the file itself too: GeoTIFF has no place for GDAL's categories.
-        named = {f'CLASS_{number}': name for number, name in enumerate(self._classes)}
-        dataset.SetMetadata({**metadata, **named})
+        class_names = {f'CLASS_{number}': name for number, name in enumerate(self._classes)}
+        dataset.SetMetadata({**metadata, **class_names})
         for number, name in enumerate(bands, 1):
             band = dataset.GetRasterBand(number)
             band.SetDescription(name)
@@ -207,16 +207,16 @@ class CogWriter:
         options = ['COMPRESS=DEFLATE', f'PREDICTOR={predictor}', f'BLOCKSIZE={_BLOCK}']
         options += ['BIGTIFF=IF_SAFER', 'NUM_THREADS=2']
         options += [f'OVERVIEW_RESAMPLING={"MODE" if self._classes else "AVERAGE"}']
-        made = self._folder / 'cog.tif'
+        cog_path = self._folder / 'cog.tif'
         driver = gdal.GetDriverByName('COG')
-        copy = self._call(driver.CreateCopy, str(made), source, 0, options)
+        copy = self._call(driver.CreateCopy, str(cog_path), source, 0, options)
         self._call(copy.FlushCache)
         del copy, source
         self._raw.unlink()
-        self._check(made)
+        self._check(cog_path)
         if self._classes:
             self._write_categories()
-        replace_file(made, self.path)
+        replace_file(cog_path, self.path)
 
     def _check(self, path: Path) -> None:
         """Read the file back: what a full disk swallowed is noticed before it takes its name."""
@@ -240,10 +240,10 @@ class CogWriter:
         names = ElementTree.SubElement(band, 'CategoryNames')
         for name in self._classes:
             ElementTree.SubElement(names, 'Category').text = name
-        made = self._folder / 'names.xml'
+        names_path = self._folder / 'names.xml'
         try:
-            ElementTree.ElementTree(root).write(made, encoding='utf-8')
-            os.replace(made, self.path.with_name(f'{self.path.name}.aux.xml'))
+            ElementTree.ElementTree(root).write(names_path, encoding='utf-8')
+            os.replace(names_path, self.path.with_name(f'{self.path.name}.aux.xml'))
         except OSError as error:
             raise self._failure(str(error)) from error
 

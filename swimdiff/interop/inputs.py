@@ -47,15 +47,20 @@ def locate_bands(wanted: Sequence[str], channels: Sequence[str | None], where: s
     Raises:
         BandError: A wanted band is missing, or two channels have its name.
     """
-    missing = [band for band in wanted if channels.count(band) == 0]
+    missing_bands = [band for band in wanted if channels.count(band) == 0]
     twice = [band for band in wanted if channels.count(band) > 1]
-    if missing or twice:
-        problem = f'lack {", ".join(missing)}' if missing else f'name {", ".join(twice)} twice'
-        known = ', '.join(band for band in channels if band) or 'none that are known'
+    if missing_bands or twice:
+        problem = (
+            f'lack {", ".join(missing_bands)}'
+            if missing_bands
+            else f'name {", ".join(twice)} twice'
+        )
+        known_names = ', '.join(band for band in channels if band) or 'none that are known'
         raise BandError(
             f'The checkpoint takes {", ".join(wanted)}; the bands of {where} {problem}. Found '
-            f'{known}. Let the benchmark give all bands of the data set, or take a checkpoint that '
-            'was trained on bands that it has. A missing band is never filled with zeros.'
+            f'{known_names}. Let the benchmark give all bands of the data set, or take a '
+            'checkpoint that was trained on bands that it has. A missing band is never filled '
+            'with zeros.'
         )
     return [channels.index(band) for band in wanted]
 

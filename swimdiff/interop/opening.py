@@ -61,8 +61,8 @@ def _find_stats(checkpoint: Checkpoint) -> ProductStats | str | None:
         return read_statistics(checkpoint)
     config = parse_config_text(str(checkpoint.meta.get('cfg', '')))
     model = config.get('model')
-    nested = model.get('data_preprocessor') if isinstance(model, dict) else None
-    preprocessor = config.get('data_preprocessor') or nested
+    model_preprocessor = model.get('data_preprocessor') if isinstance(model, dict) else None
+    preprocessor = config.get('data_preprocessor') or model_preprocessor
     if isinstance(preprocessor, dict) and preprocessor.get('mean') is not None:
         return None
     return checkpoint.stats
@@ -90,26 +90,26 @@ def open_checkpoint(
         BandError: A band or statistics that are not known.
     """
     checkpoint = read_checkpoint(path)
-    known: dict[str, Any] = dict(
+    settings: dict[str, Any] = dict(
         backbone=backbone or checkpoint.backbone,
         bands=bands or checkpoint.bands,
         stats=stats or _find_stats(checkpoint),
     )
-    missing = [name for name, value in known.items() if not value]
-    if missing:
+    missing_settings = [name for name, value in settings.items() if not value]
+    if missing_settings:
         examples = dict(
             backbone="dict(type='mmpretrain.ResNet', depth=50, out_indices=(0, 1, 2, 3))",
             bands="('B04', 'B03', 'B02')",
             stats="'seco'",
         )
-        advice = ', '.join(f'{name}={examples[name]}' for name in missing)
+        advice = ', '.join(f'{name}={examples[name]}' for name in missing_settings)
         raise CheckpointError(
-            f'{path} does not say its {", ".join(missing)}. Expected a checkpoint of pre-training '
-            'or a file of publish_backbone.py, which do. Give what is missing as options, for '
-            f'example {advice}.'
+            f'{path} does not say its {", ".join(missing_settings)}. Expected a checkpoint of '
+            'pre-training or a file of publish_backbone.py, which do. Give what is missing as '
+            f'options, for example {advice}.'
         )
     # The weights come from this file, not from one that its own training began with.
-    config = {key: value for key, value in known['backbone'].items() if key != 'init_cfg'}
-    table = get_stats(known['stats'])
-    names = canonical_bands(known['bands'], (*table.low, *(checkpoint.bands or ())))
+    config = {key: value for key, value in settings['backbone'].items() if key != 'init_cfg'}
+    table = get_stats(settings['stats'])
+    names = canonical_bands(settings['bands'], (*table.low, *(checkpoint.bands or ())))
     return OpenedCheckpoint(checkpoint, config, names, table, prefix)

@@ -107,9 +107,9 @@ class SwiMDiffEncoder(Encoder):
                 f'encoder.normalization={normalization}. Expected checkpoint (its own statistics) '
                 'or benchmark (those of the data set).'
             )
-        opened = open_checkpoint(str(encoder_weights), backbone, checkpoint_bands, stats, prefix)
-        body = opened.build()
-        widths = probe_pyramid(body, len(opened.bands))['in_channels']
+        source = open_checkpoint(str(encoder_weights), backbone, checkpoint_bands, stats, prefix)
+        body = source.build()
+        widths = probe_pyramid(body, len(source.bands))['in_channels']
         super().__init__(
             model_name='swimdiff',
             input_bands=input_bands,
@@ -124,7 +124,7 @@ class SwiMDiffEncoder(Encoder):
             download_url='',  # our reader fetches addresses itself
         )
         self.native = normalization == 'checkpoint'
-        self.opened = opened
+        self.opened = source
         self.backbone = body
         self._prepare_inputs(list(input_bands['optical']), input_unit, data_mean, data_std)
 
@@ -135,15 +135,15 @@ class SwiMDiffEncoder(Encoder):
         mean: Sequence[float] | None,
         std: Sequence[float] | None,
     ) -> None:
-        known = _read_statistics(mean, std, names) if self.native else None
+        tables = _read_statistics(mean, std, names) if self.native else None
         if self.native:
-            unit = check_unit(known[0] if known else [], unit, 'encoder.input_unit')
+            unit = check_unit(tables[0] if tables else [], unit, 'encoder.input_unit')
         else:
             unit = None
         channels = [name_band(name, self.opened.bands) for name in names]
         where = f'the data set ({", ".join(names)})'
         self.inputs = CheckpointInputs(self.opened.bands, self.opened.stats, channels, unit, where)
-        centre, spread = known or ([0.0] * len(names), [1.0] * len(names))
+        centre, spread = tables or ([0.0] * len(names), [1.0] * len(names))
         for name, values in (('data_mean', centre), ('data_std', spread)):
             self.register_buffer(name, torch.tensor(values).view(-1, 1, 1), persistent=False)
         self.data_mean: Tensor

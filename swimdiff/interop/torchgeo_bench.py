@@ -166,17 +166,17 @@ class SwiMDiffBench(BenchModel):
         # The base class builds its own normaliser, which model_native does not use.
         super().__init__(bands=bands, normalization='bandspec_zscore')
         self.native = str(normalization) == 'model_native'
-        opened = open_checkpoint(checkpoint, backbone, checkpoint_bands, stats, prefix)
-        channels = _name_channels(bands, sensor, band_names, opened.bands)
+        source = open_checkpoint(checkpoint, backbone, checkpoint_bands, stats, prefix)
+        channels = _name_channels(bands, sensor, band_names, source.bands)
         unit = None
         own = [band for band, name in zip(bands, channels, strict=True) if name]
         if own:
-            _check_names(bands, channels, opened.bands)
+            _check_names(bands, channels, source.bands)
             unit = _find_unit(own, input_unit, sensor) if self.native else None
         where = f'the data set (sensor {sensor!r} of {", ".join(band.name for band in bands)})'
-        self.inputs = CheckpointInputs(opened.bands, opened.stats, channels, unit, where)
-        self.backbone = opened.build()
-        print_log(opened.load(self.backbone), logger='current')
+        self.inputs = CheckpointInputs(source.bands, source.stats, channels, unit, where)
+        self.backbone = source.build()
+        print_log(source.load(self.backbone), logger='current')
         self.backbone.requires_grad_(False)
         self.eval()
 

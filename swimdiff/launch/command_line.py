@@ -60,9 +60,9 @@ class CommandParser(argparse.ArgumentParser):
             *arguments: Of ``argparse.ArgumentParser.parse_args``.
             **options: Likewise.
         """
-        parsed = super().parse_args(*arguments, **options)
+        namespace = super().parse_args(*arguments, **options)
         raise_interrupts()
-        return parsed
+        return namespace
 
     def error(self, message: str) -> NoReturn:
         """Print usage and message with the nearest names, and end with exit code 2.
@@ -73,15 +73,19 @@ class CommandParser(argparse.ArgumentParser):
         super().error(message + self._suggest(message))
 
     def _suggest(self, message: str) -> str:
-        wrong: list[str] = []
-        known: list[str] = []
+        wrong_words: list[str] = []
+        known_words: list[str] = []
         if message.startswith('unrecognized arguments:'):
-            wrong = [word.partition('=')[0] for word in message.split() if word.startswith('-')]
-            known = [name for name in self._list_options() if name.startswith('--')]
+            wrong_words = [
+                word.partition('=')[0] for word in message.split() if word.startswith('-')
+            ]
+            known_words = [name for name in self._list_options() if name.startswith('--')]
         elif choice := re.search(r"invalid choice: '(.+?)' \(choose from (.+)\)", message):
-            wrong, known = [choice[1]], re.findall(r'[\w.-]+', choice[2])
+            wrong_words, known_words = [choice[1]], re.findall(r'[\w.-]+', choice[2])
         near = [
-            hit for word in wrong for hit in difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+            hit
+            for word in wrong_words
+            for hit in difflib.get_close_matches(word, known_words, n=1, cutoff=0.6)
         ]
         return f'\nNearest: {", ".join(near)}' if near else ''
 

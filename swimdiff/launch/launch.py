@@ -291,9 +291,9 @@ def read_config(args: argparse.Namespace) -> Config:
     cfg.merge_from_dict(args.cfg_options or {})
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / path.stem)
-    said = match_channels(cfg)
-    if said and os.environ.get('RANK', '0') == '0':
-        print(said, flush=True)
+    channel_note = match_channels(cfg)
+    if channel_note and os.environ.get('RANK', '0') == '0':
+        print(channel_note, flush=True)
     return cfg
 
 
@@ -355,12 +355,15 @@ def check_backbone(cfg: Config) -> None:
 
 def _find_near(kind: str) -> list[str]:
     """Models of all registries with a name like this one, ours without a prefix."""
-    known: dict[str, str] = {}
+    known_names: dict[str, str] = {}
     for scope in ('mmseg', 'mmpretrain'):
         with contextlib.suppress(ImportError):
             registry = importlib.import_module(f'{scope}.registry').MODELS
             registry.import_from_location()
-            known.update({name.lower(): f'{scope}.{name}' for name in registry.module_dict})
-    known.update({name.lower(): name for name in MODELS.module_dict})
-    wanted = kind.rsplit('.', 1)[-1].lower()
-    return [known[hit] for hit in difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)]
+            known_names.update({name.lower(): f'{scope}.{name}' for name in registry.module_dict})
+    known_names.update({name.lower(): name for name in MODELS.module_dict})
+    wanted_name = kind.rsplit('.', 1)[-1].lower()
+    return [
+        known_names[hit]
+        for hit in difflib.get_close_matches(wanted_name, known_names, n=3, cutoff=0.6)
+    ]

@@ -56,27 +56,27 @@ def find_config(name: str | os.PathLike[str]) -> Path:
     """
     # Whoever asks for a config is about to load it, and it may be built on one of ours.
     enable_scope()
-    given = os.fspath(name)
-    wanted = given.removeprefix(f'{SCOPE}::')
-    if wanted == given and Path(given).is_file():
-        return Path(given).absolute()
+    given_name = os.fspath(name)
+    wanted_name = given_name.removeprefix(f'{SCOPE}::')
+    if wanted_name == given_name and Path(given_name).is_file():
+        return Path(given_name).absolute()
 
     root = config_root()
-    relative = Path(wanted if wanted.endswith('.py') else f'{wanted}.py')
+    relative = Path(wanted_name if wanted_name.endswith('.py') else f'{wanted_name}.py')
     if relative.parts[:1] == ('configs',):
         relative = Path(*relative.parts[1:])
     if not relative.is_absolute():
         if (root / relative).is_file():
             return root / relative
-        fits = [known for known in list_configs() if Path(known).name == relative.as_posix()]
+        fits = [path for path in list_configs() if Path(path).name == relative.as_posix()]
         if len(fits) == 1:
             return root / fits[0]
         if fits:
             raise ConfigError(
-                f'config "{given}": {len(fits)} files have this name: {", ".join(fits)}. '
+                f'config "{given_name}": {len(fits)} files have this name: {", ".join(fits)}. '
                 'Give the folder too.'
             )
-    raise ConfigError(_not_found(given, relative, root))
+    raise ConfigError(_not_found(given_name, relative, root))
 
 
 def _not_found(given: str, wanted: Path, root: Path) -> str:
@@ -85,13 +85,13 @@ def _not_found(given: str, wanted: Path, root: Path) -> str:
             f'config "{given}": no such file, and the toolkit has no configs at {root}. '
             'Install it again with `pip install .` from a complete checkout.'
         )
-    known = list_configs()
+    configs = list_configs()
     # Compare file names first: people remember `swimdiff_r50`, not the folder it is in.
-    by_name = {Path(path).name: path for path in known}
+    by_name = {Path(path).name: path for path in configs}
     near = [
         by_name[hit] for hit in difflib.get_close_matches(wanted.name, by_name, n=5, cutoff=0.5)
     ]
-    hint = f'Nearest: {", ".join(near)}' if near else f'There are: {", ".join(known) or "none"}'
+    hint = f'Nearest: {", ".join(near)}' if near else f'There are: {", ".join(configs) or "none"}'
     return f'config "{given}": no such file in {Path.cwd()} nor in {root}. {hint}.'
 
 
@@ -122,10 +122,10 @@ def find_tool(name: str) -> Path:
     Raises:
         ConfigError: There is no such tool; the message lists the nearest names.
     """
-    wanted = name.removesuffix('.py').removeprefix('tools/').replace('-', '_')
-    scripts, known = _list_scripts(), list_tools()
-    fits = [tool for tool in scripts if tool == wanted] or [
-        tool for tool in scripts if Path(tool).name == wanted
+    wanted_name = name.removesuffix('.py').removeprefix('tools/').replace('-', '_')
+    scripts, tool_names = _list_scripts(), list_tools()
+    fits = [tool for tool in scripts if tool == wanted_name] or [
+        tool for tool in scripts if Path(tool).name == wanted_name
     ]
     if len(fits) == 1:
         return _shipped('tools') / f'{fits[0]}.py'
@@ -134,10 +134,10 @@ def find_tool(name: str) -> Path:
             f'tool "{name}": several of this name. Give the folder: {", ".join(fits)}.'
         )
     # People remember the name, not the folder that it is in.
-    by_name = {Path(tool).name: tool for tool in known} | {tool: tool for tool in known}
-    hits = difflib.get_close_matches(wanted, by_name, n=3, cutoff=0.5)
+    by_name = {Path(tool).name: tool for tool in tool_names} | {tool: tool for tool in tool_names}
+    hits = difflib.get_close_matches(wanted_name, by_name, n=3, cutoff=0.5)
     near = list(dict.fromkeys(by_name[hit] for hit in hits))
-    hint = f'Nearest: {", ".join(near)}' if near else f'There are: doctor, {", ".join(known)}'
+    hint = f'Nearest: {", ".join(near)}' if near else f'There are: doctor, {", ".join(tool_names)}'
     raise ConfigError(f'tool "{name}": none of this name. {hint}.')
 
 

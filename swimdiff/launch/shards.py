@@ -78,20 +78,20 @@ def _ask_scheduler(environment: Mapping[str, str], count: int | None) -> tuple[i
             continue
         value = environment.get(of) if of else None
         try:
-            index, known = int(environment[name]), None if value is None else int(value)
+            index, known_count = int(environment[name]), None if value is None else int(value)
         except ValueError:
             raise ConfigError(
                 f'{name}={environment[name]!r}, {of}={value!r}: expected whole numbers. Unset '
                 'them, or say --shard I/N.'
             ) from None
         if name == 'SLURM_ARRAY_TASK_ID' and count is None:
-            index, known = _count_from_first(index, environment), known or 1
-        if count is None and known is None:
+            index, known_count = _count_from_first(index, environment), known_count or 1
+        if count is None and known_count is None:
             raise ConfigError(
                 f'{name}={index} says which share is meant, but not how many there are. Say '
                 '--shard /N with their number.'
             )
-        return index, known if count is None else count
+        return index, known_count if count is None else count
     return 0, 1 if count is None else count
 
 

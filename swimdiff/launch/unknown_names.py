@@ -27,15 +27,15 @@ def explain_unknown_name(error: BaseException) -> str | None:
     match = _UNKNOWN.search(str(error)) if isinstance(error, KeyError) else None
     if match is None:
         return None
-    wanted, _, kind = match.groups()
-    known = _list_names(kind)
+    wanted_name, _, kind = match.groups()
+    known_names = _list_names(kind)
     # Whoever is wrong about letters is often right about the beginning.
-    near = difflib.get_close_matches(wanted.rpartition('.')[2], known, n=3, cutoff=0.6)
+    near = difflib.get_close_matches(wanted_name.rpartition('.')[2], known_names, n=3, cutoff=0.6)
     hint = f'Nearest: {", ".join(near)}. ' if near else ''
     return (
-        f"No {kind} is registered as '{wanted}'. {hint}A part of your own is found once its module "
-        'is imported: name the module in custom_imports.imports of the config, and its folder in '
-        'PYTHONPATH.'
+        f"No {kind} is registered as '{wanted_name}'. {hint}A part of your own is found once its "
+        'module is imported: name the module in custom_imports.imports of the config, and its '
+        'folder in PYTHONPATH.'
     )
 
 

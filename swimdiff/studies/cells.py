@@ -52,13 +52,13 @@ def build_measurements(plan: Plan) -> dict[str, Measurement]:
     Raises:
         ConfigError: A measurement is unknown or has a wrong option.
     """
-    built = {}
+    measurements = {}
     for name, config in plan.measurements.items():
         try:
-            built[name] = MEASUREMENTS.build(dict(config))
+            measurements[name] = MEASUREMENTS.build(dict(config))
         except (KeyError, TypeError) as error:
             raise ConfigError(f'{plan.path}: measurement {name}: {error}') from error
-    return built
+    return measurements
 
 
 def list_cells(plan: Plan, measurements: Mapping[str, Measurement]) -> list[Cell]:

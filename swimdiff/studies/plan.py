@@ -83,18 +83,20 @@ class Plan:
         Raises:
             ConfigError: The plan has no variant of a name.
         """
-        unknown = [name for name in variants or () if name not in self.variants]
-        if unknown:
+        unknown_names = [name for name in variants or () if name not in self.variants]
+        if unknown_names:
             raise ConfigError(
-                f'{self.path}: no variant {", ".join(unknown)}; there are '
+                f'{self.path}: no variant {", ".join(unknown_names)}; there are '
                 f'{", ".join(self.variants)}.'
             )
-        kept = {name: self.variants[name] for name in self.variants if name in (variants or [name])}
-        baseline = self.baseline if self.baseline in kept else None
+        kept_variants = {
+            name: self.variants[name] for name in self.variants if name in (variants or [name])
+        }
+        baseline = self.baseline if self.baseline in kept_variants else None
         return replace(
             self,
             seeds=tuple(dict.fromkeys(seeds)) if seeds else self.seeds,
-            variants=kept,
+            variants=kept_variants,
             baseline=baseline,
         )
 
@@ -178,14 +180,14 @@ def _read_count(file: Path, images: Any) -> int:
 
 def _read_measurements(file: Path, entries: Sequence[Any]) -> dict[str, dict[str, Any]]:
     """Configs by name; the name is no part of what is measured."""
-    named: dict[str, dict[str, Any]] = {}
+    configs: dict[str, dict[str, Any]] = {}
     for entry in entries:
         config = dict(entry) if isinstance(entry, Mapping) else {}
         name = config.pop('name', config.get('type'))
-        if not config.get('type') or not _NAME.fullmatch(str(name)) or name in named:
+        if not config.get('type') or not _NAME.fullmatch(str(name)) or name in configs:
             raise ConfigError(
                 f'{file}: measurements: {entry!r}: expected dict(type=..., name=...), each name '
                 'once and fit for a file name.'
             )
-        named[str(name)] = config
-    return named
+        configs[str(name)] = config
+    return configs

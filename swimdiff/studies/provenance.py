@@ -35,8 +35,8 @@ def describe_commit() -> str:
     package = Path(__file__).resolve().parents[1]
     command = ['git', '-C', str(package), 'describe', '--always', '--dirty', '--exclude', '*']
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
-        return done.stdout.strip()
+        process = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+        return process.stdout.strip()
     return ''
 
 
@@ -93,12 +93,12 @@ def digest_data(root: str) -> str:
     """
     place = os.path.expanduser(root)
     if os.path.isfile(place):
-        listed = [(os.path.basename(place), os.path.getsize(place))]
+        file_sizes = [(os.path.basename(place), os.path.getsize(place))]
     elif os.path.isdir(place):
-        listed = sorted(_list_sizes(place))
+        file_sizes = sorted(_list_sizes(place))
     else:
         return ''
     digest = hashlib.sha256()
-    for name, size in listed:
+    for name, size in file_sizes:
         digest.update(f'{name}\0{size}\n'.encode())
     return digest.hexdigest()[:12]

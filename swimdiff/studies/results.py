@@ -54,8 +54,8 @@ class Record:
 
     def find_scores(self, measurement_hash: str) -> dict[str, float] | None:
         """Return the numbers of a measurement, whatever its name; None without any."""
-        for name, known in self.measured.items():
-            if known == measurement_hash:
+        for name, known_hash in self.measured.items():
+            if known_hash == measurement_hash:
                 return self.scores[name]
         return None
 
@@ -78,12 +78,12 @@ class ResultsFile:
         """Return all lines that are whole, in order."""
         if not self.path.is_file():
             return []
-        known = set(Record.__dataclass_fields__)
+        known_fields = set(Record.__dataclass_fields__)
         records = []
         for line in self.path.read_text().splitlines():
             try:
                 fields = json.loads(line)
-                records.append(Record(**{k: v for k, v in fields.items() if k in known}))
+                records.append(Record(**{k: v for k, v in fields.items() if k in known_fields}))
             except (ValueError, TypeError, AttributeError):
                 continue  # of a process that was killed while it wrote, or no line of ours
         return records

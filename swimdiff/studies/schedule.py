@@ -53,11 +53,13 @@ def _convert_scheduler(
         if value is None or not in_own_unit:
             continue
         several = isinstance(value, list | tuple)
-        stretched = [round(one * max_iters / length) for one in (value if several else [value])]
+        stretched_values = [
+            round(one * max_iters / length) for one in (value if several else [value])
+        ]
         # A step of 0 iterations is none.
         lowest = 0 if option == 'begin' else 1
-        stretched = [max(lowest, one) for one in stretched]
-        entry[option] = stretched if several else stretched[0]
+        stretched_values = [max(lowest, one) for one in stretched_values]
+        entry[option] = stretched_values if several else stretched_values[0]
     last = entry.get('end', 0)
     if last > max_iters:
         raise ConfigError(

@@ -75,21 +75,21 @@ class Study:
         record = records.get(cell.config_hash)
         if record is not None and record.status == DIVERGED:
             return ''
-        missing = [
+        missing_names = [
             name
             for name, digest in cell.measurements.items()
             if record is None or record.find_scores(digest) is None
         ]
-        if record is not None and record.status == FINISHED and not missing:
+        if record is not None and record.status == FINISHED and not missing_names:
             return ''
-        what = f'measure {", ".join(missing)}' if missing else 'write the result'
+        what = f'measure {", ".join(missing_names)}' if missing_names else 'write the result'
         if cell.kind != 'trained':
             return what
         folder = self._folder(cell)
         iterations = self._build_config(cell).train_cfg.max_iters
         if folder.find_trained(iterations) is None:
-            begun = any(folder.run_dir.glob('*.pth'))
-            what = 'go on with the training' if begun else 'train'
+            has_begun = any(folder.run_dir.glob('*.pth'))
+            what = 'go on with the training' if has_begun else 'train'
         if record is not None and record.status == FAILED:
             what += f' (failed before: {record.message})'
         return what
@@ -113,8 +113,10 @@ class Study:
             return True
         if record.status == FAILED:  # tried again, but once per start, by whichever process
             return not self._started or record.written < self._started
-        lacks = any(record.find_scores(digest) is None for digest in cell.measurements.values())
-        return record.status == FINISHED and lacks
+        is_incomplete = any(
+            record.find_scores(digest) is None for digest in cell.measurements.values()
+        )
+        return record.status == FINISHED and is_incomplete
 
     # ------------------------------------------------------------------------------- running
 
@@ -137,18 +139,18 @@ class Study:
         mine = self.cells[shard[0] :: shard[1]]
         # One start may have several processes.
         self._started = os.environ.get(STARTED) or describe_now()
-        failures, waited = 0, time.monotonic()
-        while mine and (left := self.list_open(mine)):
-            for cell in left:
+        failures, waiting_since = 0, time.monotonic()
+        while mine and (open_cells := self.list_open(mine)):
+            for cell in open_cells:
                 record = self._claim(cell)
                 if record is not None:
                     failures += record.status == FAILED
                     self._report(cell, record)
-                    waited = time.monotonic()
+                    waiting_since = time.monotonic()
                     break
             else:
-                if time.monotonic() - waited > patience:
-                    self.say(f'{len(left)} cells are being run by other processes')
+                if time.monotonic() - waiting_since > patience:
+                    self.say(f'{len(open_cells)} cells are being run by other processes')
                     break
                 time.sleep(0.5)
         return failures
@@ -165,27 +167,29 @@ class Study:
 
     def _report(self, cell: Cell, record: Record) -> None:
         records = self.results.read()
-        done = [one for one in self.cells if not self._is_open(one, records)]
-        spent = [
-            sum(records[one.config_hash].seconds.values()) for one in done if one.kind == 'trained'
+        done_cells = [one for one in self.cells if not self._is_open(one, records)]
+        seconds_spent = [
+            sum(records[one.config_hash].seconds.values())
+            for one in done_cells
+            if one.kind == 'trained'
         ]
-        left = sum(self._is_open(one, records) for one in self.cells if one.kind == 'trained')
-        line = f'[{len(done)}/{len(self.cells)}] {cell}: {record.status}'
+        cells_left = sum(self._is_open(one, records) for one in self.cells if one.kind == 'trained')
+        line = f'[{len(done_cells)}/{len(self.cells)}] {cell}: {record.status}'
         if record.message:
             line += f', {record.message}'
         for name, scores in record.scores.items():
-            shown = ' '.join(f'{key} {value:.4g}' for key, value in list(scores.items())[:4])
-            line += f'; {name}: {shown}'
-        if spent and left:
-            minutes = left * sum(spent) / len(spent) / 60
+            score_text = ' '.join(f'{key} {value:.4g}' for key, value in list(scores.items())[:4])
+            line += f'; {name}: {score_text}'
+        if seconds_spent and cells_left:
+            minutes = cells_left * sum(seconds_spent) / len(seconds_spent) / 60
             line += f'; {minutes:.0f} min of one process left'
         self.say(line)
 
     def _run_cell(self, cell: Cell, lock: IO[str]) -> Record:
         folder = self._folder(cell)
-        moved = folder.prepare()
-        if moved:
-            self.say(f'{cell}: {moved}')
+        move_note = folder.prepare()
+        if move_note:
+            self.say(f'{cell}: {move_note}')
         cfg = self._build_config(cell)
         record = self._describe(cell, cfg)
         checkpoint = None
@@ -200,17 +204,17 @@ class Study:
                     raise StoppedError(f'a signal to the training of {cell}; its state is saved')
                 checkpoint = folder.find_trained(cfg.train_cfg.max_iters)
                 if outcome.code or checkpoint is None:
-                    diverged = outcome.error == 'DivergedError'
-                    status = DIVERGED if diverged else FAILED
+                    has_diverged = outcome.error == 'DivergedError'
+                    status = DIVERGED if has_diverged else FAILED
                     return dataclasses.replace(record, status=status, message=str(outcome))
             record.seconds['training'] = read_run(folder.run_dir).seconds
         return self._measure(cell, record, folder, cfg, checkpoint, lock)
 
     def _describe(self, cell: Cell, cfg: Config) -> Record:
         """Return the line of a cell that has no scores yet."""
-        trained = cell.kind == 'trained'
-        iterations = cfg.train_cfg.max_iters if trained else 0
-        roots = [('pre-training', cfg.train_dataloader.to_dict())] if trained else []
+        is_trained = cell.kind == 'trained'
+        iterations = cfg.train_cfg.max_iters if is_trained else 0
+        roots = [('pre-training', cfg.train_dataloader.to_dict())] if is_trained else []
         roots += [(name, self.plan.measurements[name]) for name in cell.measurements]
         return Record(
             plan=self.plan.name,
@@ -241,7 +245,7 @@ class Study:
     ) -> Record:
         """Take every measurement that is not there yet."""
         earlier = self.results.read().get(cell.config_hash)
-        failed = []
+        failures = []
         for name, digest in cell.measurements.items():
             scores = earlier.find_scores(digest) if earlier else None
             scores = scores or folder.read_measured(name, digest)
@@ -255,13 +259,13 @@ class Study:
                 except (StoppedError, KeyboardInterrupt):
                     raise
                 except Exception as error:  # the other measurements are worth having
-                    failed.append(f'{name}: {first_line(error)}')
+                    failures.append(f'{name}: {first_line(error)}')
                     continue
                 folder.keep_measured(name, digest, scores)
                 record.seconds[name] = time.perf_counter() - start
             record.scores[name], record.measured[name] = scores, digest
-        if failed:
-            record = dataclasses.replace(record, status=FAILED, message='; '.join(failed))
+        if failures:
+            record = dataclasses.replace(record, status=FAILED, message='; '.join(failures))
         return dataclasses.replace(record, written=describe_now())
 
     def _make_subject(

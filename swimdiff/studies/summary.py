@@ -105,17 +105,17 @@ def collect_scores(cells: Sequence[Cell], lines: Sequence[Record]) -> Scores:
     """
     records = {record.config_hash: record for record in lines}
     floors = dict.fromkeys(cell.label for cell in cells if cell.kind != 'trained')
-    trained = dict.fromkeys(cell.label for cell in cells if cell.kind == 'trained')
-    scores = Scores([*floors, *trained], floors=set(floors))
+    trained_labels = dict.fromkeys(cell.label for cell in cells if cell.kind == 'trained')
+    scores = Scores([*floors, *trained_labels], floors=set(floors))
     scores.fixed = {cell.label for cell in cells if cell.kind == 'statistics'}
-    used = []
+    used_records = []
     for cell in cells:
         scores.seeds.setdefault(cell.label, []).append(cell.seed)
         record = records.get(cell.config_hash)
         if record is None:
             scores.remarks.append(f'{cell}: missing')
             continue
-        used.append((cell, record))
+        used_records.append((cell, record))
         if record.status != FINISHED:
             scores.remarks.append(f'{cell}: {record.status}, {record.message}')
         for name, digest in cell.measurements.items():
@@ -127,7 +127,7 @@ def collect_scores(cells: Sequence[Cell], lines: Sequence[Record]) -> Scores:
                 if score not in columns:
                     columns.append(score)
                 scores.values.setdefault((cell.label, name, score), {})[cell.seed] = value
-    scores.remarks += _find_differences(used) + _find_stale(cells, lines)
+    scores.remarks += _find_differences(used_records) + _find_stale(cells, lines)
     return scores
 
 
@@ -160,6 +160,6 @@ def _find_stale(cells: Sequence[Cell], lines: Sequence[Record]) -> list[str]:
         for line in lines
         if line.config_hash not in hashes and (line.variant, line.seed) in names
     }
-    done = {line.config_hash for line in lines}
-    stale = {key for key in stale if names[key] not in done}
+    done_hashes = {line.config_hash for line in lines}
+    stale = {key for key in stale if names[key] not in done_hashes}
     return [f'{label} seed {seed}: the result there is of another config' for label, seed in stale]

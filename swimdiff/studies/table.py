@@ -23,10 +23,12 @@ def list_columns(scores: Scores, patterns: Sequence[str] | None = None) -> list[
         scores (Scores): All there are.
         patterns (Sequence[str], optional): Of ``measurement.score``, with ``*``; None shows all.
     """
-    listed = [(name, score) for name, columns in scores.columns.items() for score in columns]
+    all_columns = [(name, score) for name, columns in scores.columns.items() for score in columns]
     if patterns is None:
-        return listed
-    return [one for one in listed if any(fnmatch('.'.join(one), pattern) for pattern in patterns)]
+        return all_columns
+    return [
+        one for one in all_columns if any(fnmatch('.'.join(one), pattern) for pattern in patterns)
+    ]
 
 
 def choose_digits(values: Sequence[float]) -> int:
@@ -93,8 +95,10 @@ def _list_rows(
                 count = len(each) if row in scores.fixed else len(values)
                 cells.append(_show_difference(pair, digits[score], count))
         if most:
-            wanted = len(scores.seeds[row])
-            rows.append([row, str(most) if most == wanted else f'{most} of {wanted}', *cells])
+            seed_count = len(scores.seeds[row])
+            rows.append(
+                [row, str(most) if most == seed_count else f'{most} of {seed_count}', *cells]
+            )
     return rows
 
 
@@ -118,8 +122,8 @@ def _show_difference(pair: Interval | None, digits: int, count: int) -> str:
 def _lay_out(rows: Sequence[Sequence[str]], markdown: bool) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for number, row in enumerate(rows):
-        padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        yield f'| {" | ".join(padded)} |' if markdown else '  '.join(padded).rstrip()
+        padded_cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        yield f'| {" | ".join(padded_cells)} |' if markdown else '  '.join(padded_cells).rstrip()
         if number == 0:
             rules = ['-' * width for width in widths]
             yield f'| {" | ".join(rules)} |' if markdown else '  '.join(rules)

@@ -41,7 +41,7 @@ class CellFolder:
             What was moved, in words; '' if nothing was.
         """
         note = self.path / 'cell.json'
-        moved = ''
+        move_note = ''
         if note.is_file():
             before = json.loads(note.read_text())['config_hash']
             if before != self.cell.config_hash:
@@ -51,10 +51,10 @@ class CellFolder:
                     aside = self.path.with_name(f'{self.path.name}_{before}_{number}')
                     number += 1
                 self.path.rename(aside)
-                moved = f'its config changed; the earlier one is kept in {aside}'
+                move_note = f'its config changed; the earlier one is kept in {aside}'
         self.path.mkdir(parents=True, exist_ok=True)
         replace_text(note, json.dumps(dict(config_hash=self.cell.config_hash)))
-        return moved
+        return move_note
 
     def find_trained(self, iterations: int) -> Path | None:
         """Return the checkpoint of the whole training, None where it is not there yet."""

@@ -34,10 +34,10 @@ def run_workers(arguments: Sequence[str], processes: int, threads: int) -> int:
     command = [sys.executable, str(find_tool('study')), *arguments, '--threads', str(threads)]
     visible = os.environ.get('CUDA_VISIBLE_DEVICES')
     gpus = visible.split(',') if visible else [str(i) for i in range(torch.cuda.device_count())]
-    children, started = [], describe_now()
+    children, start_time = [], describe_now()
     try:
         for number in range(processes):
-            environment = {STARTED: started, **make_environment(threads)}
+            environment = {STARTED: start_time, **make_environment(threads)}
             if gpus:
                 environment['CUDA_VISIBLE_DEVICES'] = gpus[number % len(gpus)]
             children.append(start_child(command, environment))

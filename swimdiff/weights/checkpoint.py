@@ -52,14 +52,15 @@ def check_finite(state: Mapping[str, Tensor], source: str, outcome: str = '') ->
     Raises:
         CheckpointError: Weights are NaN or infinite.
     """
-    broken = [
+    broken_names = [
         name
         for name, value in state.items()
         if value.is_floating_point() and not value.isfinite().all()
     ]
-    if broken:
+    if broken_names:
         raise CheckpointError(
-            f'{source} holds NaN or infinite weights in {len(broken)} tensors: {some(broken)}'
+            f'{source} holds NaN or infinite weights in {len(broken_names)} tensors: '
+            f'{some(broken_names)}'
             f'{outcome and f"; {outcome}"}. The training that wrote it diverged; take an earlier '
             'checkpoint.'
         )
@@ -140,9 +141,11 @@ class Checkpoint:
     @property
     def bands(self) -> tuple[str, ...] | None:
         """Return the bands that the first layer takes, in order, or None."""
-        written = self.meta.get('bands')
+        saved_bands = self.meta.get('bands')
         names = (
-            written.split(',') if isinstance(written, str) else self._preprocessor().get('bands')
+            saved_bands.split(',')
+            if isinstance(saved_bands, str)
+            else self._preprocessor().get('bands')
         )
         try:
             return spell_bands(names) if names else None
@@ -155,15 +158,15 @@ class Checkpoint:
 
         The numbers are read by :func:`swimdiff.weights.input_statistics.read_statistics`.
         """
-        named = self.meta.get('stats') or self._preprocessor().get('stats')
-        return named.get('name') if isinstance(named, Mapping) else named
+        stats_entry = self.meta.get('stats') or self._preprocessor().get('stats')
+        return stats_entry.get('name') if isinstance(stats_entry, Mapping) else stats_entry
 
     @property
     def backbone(self) -> dict[str, Any] | None:
         """Return the config of the backbone that wrote the weights, where known."""
-        written = self.meta.get('backbone')
-        if isinstance(written, str):
-            return json.loads(written)
+        saved_config = self.meta.get('backbone')
+        if isinstance(saved_config, str):
+            return json.loads(saved_config)
         return self._config().get('model', {}).get('backbone')
 
     def select(self, prefix: str | None) -> dict[str, Tensor]:
@@ -181,19 +184,19 @@ class Checkpoint:
         if not prefix:
             return dict(self.state_dict)
         start = prefix if prefix.endswith('.') else f'{prefix}.'
-        chosen = {
+        tensors = {
             name[len(start) :]: value
             for name, value in self.state_dict.items()
             if name.startswith(start)
         }
-        if not chosen:
+        if not tensors:
             heads = sorted({name.split('.')[0] + '.' for name in self.state_dict})
             raise CheckpointError(
                 f'{self.path}: no tensor starts with prefix={start!r}. Expected a checkpoint with '
                 f'such a part; its {len(self.state_dict)} tensors start with {some(heads, 10)}. '
                 'Name one of these as prefix, or leave prefix out to take all.'
             )
-        return chosen
+        return tensors
 
 
 def _missing(path: Path, option: str | None) -> CheckpointError:

@@ -45,19 +45,19 @@ def _address(name: str) -> str:
     scheme, _, model = name.partition('://')
     if scheme in ('open-mmlab', 'openmmlab'):
         model = engine.get_deprecated_model_names().get(model, model)
-        known = engine.get_external_models()
+        known_models = engine.get_external_models()
     elif scheme == 'mmcls':
-        known = engine.get_mmcls_models()
+        known_models = engine.get_mmcls_models()
     elif scheme in ('modelzoo', 'torchvision'):
-        known = engine.get_torchvision_models()
+        known_models = engine.get_torchvision_models()
     else:
         return name
-    if model not in known:
+    if model not in known_models:
         raise CheckpointError(
-            f'{name}: the engine knows no such model, only {len(known)} others of {scheme}. Check '
-            'the name, or download the file and name the copy.'
+            f'{name}: the engine knows no such model, only {len(known_models)} others of {scheme}. '
+            'Check the name, or download the file and name the copy.'
         )
-    return known[model]
+    return known_models[model]
 
 
 def _load_file(path: Path, suffix: str, map_location: Any) -> Any:

@@ -62,8 +62,10 @@ def combine_statistics(
     low, high = (
         dict(zip(bands, stretch.select(table, bands), strict=True)) for table in ('low', 'high')
     )
-    known = {band: stretch.bands[band] for band in bands if band in stretch.bands}
-    return ProductStats(stretch.name, low, high, mean, std, stretch.unit, stretch.source, known)
+    known_bands = {band: stretch.bands[band] for band in bands if band in stretch.bands}
+    return ProductStats(
+        stretch.name, low, high, mean, std, stretch.unit, stretch.source, known_bands
+    )
 
 
 def iterate_datasets(described: Any) -> Iterator[dict[str, Any]]:
@@ -87,8 +89,8 @@ def iterate_datasets(described: Any) -> Iterator[dict[str, Any]]:
 def _read_config(config: Mapping[str, Any]) -> ProductStats | None:
     """Statistics by what the config of a run names; None where it does not say."""
     model = config.get('model')
-    nested = model.get('data_preprocessor') if isinstance(model, Mapping) else None
-    preprocessor = nested or config.get('data_preprocessor')
+    model_preprocessor = model.get('data_preprocessor') if isinstance(model, Mapping) else None
+    preprocessor = model_preprocessor or config.get('data_preprocessor')
     if not isinstance(preprocessor, Mapping) or not preprocessor.get('bands'):
         return None
     bands = spell_bands(preprocessor['bands'])
@@ -98,8 +100,8 @@ def _read_config(config: Mapping[str, Any]) -> ProductStats | None:
     table = get_stats(preprocessor['stats'])
     loader = config.get('train_dataloader')
     data = loader.get('dataset') if isinstance(loader, Mapping) else None
-    named = [part['stats'] for part in iterate_datasets(data) if part.get('stats')]
-    stretch = get_stats(named[0]) if named else table
+    stats_names = [part['stats'] for part in iterate_datasets(data) if part.get('stats')]
+    stretch = get_stats(stats_names[0]) if stats_names else table
     mean, std = (
         {spell_band(band): float(value) for band, value in own[name].items()}
         if name in own
@@ -118,18 +120,18 @@ def read_statistics(checkpoint: Checkpoint) -> ProductStats | None:
     Returns:
         ProductStats: None where the file does not say.
     """
-    written = checkpoint.meta.get(META_KEY)
+    saved_statistics = checkpoint.meta.get(META_KEY)
     try:
-        if isinstance(written, str):
-            written = json.loads(written)
-        if isinstance(written, Mapping):
-            return stats_from_mapping(written, f'{checkpoint.path} ({META_KEY})')
+        if isinstance(saved_statistics, str):
+            saved_statistics = json.loads(saved_statistics)
+        if isinstance(saved_statistics, Mapping):
+            return stats_from_mapping(saved_statistics, f'{checkpoint.path} ({META_KEY})')
         text = checkpoint.meta.get('cfg')
         if isinstance(text, str):
             return _read_config(parse_config_text(text))
-        named, bands = checkpoint.meta.get('stats'), checkpoint.bands
-        if named and bands:
-            table = get_stats(str(named))
+        stats_name, bands = checkpoint.meta.get('stats'), checkpoint.bands
+        if stats_name and bands:
+            table = get_stats(str(stats_name))
             return stats_from_mapping(stats_to_mapping(table, bands))
     except (BandError, ValueError):  # a file that is gone, a table of another version
         return None

@@ -103,11 +103,11 @@ class _Loader:
                 'name keep their kernels, new ones get the mean kernel.'
             )
         if self.source is None or self.target is None:
-            missing = 'checkpoint_bands' if self.source is None else 'bands'
+            missing_option = 'checkpoint_bands' if self.source is None else 'bands'
             raise CheckpointError(
                 f'{self.checkpoint.path}: adapt_bands=True matches bands by name, and those of '
                 f'{"the file" if self.source is None else "the data"} are not known. Add '
-                f"{missing}=('B04', 'B03', 'B02') or what they are, in order, to init_cfg."
+                f"{missing_option}=('B04', 'B03', 'B02') or what they are, in order, to init_cfg."
             )
         if len(self.source) != have or len(self.target) != want:
             raise CheckpointError(
@@ -128,7 +128,7 @@ class _Loader:
             CheckpointError: The weights are of another architecture, or not finite.
         """
         own = self.module.state_dict()
-        missing = [
+        missing_names = [
             name for name in own if name not in state and not name.endswith('num_batches_tracked')
         ]
         extra = [name for name in state if name not in own]
@@ -142,21 +142,21 @@ class _Loader:
         problems = [
             f'{what} {len(names)}: {some(names)}.'
             for what, names in (
-                ('Missing in the file', missing),
+                ('Missing in the file', missing_names),
                 ('Of another shape', other),
                 ('In the file but not in the model', extra),
             )
             if names
         ]
         if problems:
-            fitting = len(own) - len(other) - sum(name not in state for name in own)
-            wrote = self.checkpoint.backbone
-            by = f' It was written by {_name(wrote)}.' if wrote else ''
+            fitting_count = len(own) - len(other) - sum(name not in state for name in own)
+            saved_backbone = self.checkpoint.backbone
+            by = f' It was written by {_name(saved_backbone)}.' if saved_backbone else ''
             raise CheckpointError(
-                f'{self.checkpoint.path} does not fit {type(self.module).__name__}: {fitting} of '
-                f'{len(own)} tensors match.{by} {" ".join(problems)} Give the model the backbone '
-                'that was pre-trained (type, depth or arch, out_indices), or name another '
-                'checkpoint or prefix.'
+                f'{self.checkpoint.path} does not fit {type(self.module).__name__}: '
+                f'{fitting_count} of {len(own)} tensors match.{by} {" ".join(problems)} Give the '
+                'model the backbone that was pre-trained (type, depth or arch, out_indices), or '
+                'name another checkpoint or prefix.'
             )
         check_finite(state, self.checkpoint.path)
         return spare
@@ -210,11 +210,11 @@ def load_weights(
     spare = loader.check(state)
     own = module.state_dict()
     module.load_state_dict({name: state[name] for name in own if name in state}, strict=False)
-    loaded = sum(name in state for name in own)
-    left = f', left out {len(spare)} ({some(spare, 3)})' if spare else ''
+    loaded_count = sum(name in state for name in own)
+    left_note = f', left out {len(spare)} ({some(spare, 3)})' if spare else ''
     return (
-        f'{type(module).__name__}: loaded {loaded} of {len(own)} tensors from {checkpoint.path} '
-        f'(prefix {prefix!r}{about_bands}{left})'
+        f'{type(module).__name__}: loaded {loaded_count} of {len(own)} tensors from '
+        f'{checkpoint.path} (prefix {prefix!r}{about_bands}{left_note})'
     )
 
 

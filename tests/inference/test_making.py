@@ -129,7 +129,6 @@ def test_pairs_by_address_and_from_a_catalogue_equal_those_on_disk(call, tmp_pat
         assets=dict(all={'href': 'date1.tif', 'roles': ['data'], 'eo:bands': bands}),
     )
     (tmp_path / 'far' / 'date1.json').write_text(json.dumps(item))
-    monkeypatch.setattr(network, '_in_use', False)
     monkeypatch.setitem(network.NETWORK_OPTIONS, 'GDAL_HTTP_RETRY_DELAY', '0.1')
     monkeypatch.setitem(network.NETWORK_OPTIONS, 'GDAL_HTTP_MAX_RETRY', '2')
     options = {name: gdal.GetConfigOption(name) for name in network.NETWORK_OPTIONS}

@@ -15,6 +15,8 @@ FOLDER = ROOT / 'configs/baselines'
 CONFIGS = sorted(path.stem for path in FOLDER.glob('*.py'))
 RESNET = {**THIN, 'model.neck.in_channels': 128}
 TINY_VIT = {
+    'model.backbone.arch': 'deit-tiny',
+    'model.neck.embed_dim': 192,
     'model.backbone.img_size': 64,
     'model.neck.num_patches': 16,
     'train_dataloader.dataset.pipeline.1.scale': 64,
@@ -97,7 +99,7 @@ def test_the_probe_takes_the_backbone_of_a_baseline(
     tensors = sum(key.startswith('backbone.') for key in state)
     assert f'loaded {tensors} of {tensors} tensors' in said.err
     # One vector for each image, as wide as the network: not the tokens of a masked image.
-    width = dict(simclr=128, mae=384)[name.split('_')[0]]
+    width = dict(simclr=128, mae=192)[name.split('_')[0]]
     assert re.search(rf'epoch_1\.pth +{width} ', said.out)
 
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 from fixtures.tiny import TinyModel, write_config
 from fixtures.tools import load_tool
-from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.model import PretrainedInit
 from mmengine.runner import Runner, load_checkpoint
 from safetensors.torch import save_file
 
 from swimdiff.errors import CheckpointError
+from swimdiff.launch.config_reading import read_config_file
 from swimdiff.weights.checkpoint import read_checkpoint
 from swimdiff.weights.engine_loading import guard_engine
 from swimdiff.weights.unpickling import load_torch, trust_checkpoints
@@ -104,7 +104,7 @@ def test_only_the_flag_runs_code(evil, tmp_path):
 def test_the_config_text_of_a_checkpoint_is_not_executed(trusted, tmp_path, monkeypatch):
     """The engine runs meta['config'] as Python when it resumes."""
     monkeypatch.chdir(tmp_path)
-    config = Config.fromfile(write_config(tmp_path / 'c.py', epochs=1))
+    config = read_config_file(write_config(tmp_path / 'c.py', epochs=1))
     Runner.from_cfg(config).train()
     content = torch.load('run/epoch_1.pth', weights_only=False)
     content['meta']['config'] = "import os\nos.system('touch exploded')\n"

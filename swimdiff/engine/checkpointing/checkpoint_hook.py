@@ -156,12 +156,12 @@ class AtomicCheckpointHook(CheckpointHook):
             step = self._waiting if self.by_epoch else meta['iter']
             self._save_checkpoint_with_step(runner, step, meta)
         self._updates += 1
-        due = self.steps is not None and self.every_n_train_iters(runner, self.steps)
+        is_due = self.steps is not None and self.every_n_train_iters(runner, self.steps)
         if self.minutes is not None and self._updates % self.check_every == 0:
-            late = time.monotonic() - self._saved_when >= 60 * self.minutes
+            is_late = time.monotonic() - self._saved_when >= 60 * self.minutes
             # The first process has the clock.
-            due = any_process(late and is_main_process()) or due
-        if due:
+            is_due = any_process(is_late and is_main_process()) or is_due
+        if is_due:
             self.save_between(runner)
 
     def save_between(self, runner: Runner) -> bool:
@@ -173,12 +173,12 @@ class AtomicCheckpointHook(CheckpointHook):
         Returns:
             Whether it is saved, on the first process; True on the others.
         """
-        done = runner.iter + 1
-        if self._saved_at != done:
-            runner.logger.info(f'Saving checkpoint at {done} iterations')
+        iterations_done = runner.iter + 1
+        if self._saved_at != iterations_done:
+            runner.logger.info(f'Saving checkpoint at {iterations_done} iterations')
             look_before_saving(runner)
-            meta = dict(epoch=runner.epoch, iter=done)
-            self._save(runner, f'iter_{done}.pth', meta, between=True)
+            meta = dict(epoch=runner.epoch, iter=iterations_done)
+            self._save(runner, f'iter_{iterations_done}.pth', meta, between=True)
         return self._failures == 0
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
@@ -209,16 +209,16 @@ class AtomicCheckpointHook(CheckpointHook):
         """Save one file, note it as the last, delete older ones in between."""
         hub, before = runner.message_hub, self.last_ckpt
         # by which FlexibleRunner sets the meta: whether the epoch has ended and is not counted yet
-        ended = self.by_epoch and meta['epoch'] > runner.epoch
-        kept = [one for one in self._between(runner) if one != name]
+        has_ended = self.by_epoch and meta['epoch'] > runner.epoch
+        other_names = [one for one in self._between(runner) if one != name]
         self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
         hub.update_info('last_ckpt', self.last_ckpt)
-        hub.update_info('between_ckpts', [*kept, name] if between else kept)
+        hub.update_info('between_ckpts', [*other_names, name] if between else other_names)
         options = dict(
             save_optimizer=self.save_optimizer,
             save_param_scheduler=self.save_param_scheduler,
             meta=dict(meta, written=time.time()),
-            by_epoch=ended,
+            by_epoch=has_ended,
             backend_args=self.backend_args,
             **self.args,
         )
@@ -230,7 +230,7 @@ class AtomicCheckpointHook(CheckpointHook):
         except OSError as error:
             self.last_ckpt = before
             hub.update_info('last_ckpt', before)
-            hub.update_info('between_ckpts', kept)
+            hub.update_info('between_ckpts', other_names)
             self._failed(runner, name, error)
             return False
         self._failures = 0
@@ -258,7 +258,7 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def _delete(self, paths: Iterable[str]) -> list[str]:
         """Delete files, or folders of a sharding strategy; what was there, on the first process."""
-        deleted = []
+        deleted_paths = []
         for path in paths if is_main_process() else ():
             if self.file_backend.isfile(path):
                 self.file_backend.remove(path)
@@ -266,8 +266,8 @@ class AtomicCheckpointHook(CheckpointHook):
                 self.file_backend.rmtree(path)
             else:
                 continue
-            deleted.append(path)
-        return deleted
+            deleted_paths.append(path)
+        return deleted_paths
 
     def _failed(self, runner: Runner, name: str, error: OSError) -> None:
         """Say that nothing was saved.
@@ -276,17 +276,19 @@ class AtomicCheckpointHook(CheckpointHook):
             CheckpointError: It was once too often.
         """
         self._failures += 1
-        left = self.max_failures - self._failures
+        failures_left = self.max_failures - self._failures
         text = (
             f'{name} could not be written to {self.out_dir}: {error}. Nothing older was deleted; '
             f'the last checkpoint is {self.last_ckpt or "none"}. Make room there, or save '
             'elsewhere (default_hooks.checkpoint.out_dir)'
         )
-        if left <= 0:
+        if failures_left <= 0:
             raise CheckpointError(
                 f'{text}. {self._failures} saves in a row failed; go on with --resume.'
             ) from error
-        runner.logger.warning(f'{text}; training goes on and stops after {left} more failures.')
+        runner.logger.warning(
+            f'{text}; training goes on and stops after {failures_left} more failures.'
+        )
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         """Save the best after a validation, which the engine runs once an epoch is counted."""
@@ -309,18 +311,18 @@ class AtomicCheckpointHook(CheckpointHook):
         if not self.save_best:
             return
         # All processes save or none, though their scores may differ in the last bits.
-        shared = [metrics]
-        broadcast_object_list(shared)
-        (scores,) = shared
+        shared_metrics = [metrics]
+        broadcast_object_list(shared_metrics)
+        (scores,) = shared_metrics
         if 'auto' in self.key_indicators:
             self._init_rule(self.rules, [next(iter(scores))])
         meta = dict(epoch=epoch, iter=runner.iter)
-        improved = [
+        improvements = [
             self._replace_best(runner, indicator, scores[indicator], rule, meta)
             for indicator, rule in zip(self.key_indicators, self.rules, strict=True)
         ]
         # Once more, for the last checkpoint has to name the best one when a run goes on from it.
-        if any(improved) and self.last_ckpt is not None:
+        if any(improvements) and self.last_ckpt is not None:
             number = epoch if self.by_epoch else runner.iter
             self._save_checkpoint_with_step(runner, number, meta)
 
@@ -328,15 +330,15 @@ class AtomicCheckpointHook(CheckpointHook):
         self, runner: Runner, indicator: str, score: Any, rule: str, meta: dict
     ) -> bool:
         """Save the best by one score and delete the one before; False where it is not the best."""
-        known, several = runner.message_hub.runtime_info, len(self.key_indicators) > 1
+        runtime_info, several = runner.message_hub.runtime_info, len(self.key_indicators) > 1
         tail = f'_{indicator}' if several else ''
         keys = (f'best_score{tail}', f'best_ckpt{tail}')
-        before = {key: known[key] for key in keys if key in known}
+        before = {key: runtime_info[key] for key in keys if key in runtime_info}
         to_beat = before.get(keys[0], self.init_value_map[rule])
         if score is None or not self.is_better_than[indicator](score, to_beat):
             return False
-        counted = 'epoch' if self.by_epoch else 'iter'
-        name = f'best_{indicator}_{self.filename_tmpl.format(meta[counted])}'.replace('/', '_')
+        unit = 'epoch' if self.by_epoch else 'iter'
+        name = f'best_{indicator}_{self.filename_tmpl.format(meta[unit])}'.replace('/', '_')
         path = self.file_backend.join_path(self.out_dir, name)
         older = self.best_ckpt_path_dict[indicator] if several else self.best_ckpt_path
         for key, value in zip(keys, (score, path), strict=True):
@@ -353,8 +355,8 @@ class AtomicCheckpointHook(CheckpointHook):
             )
         except OSError as error:
             for key in keys:
-                del known[key]
-            known.update(before)
+                del runtime_info[key]
+            runtime_info.update(before)
             self._failed(runner, 'The best checkpoint', error)
             return False
         if several:
@@ -362,7 +364,7 @@ class AtomicCheckpointHook(CheckpointHook):
         else:
             self.best_ckpt_path = path
         runner.logger.info(
-            f'The best checkpoint with {score:0.4f} {indicator} at {meta[counted]} {counted} is '
+            f'The best checkpoint with {score:0.4f} {indicator} at {meta[unit]} {unit} is '
             f'saved to {name}.'
         )
         if older and older != path and self._delete([older]):

@@ -116,14 +116,16 @@ def read_progress(path: Path, optimizer: bool = True) -> Progress:
         CheckpointError: It cannot be read, or is no checkpoint that a run can go on from.
     """
     content = _content(path)
-    wanted = (*_WHOLE, 'optimizer') if optimizer else _WHOLE
-    missing = [key for key in wanted if not isinstance(content, dict) or key not in content]
-    meta = {} if missing else content['meta']
-    if missing or not {'iter', 'epoch'} <= set(meta):
+    needed_keys = (*_WHOLE, 'optimizer') if optimizer else _WHOLE
+    missing_keys = [
+        key for key in needed_keys if not isinstance(content, dict) or key not in content
+    ]
+    meta = {} if missing_keys else content['meta']
+    if missing_keys or not {'iter', 'epoch'} <= set(meta):
         raise CheckpointError(
-            f'{path} holds no {", ".join(missing) or "epoch and iteration"}: it is weights, not '
-            'the state of a run. To start from its weights use --cfg-options load_from=FILE; to '
-            'go on, name an epoch_N.pth or iter_N.pth of the work dir.'
+            f'{path} holds no {", ".join(missing_keys) or "epoch and iteration"}: it is weights, '
+            'not the state of a run. To start from its weights use --cfg-options load_from=FILE; '
+            'to go on, name an epoch_N.pth or iter_N.pth of the work dir.'
         )
     return Progress(path, _written(path, meta), int(meta['iter']), int(meta['epoch']))
 
@@ -189,10 +191,10 @@ def find_checkpoint(
     }
     candidates: list[Progress] = []
     search = Search()
-    broken: list[tuple[float, Path, str]] = []
+    broken_files: list[tuple[float, Path, str]] = []
     for path in files:
-        changed = path.stat().st_mtime
-        if since is not None and changed < since:
+        changed_at = path.stat().st_mtime
+        if since is not None and changed_at < since:
             continue
         try:
             candidates.append(read_progress(path, optimizer))
@@ -200,18 +202,20 @@ def find_checkpoint(
             # A file of weights alone is none of ours; one that cannot be read may have been.
             wrong = damage(path)
             if wrong:
-                broken.append((changed, path, f'is damaged: {wrong}'))
+                broken_files.append((changed_at, path, f'is damaged: {wrong}'))
             elif error.__cause__ is not None:
-                broken.append((changed, path, f'cannot be used: {error}'))
+                broken_files.append((changed_at, path, f'cannot be used: {error}'))
     for progress in sorted(candidates, key=lambda one: (one.written, one.iteration), reverse=True):
         wrong = damage(progress.path)
         if wrong is None:
             search.good = progress
             break
-        changed = progress.path.stat().st_mtime
-        broken.append((changed, progress.path, f'is damaged: {wrong}'))
+        changed_at = progress.path.stat().st_mtime
+        broken_files.append((changed_at, progress.path, f'is damaged: {wrong}'))
     newest = search.good.path.stat().st_mtime if search.good else 0.0
     search.rejected = [
-        (path, why) for changed, path, why in sorted(broken, reverse=True) if changed >= newest
+        (path, why)
+        for changed_at, path, why in sorted(broken_files, reverse=True)
+        if changed_at >= newest
     ]
     return search

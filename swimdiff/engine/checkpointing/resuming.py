@@ -41,7 +41,7 @@ def choose_checkpoint(
         return search
 
     marker = Path(runner.work_dir, _STARTED)
-    asked, named = runner._resume, runner._load_from
+    resume, load_from = runner._resume, runner._load_from
     if restarted:
         search = find(marker.stat().st_mtime if marker.is_file() else None)
         if search.good:
@@ -49,12 +49,12 @@ def choose_checkpoint(
             return str(search.good.path)
     else:
         marker.touch()
-    if not asked:
+    if not resume:
         return None
-    if asked != 'auto' and named is not None:
-        if '://' not in str(named):
-            require_whole(Path(named).expanduser(), optimizer)
-        return str(named)
+    if resume != 'auto' and load_from is not None:
+        if '://' not in str(load_from):
+            require_whole(Path(load_from).expanduser(), optimizer)
+        return str(load_from)
     search = find()
     if search.good is None and search.rejected:
         raise CheckpointError(

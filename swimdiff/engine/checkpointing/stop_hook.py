@@ -91,11 +91,12 @@ class StopSignalHook(Hook):
         signals: Sequence[str] = ('SIGTERM', 'SIGUSR1', 'SIGINT'),
         pause: float = 3.0,
     ) -> None:
-        unknown = [name for name in signals if not hasattr(signal, name)]
-        if check_every < 1 or unknown:
+        unknown_names = [name for name in signals if not hasattr(signal, name)]
+        if check_every < 1 or unknown_names:
             raise ConfigError(
                 f'StopSignalHook: check_every={check_every}, signals={list(signals)}: expected 1 '
-                f'or more, and names of signals such as SIGTERM (unknown: {unknown or "none"}).'
+                'or more, and names of signals such as SIGTERM '
+                f'(unknown: {unknown_names or "none"}).'
             )
         self.check_every, self.pause = check_every, pause
         self.signals = [getattr(signal, name) for name in signals]
@@ -123,10 +124,10 @@ class StopSignalHook(Hook):
             self._noted, self._noted_when = number, now
             self._said.value = _NOTED
             # No logging here: the signal may have come while the log is being written.
-            said = f'{signal.Signals(number).name}: saving after this iteration, then ending'
+            text = f'{signal.Signals(number).name}: saving after this iteration, then ending'
             if number == signal.SIGINT:
-                said += '. Press Ctrl-C again to end at once and save nothing'
-            os.write(2, f'\n{said}\n'.encode())
+                text += '. Press Ctrl-C again to end at once and save nothing'
+            os.write(2, f'\n{text}\n'.encode())
         elif now - self._noted_when > (
             min(self.pause, 1.0) if number == signal.SIGINT else self.pause
         ):
@@ -153,9 +154,9 @@ class StopSignalHook(Hook):
             StoppedError: The loop cannot end in the middle of an epoch.
         """
         saver = next((h for h in runner.hooks if isinstance(h, AtomicCheckpointHook)), None)
-        saved = saver.save_between(runner) if saver else True
+        is_saved = saver.save_between(runner) if saver else True
         # Also keeps the others from ending, and the launcher from ending all, before it is down.
-        if any_process(is_main_process() and not saved):
+        if any_process(is_main_process() and not is_saved):
             raise CheckpointError(
                 f'Told to stop after iteration {runner.iter + 1}, but the state could not be '
                 f'saved; the last checkpoint in {runner.work_dir} is from before.'

@@ -74,10 +74,12 @@ class ChangePictureHook(Hook):
             self._paste(pixels, sample)
 
     def _paste(self, pixels: Tensor, sample: SegDataSample) -> None:
-        wanted = ('image_id', 'full_shape', 'window', 'band_names')
-        missing = [key for key in wanted if key not in sample]
-        if missing:
-            raise ConfigError(f'ChangePictureHook: put {missing} into meta_keys of PackSegInputs.')
+        needed_keys = ('image_id', 'full_shape', 'window', 'band_names')
+        missing_keys = [key for key in needed_keys if key not in sample]
+        if missing_keys:
+            raise ConfigError(
+                f'ChangePictureHook: put {missing_keys} into meta_keys of PackSegInputs.'
+            )
         image = pixels.permute(1, 2, 0).cpu().numpy()
         dates = [show_rgb(date, sample.band_names) for date in np.split(image, 2, axis=2)]
         prediction = sample.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8)
@@ -110,10 +112,10 @@ class ChangePictureHook(Hook):
         """Put together what is spread over the processes, and say where the pictures are."""
         if not self.enable:
             return
-        merged = gather_canvases(self._canvases)
+        canvases = gather_canvases(self._canvases)
         count = sum(all_gather_object(self._written))
         if not is_main_process():
             return
-        for name, canvas in merged.items():
+        for name, canvas in canvases.items():
             self._write(name, canvas)
-        runner.logger.info(f'{count + len(merged)} pictures in {self.out_dir.absolute()}')
+        runner.logger.info(f'{count + len(canvases)} pictures in {self.out_dir.absolute()}')

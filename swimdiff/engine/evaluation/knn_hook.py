@@ -165,9 +165,9 @@ class OnlineKNNHook(Hook):
     def _score_floors(self, runner: Runner) -> dict[str, float]:
         """Scores without training, taken over from the checkpoint where a run is resumed."""
         key = repr((self.config, self.limit, self.k, self.temperature, self.linear))
-        known = runner.message_hub.runtime_info.get('knn_floors')
-        if known and known['key'] == key:
-            return known['scores']
+        known_floors = runner.message_hub.runtime_info.get('knn_floors')
+        if known_floors and known_floors['key'] == key:
+            return known_floors['scores']
         model = bare_model(runner)
         sources = {'statistics': image_statistics}
         config = (runner.cfg.get('model') or {}).get('backbone')
@@ -188,8 +188,8 @@ class OnlineKNNHook(Hook):
 
     def _put_off(self, runner: Runner) -> bool:
         """Whether there is no time for a probe; what the slowest process measured decides."""
-        elapsed = time.perf_counter() - self._start
-        share = highest((self._spent + self._cost) / (elapsed + self._cost))
+        elapsed_seconds = time.perf_counter() - self._start
+        share = highest((self._spent + self._cost) / (elapsed_seconds + self._cost))
         if share <= self.budget:
             return False
         runner.logger.info(
@@ -200,19 +200,19 @@ class OnlineKNNHook(Hook):
         return True
 
     def _log(self, runner: Runner, scores: dict[str, float], share: float) -> None:
-        logged = {
+        log_values = {
             **scores,
             **self.floors,
             'knn/samples': float(len(self._val)),
             'knn/time_share': share,
         }
-        for name, value in logged.items():
+        for name, value in log_values.items():
             runner.message_hub.update_scalar(name, value)
-        runner.visualizer.add_scalars(logged, step=runner.epoch + 1)
+        runner.visualizer.add_scalars(log_values, step=runner.epoch + 1)
         against = ', '.join(f'{name} {value:.2f}' for name, value in self.floors.items())
-        shown = ', '.join(f'{name} {value:.2f}' for name, value in scores.items())
+        score_text = ', '.join(f'{name} {value:.2f}' for name, value in scores.items())
         runner.logger.info(
-            f'kNN after epoch {runner.epoch + 1}: {shown} ({against or "no floors"}) on '
+            f'kNN after epoch {runner.epoch + 1}: {score_text} ({against or "no floors"}) on '
             f'{self._val.split}, {len(self._val)} samples, bank {len(self._train)}, k={self.k}, '
             f'temperature {self.temperature}; probes took {share:.1%} of the run'
         )

@@ -85,9 +85,11 @@ class TestOutputHook(Hook):
                 )
 
     def _paste(self, sample: Any) -> None:
-        missing = [key for key in ('image_id', 'full_shape', 'window') if key not in sample]
-        if missing:
-            raise ConfigError(f'TestOutputHook: put {missing} into meta_keys of PackSegInputs.')
+        missing_keys = [key for key in ('image_id', 'full_shape', 'window') if key not in sample]
+        if missing_keys:
+            raise ConfigError(
+                f'TestOutputHook: put {missing_keys} into meta_keys of PackSegInputs.'
+            )
         logits = sample.seg_logits.data
         if len(logits) > 2:
             raise ConfigError(

@@ -62,11 +62,11 @@ def gather_canvases(canvases: Mapping[str, TileCanvas]) -> dict[str, TileCanvas]
     Args:
         canvases: Those of this process.
     """
-    merged: dict[str, TileCanvas] = {}
+    merged_canvases: dict[str, TileCanvas] = {}
     for each in all_gather_object(dict(canvases)):
         for name, canvas in each.items():
-            if name in merged:
-                merged[name].merge(canvas)
+            if name in merged_canvases:
+                merged_canvases[name].merge(canvas)
             else:
-                merged[name] = canvas
-    return merged
+                merged_canvases[name] = canvas
+    return merged_canvases

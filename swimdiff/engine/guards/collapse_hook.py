@@ -104,7 +104,7 @@ class CollapseHook(Hook):
         )
 
     def _judge(self, runner: Runner, spread: Spread) -> None:
-        measured = (
+        problem = (
             f'The embeddings collapse at iteration {runner.iter + 1}: standard deviation '
             f'{spread.std:.3f} (limit {self.min_std}, 1 is even), mean cosine {spread.cosine:.3f} '
             f'(limit {self.max_cosine}), effective rank {spread.rank:.1f} (limit {self.min_rank})'
@@ -115,12 +115,12 @@ class CollapseHook(Hook):
         )
         if self._bad < self.patience:
             runner.logger.warning(
-                f'{measured}; check {self._bad} of the {self.patience} that stop the run. {remedy}'
+                f'{problem}; check {self._bad} of the {self.patience} that stop the run. {remedy}'
             )
         else:
             stop_run(
                 runner,
-                f'{measured}, in {self._bad} checks in a row. {remedy}. Then start again, or '
+                f'{problem}, in {self._bad} checks in a row. {remedy}. Then start again, or '
                 f'from a checkpoint in {runner.work_dir} before the collapse. '
                 'CollapseHook(patience=...) waits longer',
             )

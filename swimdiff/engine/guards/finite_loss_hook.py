@@ -30,12 +30,12 @@ def not_finite(model: nn.Module) -> list[str]:
     The host waits for the device once. The largest absolute value tells: unlike a sum of squares it
     does not overflow on finite weights, and it hands on what is no number.
     """
-    named = list(_floating(model))
-    if not named:
+    named_tensors = list(_floating(model))
+    if not named_tensors:
         return []
-    peaks = torch._foreach_norm([tensor for _, tensor in named], torch.inf)
+    peaks = torch._foreach_norm([tensor for _, tensor in named_tensors], torch.inf)
     finite = torch.stack([peak.float() for peak in peaks]).isfinite().tolist()
-    return [name for (name, _), fine in zip(named, finite, strict=True) if not fine]
+    return [name for (name, _), fine in zip(named_tensors, finite, strict=True) if not fine]
 
 
 @HOOKS.register_module()
@@ -96,9 +96,9 @@ class FiniteLossHook(Hook):
         """
         for hook in runner.hooks:
             if isinstance(hook, CheckpointHook):
-                due = self.every_n_train_iters(runner, hook.interval)
+                is_due = self.every_n_train_iters(runner, hook.interval)
                 last = hook.save_last and self.is_last_train_iter(runner)
-                if not hook.by_epoch and (due or last):
+                if not hook.by_epoch and (is_due or last):
                     return True
         return False
 

@@ -62,8 +62,8 @@ class LoaderStarvationHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
     ) -> None:
         """Note that the data is there."""
-        dry = self._step is None or not self._seen or self._step.query()
-        self._waited = time.perf_counter() - self._start if dry else 0.0
+        is_dry = self._step is None or not self._seen or self._step.query()
+        self._waited = time.perf_counter() - self._start if is_dry else 0.0
 
     def after_train_iter(
         self,
@@ -79,10 +79,11 @@ class LoaderStarvationHook(Hook):
         self._seen += 1
         if self._seen > self.begin:
             self._spans.append((self._waited, now - self._start))
-            waited, spent = map(sum, zip(*self._spans, strict=True))
-            runner.message_hub.update_scalar('train/loader_share', waited / max(spent, 1e-9))
+            wait_time, step_time = map(sum, zip(*self._spans, strict=True))
+            share = wait_time / max(step_time, 1e-9)
+            runner.message_hub.update_scalar('train/loader_share', share)
             if self.every_n_train_iters(runner, self.interval):
-                self._judge(runner, waited / max(spent, 1e-9))
+                self._judge(runner, share)
         self._start = time.perf_counter()
 
     def _judge(self, runner: Runner, share: float) -> None:

@@ -86,17 +86,17 @@ class TrendHook(Hook):
         outputs: dict | None = None,
     ) -> None:
         """Add up on the device; look early and at every interval."""
-        outputs, done = outputs or {}, runner.iter + 1
-        due = done % self.interval == 0
+        outputs, iterations_done = outputs or {}, runner.iter + 1
+        is_due = iterations_done % self.interval == 0
         loss, similarity = outputs.get('loss_contrast'), outputs.get('positive_similarity')
         if loss is not None and similarity is not None:
             self._loss.add(loss)
             self._similarity.add(similarity)
-        if due or done & (done - 1) == 0:
+        if is_due or iterations_done & (iterations_done - 1) == 0:
             self._look_at_spread(runner, outputs.get('feature_std'))
-        if due and self._loss.count:
+        if is_due and self._loss.count:
             self._look_at_loss(runner, self._loss.take(), self._similarity.take())
-        if due:
+        if is_due:
             state = (self._first_spread, self._lowest, self._full, self._closest)
             runner.message_hub.update_info(_STATE, state)
 
@@ -108,12 +108,12 @@ class TrendHook(Hook):
         runner.message_hub.update_scalar('train/feature_spread', spread)
         if math.isnan(self._first_spread):
             self._first_spread = spread
-        kept = spread / max(self._first_spread, 1e-12)
-        if self._nags['spread'](spread < self.least_spread and kept < self.least_kept):
+        kept_share = spread / max(self._first_spread, 1e-12)
+        if self._nags['spread'](spread < self.least_spread and kept_share < self.least_kept):
             runner.logger.warning(
                 f'The queries draw together: at iteration {runner.iter + 1} their standard '
                 f'deviation is {spread:.3f} of an even spread (expected {self.least_spread} or '
-                f'more) and {kept:.0%} of what it was at the start (expected '
+                f'more) and {kept_share:.0%} of what it was at the start (expected '
                 f'{self.least_kept:.0%} or more). Most often the learning rate is too high for the '
                 'batch: start again with a lower one (tools/train.py --auto-scale-lr scales it), '
                 'or with batch norm in the neck (model.neck.batch_norm=True)'
@@ -129,14 +129,14 @@ class TrendHook(Hook):
             self._lowest = mean
         if not similarity <= self._closest:
             self._closest = similarity
-        rise, lost = mean - self._lowest, self._closest - similarity
+        rise, drop = mean - self._lowest, self._closest - similarity
         runner.message_hub.update_scalar('train/contrast_rise', rise)
-        runner.message_hub.update_scalar('train/similarity_lost', lost)
-        if self._nags['rise'](rise > self.most_rise and lost > self.most_lost):
+        runner.message_hub.update_scalar('train/similarity_lost', drop)
+        if self._nags['rise'](rise > self.most_rise and drop > self.most_lost):
             runner.logger.warning(
                 f'Queries move away from their keys: at iteration {runner.iter + 1}, over '
                 f'{self.interval} iterations, the similarity to the positive is {similarity:.3f}, '
-                f'{lost:.3f} below its highest since the queue was full (at most {self.most_lost} '
+                f'{drop:.3f} below its highest since the queue was full (at most {self.most_lost} '
                 f'is expected); the contrastive loss is {mean:.3f}, {rise:.3f} above its lowest '
                 f'({self.most_rise}). In a healthy run the similarity rises or levels off. Lower '
                 'the learning rate (tools/train.py --auto-scale-lr fits it to the batch); with few '

@@ -58,18 +58,18 @@ class LazyRuntimeInfoHook(RuntimeInfoHook):
         for scalars in tensors.values():
             # A copy: a compiled step may write its outputs to the same memory each time.
             self._pending.append((list(scalars), torch.stack(list(scalars.values()))))
-        due = self.every_n_inner_iters(batch_idx, self.interval or 1)
-        if due or self.end_of_epoch(runner.train_dataloader, batch_idx):
+        is_due = self.every_n_inner_iters(batch_idx, self.interval or 1)
+        if is_due or self.end_of_epoch(runner.train_dataloader, batch_idx):
             self.flush(runner)
 
     def flush(self, runner: Runner) -> None:
         """Enter all that is kept into the message hub, in one transfer from the device."""
         if not self._pending:
             return
-        pending, self._pending = self._pending, []
-        device = pending[-1][1].device
-        numbers = iter(torch.cat([row.to(device) for _, row in pending]).tolist())
-        for names, _ in pending:
+        pending_outputs, self._pending = self._pending, []
+        device = pending_outputs[-1][1].device
+        numbers = iter(torch.cat([row.to(device) for _, row in pending_outputs]).tolist())
+        for names, _ in pending_outputs:
             for name in names:
                 runner.message_hub.update_scalar(f'train/{name}', next(numbers))
 

@@ -75,9 +75,9 @@ class ReportHook(Hook):
         if not (self.enable and is_main_process()):
             return
         # A run that is asked to stop by its very last iteration has an epoch's end to come.
-        done = runner.iter >= runner.max_iters and not runner.train_loop.stop_training
+        is_done = runner.iter >= runner.max_iters and not runner.train_loop.stop_training
         self._facts.update(
-            state='stopped' if stopped else 'finished' if done else 'interrupted',
+            state='stopped' if stopped else 'finished' if is_done else 'interrupted',
             reason=stopped,
             ended=time.time(),
         )

@@ -43,8 +43,8 @@ class Meetings:
     def by_chance(self) -> float:
         """Return the probability that a query meets another sample's key this epoch."""
         starts, sizes = self._steps()
-        met = np.minimum(starts, self.queue_length) + self.batch_keys * (sizes - 1)
-        return float((sizes * met).sum() / (sizes.sum() * max(self.samples - 1, 1)))
+        met_keys = np.minimum(starts, self.queue_length) + self.batch_keys * (sizes - 1)
+        return float((sizes * met_keys).sum() / (sizes.sum() * max(self.samples - 1, 1)))
 
     def from_before(self, epochs: int | None = None) -> float:
         """Return the expected keys of a sample that a query meets from epochs before.
@@ -53,14 +53,14 @@ class Meetings:
             epochs: How many there were; by default as many as the queue reaches back to.
         """
         starts, sizes = self._steps()
-        used = int(sizes.sum())
-        reach = -(-self.queue_length // used)
-        left = self.queue_length - starts
-        met = sum(
-            np.clip(left - epoch * used, 0, used)
+        used_samples = int(sizes.sum())
+        reach = -(-self.queue_length // used_samples)
+        places_left = self.queue_length - starts
+        met_keys = sum(
+            np.clip(places_left - epoch * used_samples, 0, used_samples)
             for epoch in range(reach if epochs is None else min(epochs, reach))
         )
-        return float((sizes * met).sum() / (used * self.samples))
+        return float((sizes * met_keys).sum() / (used_samples * self.samples))
 
     def in_a_group(self) -> float:
         """Return how often, in a pair of one group, one's query meets the other's key.
@@ -126,18 +126,19 @@ def plan_groups(sizes: np.ndarray, mates: float, meetings: Meetings) -> Grouping
     if mates <= by_chance or gain <= 0 or largest == 1 or everywhere:
         return Grouping(1, 0.0, 0.0, by_chance)
     kinds, counts = np.unique(sizes, return_counts=True)
-    wanted = (mates - by_chance) / gain
+    wanted_pairs = (mates - by_chance) / gain
 
     def pairs(size: int) -> float:
         full, rest = np.divmod(kinds, size)
         return float(((full * _pairs(np.int64(size)) + _pairs(rest)) * counts).sum())
 
-    low, high = 1, largest  # pairs(low) <= wanted, and pairs(high) above it or the most there is
+    # pairs(low) <= wanted_pairs, and pairs(high) above it or the most there is
+    low, high = 1, largest
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if pairs(middle) <= wanted else (low, middle)
+        low, high = (middle, high) if pairs(middle) <= wanted_pairs else (low, middle)
     few, many = pairs(low), pairs(high)
-    more = min((wanted - few) / (many - few), 1.0) if many > few else 1.0
+    more = min((wanted_pairs - few) / (many - few), 1.0) if many > few else 1.0
     there = few + more * (many - few)
     return Grouping(low, more, there, meetings.expected(sizes, there))
 
@@ -162,8 +163,8 @@ def scene_order(
     """
     count = len(scenes)
     rng = np.random.default_rng([seed % 2**64, epoch])
-    shuffled = rng.permutation(count)
-    by_scene = shuffled[np.argsort(scenes[shuffled], kind='stable')]
+    shuffled_rows = rng.permutation(count)
+    by_scene = shuffled_rows[np.argsort(scenes[shuffled_rows], kind='stable')]
     scene = scenes[by_scene]
     number = int(scene[-1]) + 1
     first = np.searchsorted(scene, np.arange(number))

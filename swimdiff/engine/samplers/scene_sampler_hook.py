@@ -63,27 +63,29 @@ class SceneSamplerHook(DistSamplerSeedHook):
 
     def _report(self, runner: Runner, sampler: SceneSampler) -> None:
         try:
-            expected = sampler.grouping().expected
+            expected_mates = sampler.grouping().expected
         except ConfigError:
             if sampler.mates:
                 raise
             return  # a plain shuffle of a data set without scenes, or no queue
         self._expected = sampler.epoch, sampler.expected_mates()
-        text = f'SceneSampler: a query is expected to meet {expected:.3g} keys of its own scene'
-        wanted = sampler.mates or expected
-        if expected < 0.95 * wanted:
+        text = (
+            f'SceneSampler: a query is expected to meet {expected_mates:.3g} keys of its own scene'
+        )
+        wanted_mates = sampler.mates or expected_mates
+        if expected_mates < 0.95 * wanted_mates:
             sizes = sampler.scene_sizes()
             runner.logger.warning(
-                f'{text}, not the mates={wanted:g} asked for, which cannot be had: the data set '
-                f'has {len(sizes)} scenes of {sizes.mean():.3g} samples on average (at most '
+                f'{text}, not the mates={wanted_mates:g} asked for, which cannot be had: the data '
+                f'set has {len(sizes)} scenes of {sizes.mean():.3g} samples on average (at most '
                 f'{sizes.max()}) and the queue {sampler.meetings().queue_length} keys. Coarser '
                 'scenes (train_dataloader.dataset.scene) or a longer queue (model.queue.length) '
                 'would give more.'
             )
             return
-        more = f', more than mates={wanted:g}: so many a plain shuffle gives'
+        more = f', more than mates={wanted_mates:g}: so many a plain shuffle gives'
         runner.logger.info(
-            f'{text}{more if expected > wanted * 1.05 else ""}, once the queue is full'
+            f'{text}{more if expected_mates > wanted_mates * 1.05 else ""}, once the queue is full'
         )
 
     def after_train_iter(
@@ -104,10 +106,13 @@ class SceneSamplerHook(DistSamplerSeedHook):
         sampler, dataloader = sampler_of(runner.train_dataloader), runner.train_dataloader
         if isinstance(sampler, SceneSampler):
             meta = checkpoint['meta']
-            seen = meta['iter'] - meta['epoch'] * len(dataloader)
+            steps_seen = meta['iter'] - meta['epoch'] * len(dataloader)
             batch = global_batch(dataloader)
             checkpoint[_KEY] = dict(
-                sampler.state_dict(), batch=batch, steps=len(dataloader), consumed=seen * batch
+                sampler.state_dict(),
+                batch=batch,
+                steps=len(dataloader),
+                consumed=steps_seen * batch,
             )
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -118,22 +123,22 @@ class SceneSamplerHook(DistSamplerSeedHook):
         self._saved = checkpoint.get(_KEY) if runner._resume else None
 
     def _go_on(self, runner: Runner) -> None:
-        saved, self._saved = self._saved, None
+        state, self._saved = self._saved, None
         sampler, dataloader = sampler_of(runner.train_dataloader), runner.train_dataloader
-        if saved is None or not isinstance(sampler, SceneSampler):
+        if state is None or not isinstance(sampler, SceneSampler):
             return
-        sampler.load_state_dict(saved)
+        sampler.load_state_dict(state)
         batch, steps = global_batch(dataloader), len(dataloader)
         samples = len(sampler.dataset)
-        if (batch, steps, samples) == (saved['batch'], saved['steps'], saved['samples']):
+        if (batch, steps, samples) == (state['batch'], state['steps'], state['samples']):
             return
         loop = runner.train_loop
         if isinstance(loop, EpochBasedTrainLoop):
-            done = min(saved['consumed'] // batch, steps)
-            loop._iter = loop._epoch * steps + done
+            steps_done = min(state['consumed'] // batch, steps)
+            loop._iter = loop._epoch * steps + steps_done
         runner.logger.warning(
-            f'This is not the run that was broken off: the checkpoint is of {saved["samples"]} '
-            f'samples in steps of {saved["batch"]}, this run has {samples} in steps of {batch}. It '
+            f'This is not the run that was broken off: the checkpoint is of {state["samples"]} '
+            f'samples in steps of {state["batch"]}, this run has {samples} in steps of {batch}. It '
             'goes on near the same place of the epoch; schedules by iteration keep the '
             "checkpoint's counts. For the same run, keep train_dataloader.batch_size times the "
             'number of processes, and the data.'

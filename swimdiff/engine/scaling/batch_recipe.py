@@ -97,16 +97,18 @@ class BatchRecipe:
                 None, the queue is kept.
             updates (float): Updates of the key encoder in one step that is to run. Defaults to 1.
         """
-        scaled = replace(self.run_at(batch, updates), lr=self.lr * batch / self.batch)
+        scaled_recipe = replace(self.run_at(batch, updates), lr=self.lr * batch / self.batch)
         if self.momentum is None:
-            return scaled
+            return scaled_recipe
         queue = self.queue
         if samples is not None and queue > QUEUE_SHARE * samples:
             whole = int(min(queue, QUEUE_SHARE * samples) // batch)
             queue = int(max(1, whole) * batch)
         steps_now = updates * queue / batch
         steps_then = self.updates * self.queue / self.batch
-        return replace(scaled, queue=queue, momentum=self.momentum ** (steps_then / steps_now))
+        return replace(
+            scaled_recipe, queue=queue, momentum=self.momentum ** (steps_then / steps_now)
+        )
 
 
 def _find_key_encoder(model: dict) -> tuple[float, int] | None:
@@ -196,17 +198,20 @@ def scale_recipe(cfg: Config, processes: int, rate_alone: bool = False) -> str:
     if recipe.momentum is not None:
         init_default_scope(cfg.get('default_scope', 'swimdiff'))
         samples = len(DATASETS.build(cfg.train_dataloader.dataset))
-    scaled = recipe.scale_to(batch, samples, _updates(cfg))
-    cfg.optim_wrapper.optimizer.lr = scaled.lr
+    scaled_recipe = recipe.scale_to(batch, samples, _updates(cfg))
+    cfg.optim_wrapper.optimizer.lr = scaled_recipe.lr
     cfg.auto_scale_lr = dict(base_batch_size=batch)
-    said = f'batch {recipe.batch:,} -> {batch:,}: learning rate {recipe.lr:.3g} -> {scaled.lr:.3g}'
-    if scaled.momentum is not None:
-        _write_key_encoder(cfg.model, scaled.momentum, scaled.queue)
-        said += (
-            f', momentum of the key encoder {recipe.momentum:.6g} -> {scaled.momentum:.6g}, '
-            f'queue {recipe.queue:,} -> {scaled.queue:,}'
+    text = (
+        f'batch {recipe.batch:,} -> {batch:,}: '
+        f'learning rate {recipe.lr:.3g} -> {scaled_recipe.lr:.3g}'
+    )
+    if scaled_recipe.momentum is not None:
+        _write_key_encoder(cfg.model, scaled_recipe.momentum, scaled_recipe.queue)
+        text += (
+            f', momentum of the key encoder {recipe.momentum:.6g} -> {scaled_recipe.momentum:.6g}, '
+            f'queue {recipe.queue:,} -> {scaled_recipe.queue:,}'
         )
-    return said
+    return text
 
 
 def describe_mismatch(cfg: Config, processes: int, samples: int, factor: float = 2.0) -> str | None:
@@ -228,23 +233,23 @@ def describe_mismatch(cfg: Config, processes: int, samples: int, factor: float =
     if 1 / factor <= batch / recipe.batch <= factor:
         return None
     now = recipe.run_at(batch, _updates(cfg))
-    scaled = recipe.scale_to(batch, samples, _updates(cfg))
-    said = (
+    scaled_recipe = recipe.scale_to(batch, samples, _updates(cfg))
+    text = (
         f'The values of this config are for batch {recipe.batch:,}; {batch:,} runs (processes x '
         f'train_dataloader.batch_size x accumulative_counts = {processes} x '
         f'{cfg.train_dataloader.get("batch_size", 1)} x {_accumulated(cfg)}). '
-        f'(1) Learning rate: {now.lr:.3g}; for this batch {scaled.lr:.3g}. '
+        f'(1) Learning rate: {now.lr:.3g}; for this batch {scaled_recipe.lr:.3g}. '
     )
-    result = f'learning rate {scaled.lr:.3g}'
+    result = f'learning rate {scaled_recipe.lr:.3g}'
     if recipe.momentum is not None:
-        said += (
+        text += (
             f'(2) Key encoder: it changes by {now.change:.0%} while a key stays in the queue; in '
             f'the recipe by {recipe.change:.0%}. '
             f'(3) Queue: {now.queue:,} keys are {now.queue / samples:.3g} epochs of the '
             f'{samples:,} samples. '
         )
-        result += f', momentum {scaled.momentum:.6g}, queue {scaled.queue:,}'
-    return said + (
+        result += f', momentum {scaled_recipe.momentum:.6g}, queue {scaled_recipe.queue:,}'
+    return text + (
         f'Nothing was changed. tools/train.py --scale-recipe scales all of it ({result}), '
         '--auto-scale-lr the learning rate alone; where the values are meant for this batch, set '
         f'auto_scale_lr.base_batch_size={batch}'
@@ -313,7 +318,7 @@ class BatchRecipeHook(Hook):
             return  # the engine scales the rate of a config that says so itself
         samples = len(loader.dataset)
         # The first names the queue as well.
-        said = describe_mismatch(runner.cfg, get_world_size(), samples, self.factor)
-        said = said or describe_long_queue(runner.cfg, samples, self.copies)
-        if said:
-            runner.logger.warning(said)
+        warning = describe_mismatch(runner.cfg, get_world_size(), samples, self.factor)
+        warning = warning or describe_long_queue(runner.cfg, samples, self.copies)
+        if warning:
+            runner.logger.warning(warning)

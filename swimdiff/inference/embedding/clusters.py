@@ -57,8 +57,8 @@ class Clusters:
         passes = _PASSES if len(table) > _SAMPLE else 1
         for _ in range(passes):
             sums, sizes = _sum_members(table, centres)
-            moved = np.where(sizes[:, None] > 0, sums, centres)
-            centres = _to_unit(moved).astype(np.float32)
+            moved_centres = np.where(sizes[:, None] > 0, sums, centres)
+            centres = _to_unit(moved_centres).astype(np.float32)
         _, sizes = _sum_members(table, centres)
         if not sizes.all():
             print_log(
@@ -86,13 +86,13 @@ def _nearest(directions: np.ndarray, centres: np.ndarray) -> np.ndarray:
 
 def _draw_sample(table: EmbeddingTable, generator: np.random.Generator) -> np.ndarray:
     """Directions of some vectors, drawn over the whole table."""
-    chosen = np.arange(len(table))
+    row_numbers = np.arange(len(table))
     if len(table) > _SAMPLE:
-        chosen = np.sort(generator.choice(len(table), _SAMPLE, replace=False))
+        row_numbers = np.sort(generator.choice(len(table), _SAMPLE, replace=False))
     parts = []
     for first, vectors in table.stream_vectors():
-        low, high = np.searchsorted(chosen, [first, first + len(vectors)])
-        parts.append(vectors[chosen[low:high] - first])
+        low, high = np.searchsorted(row_numbers, [first, first + len(vectors)])
+        parts.append(vectors[row_numbers[low:high] - first])
     return _to_unit(np.concatenate(parts))
 
 

@@ -46,9 +46,9 @@ class Components:
         for _, vectors in table.stream_vectors():
             # Taken around a point among them: sums of squares far from 0 lose digits.
             shift = vectors[0].astype(float) if shift is None else shift
-            centred = vectors - shift
-            total += centred.sum(axis=0)
-            products += centred.T @ centred
+            centred_vectors = vectors - shift
+            total += centred_vectors.sum(axis=0)
+            products += centred_vectors.T @ centred_vectors
         assert shift is not None
         mean = total / len(table)
         values, axes = np.linalg.eigh(products / len(table) - np.outer(mean, mean))

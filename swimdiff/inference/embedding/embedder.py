@@ -64,12 +64,12 @@ class Embedder:
         **given: Any,
     ) -> None:
         self.path, self.stage, self.pool = str(path), stage, check_pool(pool)
-        opened = open_checkpoint(str(path), **given)
-        opened = replace(opened, config=choose_stage(opened.config, stage))
-        self.bands, self.batch_size = opened.bands, batch_size
-        self.stats: ProductStats = opened.stats
-        backbone = self._build(opened)
-        self.note = opened.load(backbone)
+        source = open_checkpoint(str(path), **given)
+        source = replace(source, config=choose_stage(source.config, stage))
+        self.bands, self.batch_size = source.bands, batch_size
+        self.stats: ProductStats = source.stats
+        backbone = self._build(source)
+        self.note = source.load(backbone)
         mean, std = (
             dict(zip(self.bands, self.stats.select(table, self.bands), strict=True))
             for table in ('mean', 'std')
@@ -119,14 +119,14 @@ class Embedder:
         own = self.stats.unit
         if unit is None:
             return STRETCHED if own == UNSTRETCHED else own
-        known = {name.replace(' ', ''): name for name in (*UNITS, STRETCHED, own)}
-        canonical_unit = known.get(unit.replace(' ', ''))
+        known_units = {name.replace(' ', ''): name for name in (*UNITS, STRETCHED, own)}
+        canonical_unit = known_units.get(unit.replace(' ', ''))
         if canonical_unit is None or (
             canonical_unit in UNITS and own not in UNITS and canonical_unit != own
         ):
-            allowed = (*UNITS, STRETCHED) if own in UNITS else (own, STRETCHED)
+            choices = (*UNITS, STRETCHED) if own in UNITS else (own, STRETCHED)
             raise ConfigError(
-                f'unit={unit!r}: expected one of {", ".join(map(repr, allowed))}; the statistics '
+                f'unit={unit!r}: expected one of {", ".join(map(repr, choices))}; the statistics '
                 f'of {self.path} are of pixels in {own!r}.'
             )
         return canonical_unit
@@ -210,13 +210,15 @@ class Embedder:
                 'C x H x W for one.'
             )
         batch = tensor if tensor.ndim == 4 else tensor[None]
-        chosen = self.choose_unit(unit)
-        inputs = self._inputs(tuple(bands or self.bands), chosen)
-        if chosen in UNITS and (array.dtype != np.uint8 or chosen != 'reflectance x 255'):
+        chosen_unit = self.choose_unit(unit)
+        inputs = self._inputs(tuple(bands or self.bands), chosen_unit)
+        if chosen_unit in UNITS and (array.dtype != np.uint8 or chosen_unit != 'reflectance x 255'):
             option = "unit='0..255' for pictures that are stretched already, else unit="
-            check_pixels(array, chosen, 'images', option, is_declared=unit is not None)
-        stretched = [inputs.stretch(inputs.select(part)) for part in batch.split(self.batch_size)]
-        vectors = np.concatenate([self.embed_stretched(part) for part in stretched])
+            check_pixels(array, chosen_unit, 'images', option, is_declared=unit is not None)
+        stretched_batches = [
+            inputs.stretch(inputs.select(part)) for part in batch.split(self.batch_size)
+        ]
+        vectors = np.concatenate([self.embed_stretched(part) for part in stretched_batches])
         return vectors if tensor.ndim == 4 else vectors[0]
 
     def _inputs(self, bands: tuple[str, ...], unit: str) -> CheckpointInputs:

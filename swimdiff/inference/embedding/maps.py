@@ -96,11 +96,11 @@ def _write_map(
 
     def write(raster: Any) -> None:
         for first in range(0, len(names), each):
-            chosen = names[first : first + each]
-            planes = np.full((len(chosen), grid.rows, grid.columns), np.nan, np.float32)
+            subset = names[first : first + each]
+            planes = np.full((len(subset), grid.rows, grid.columns), np.nan, np.float32)
             for rows, columns, vectors in table.scene_rows(scene):
                 planes[:, rows, columns] = compute(vectors)[:, first : first + each].T
-            for number, (name, plane) in enumerate(zip(chosen, planes, strict=True), first + 1):
+            for number, (name, plane) in enumerate(zip(subset, planes, strict=True), first + 1):
                 band = raster.GetRasterBand(number)
                 band.SetDescription(name)
                 band.SetNoDataValue(float('nan'))

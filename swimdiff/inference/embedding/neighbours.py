@@ -44,14 +44,14 @@ def write_geojson(
         query: Row that was searched for; it gets the rank 0.
     """
     first = [] if query is None else [Match(query, 1.0)]
-    listed = [*first, *matches]
-    rows = [match.row for match in listed]
+    hits = [*first, *matches]
+    rows = [match.row for match in hits]
     outlines = read_outlines(table, rows) if rows else np.zeros(0, object)
     if not same_system(table.system, LONLAT):
         outlines = shapely.transform(outlines, lambda xy: carry(xy, table.system, LONLAT))
     features = []
     records = table.take(rows, ['file', 'date', 'row', 'col'])
-    for rank, (match, record) in enumerate(zip(listed, records, strict=True), 1 - len(first)):
+    for rank, (match, record) in enumerate(zip(hits, records, strict=True), 1 - len(first)):
         day = record['date']
         properties = dict(
             rank=rank,
@@ -179,8 +179,8 @@ def write_sheet(
     rows = -(-len(pictures) // columns)
     sheet = Image.new('RGB', (columns * wide + _GAP, rows * high + _GAP), 'white')
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(_FONT)
-    drawn = zip(_stretch(pictures), captions, strict=True)
-    for number, (picture, caption) in enumerate(drawn):
+    captioned_pictures = zip(_stretch(pictures), captions, strict=True)
+    for number, (picture, caption) in enumerate(captioned_pictures):
         left = number % columns * wide + _GAP
         top = number // columns * high + _GAP
         if picture is None:

@@ -54,16 +54,16 @@ def find_patch(table: EmbeddingTable, lon: float, lat: float, day: str | None = 
                 for row, distance in zip(rows[inside], middles[inside], strict=True)
             ]
     dates = [record['date'] for record in table.take([row for *_, row in candidates], ['date'])]
-    dated = [
+    dated_patches = [
         (own, distance, row) for own, (_, distance, row) in zip(dates, candidates, strict=True)
     ]
     if day is not None:
-        dated = [item for item in dated if str(item[0]) == day]
-    if not dated:
+        dated_patches = [item for item in dated_patches if str(item[0]) == day]
+    if not dated_patches:
         others = ', '.join(sorted({str(own) for own in dates}))
         raise ConfigError(_explain_none(table, lon, lat, day, others))
-    dated.sort(key=lambda item: (-(item[0] or date.min).toordinal(), item[1], item[2]))
-    return int(dated[0][2])
+    dated_patches.sort(key=lambda item: (-(item[0] or date.min).toordinal(), item[1], item[2]))
+    return int(dated_patches[0][2])
 
 
 def _explain_none(
@@ -100,11 +100,11 @@ def find_overlapping(table: EmbeddingTable, row: int) -> list[int]:
     """
     outline = read_outlines(table, [row])[0]
     least = _OVERLAP * outline.area
-    overlapping = []
+    overlapping_rows = []
     for rows, outlines in _near(table, outline.bounds):
-        shared = shapely.area(shapely.intersection(outlines, outline))
-        overlapping += rows[shared >= least].tolist()
-    return overlapping
+        shared_areas = shapely.area(shapely.intersection(outlines, outline))
+        overlapping_rows += rows[shared_areas >= least].tolist()
+    return overlapping_rows
 
 
 def read_outlines(table: EmbeddingTable, rows: Sequence[int]) -> np.ndarray:
@@ -137,9 +137,9 @@ def _near(
     """Yield rows whose bounds meet an extent, and their outlines."""
     xmin, ymin, xmax, ymax = extent
     for group, box in _boxes(table):
-        meets = (box[:, 0] <= xmax) & (box[:, 2] >= xmin)
-        meets &= (box[:, 1] <= ymax) & (box[:, 3] >= ymin)
-        places = np.flatnonzero(meets)
+        is_meeting = (box[:, 0] <= xmax) & (box[:, 2] >= xmin)
+        is_meeting &= (box[:, 1] <= ymax) & (box[:, 3] >= ymin)
+        places = np.flatnonzero(is_meeting)
         if len(places):
             column = table.read_group(group, ['geometry']).column('geometry').take(places)
             yield places + int(table.starts[group]), shapely.from_wkb(column.to_numpy())

@@ -95,32 +95,34 @@ class PatchReader:
             DataError: The scene cannot be read, or is of another unit.
             ConfigError: No patch fits into it.
         """
-        chosen = embedder.choose_unit(unit)
+        chosen_unit = embedder.choose_unit(unit)
         options = replace(
             options or RasterOptions(),
             patch=patch,
             stride=stride,
-            unit=chosen if chosen in UNITS else None,
+            unit=chosen_unit if chosen_unit in UNITS else None,
         )
         scene = open_files(files, embedder.bands, options)
         grid = CellGrid.lay(scene, patch, stride)
         sizes = measure(scene, options)
-        converts = chosen in UNITS and chosen != embedder.stats.unit
-        stretch_tables = embedder.stretch_tables(chosen, 'float32' if converts else scene.dtype)
+        converts = chosen_unit in UNITS and chosen_unit != embedder.stats.unit
+        stretch_tables = embedder.stretch_tables(
+            chosen_unit, 'float32' if converts else scene.dtype
+        )
         tables = None if stretch_tables is None else list(stretch_tables)
 
         def prepare(planes: list[np.ndarray]) -> np.ndarray:
             if converts:
                 planes = [
-                    convert_pixels(plane, chosen, embedder.stats).astype(np.float32)
+                    convert_pixels(plane, chosen_unit, embedder.stats).astype(np.float32)
                     for plane in planes
                 ]
             zeros = options.zeros_are_nodata
             return stack_planes(planes, patch, tables, zeros).transpose(2, 0, 1)
 
         reader = cls(str(files.root), scene, grid, options, sizes.side, prepare)
-        if unit is None and chosen in UNITS:
-            reader._check_unit(files.name, chosen)
+        if unit is None and chosen_unit in UNITS:
+            reader._check_unit(files.name, chosen_unit)
         return reader
 
     def read(self, rows: np.ndarray, columns: np.ndarray) -> PatchBatch:
@@ -137,8 +139,8 @@ class PatchReader:
         fit = self._judge(extents)
         images = [self.prepare(self._cut(extent)) for extent in extents[fit]]
         shape = (0, len(self.scene.bands), self.grid.patch, self.grid.patch)
-        stacked = np.stack(images) if images else np.zeros(shape, np.uint8)
-        return PatchBatch(rows[fit], columns[fit], stacked, int((~fit).sum()))
+        stacked_images = np.stack(images) if images else np.zeros(shape, np.uint8)
+        return PatchBatch(rows[fit], columns[fit], stacked_images, int((~fit).sum()))
 
     def _judge(self, extents: np.ndarray) -> np.ndarray:
         """Which patches have data, and sky that is clear, enough."""
@@ -175,8 +177,8 @@ class PatchReader:
             )
         if self.scene.dtype == 'uint8':
             return
-        chosen = np.linspace(0, self.grid.rows * self.grid.columns - 1, _JUDGED).astype(int)
-        rows, columns = np.divmod(np.unique(chosen), self.grid.columns)
+        cell_numbers = np.linspace(0, self.grid.rows * self.grid.columns - 1, _JUDGED).astype(int)
+        rows, columns = np.divmod(np.unique(cell_numbers), self.grid.columns)
         extents = self.grid.extents(rows, columns)
         planes = [plane for extent in extents for plane in self._cut(extent)]
         check_pixels(np.concatenate([plane.ravel() for plane in planes]), unit, name, option)
@@ -197,15 +199,15 @@ def read_batches(reader: PatchReader, threads: int | None = None) -> Iterator[Pa
     """
     threads = threads or min(_READERS, count_cores())
     blocks = reader.grid.blocks(len(reader.scene.bands))
-    waiting: deque[Future[PatchBatch]] = deque()
+    waiting_batches: deque[Future[PatchBatch]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
             for rows, columns in blocks:
-                waiting.append(pool.submit(reader.read, rows, columns))
-                if len(waiting) > threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+                waiting_batches.append(pool.submit(reader.read, rows, columns))
+                if len(waiting_batches) > threads:
+                    yield waiting_batches.popleft().result()
+            while waiting_batches:
+                yield waiting_batches.popleft().result()
         finally:
-            for job in waiting:
+            for job in waiting_batches:
                 job.cancel()

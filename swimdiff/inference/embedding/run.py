@@ -148,13 +148,13 @@ class EmbeddingRun:
                 f'{self.out} was made with another checkpoint or other options '
                 f'({_describe(table.about)}). Expected {_describe(self.about)}: {advice}.'
             )
-        named = {scene.name for scene in self.scenes}
-        lost = [entry.file for entry in table.scenes if entry.file not in named]
-        if lost:
-            more = f' and {len(lost) - 3} more' if len(lost) > 3 else ''
+        scene_names = {scene.name for scene in self.scenes}
+        lost_files = [entry.file for entry in table.scenes if entry.file not in scene_names]
+        if lost_files:
+            more = f' and {len(lost_files) - 3} more' if len(lost_files) > 3 else ''
             raise ConfigError(
-                f'{self.out} holds scenes that are not asked for: {", ".join(lost[:3])}{more}. '
-                f'Name them too, {advice}.'
+                f'{self.out} holds scenes that are not asked for: '
+                f'{", ".join(lost_files[:3])}{more}. Name them too, {advice}.'
             )
 
     def scene_key(self, scene: SceneFiles) -> str:
@@ -178,13 +178,13 @@ class EmbeddingRun:
         for folder in (self.parts, self.out.parent):
             clean_partials(folder)
         outcome = Outcome()
-        kept = self._finished_keys()
+        finished_keys = self._finished_keys()
         for scene in self.scenes[shard[0] :: shard[1]]:
             self._marker(scene).unlink(missing_ok=True)
-            begun = time.monotonic()
+            start_time = time.monotonic()
             try:
                 key = self.scene_key(scene)
-                if key in kept or self._part(key).exists():
+                if key in finished_keys or self._part(key).exists():
                     outcome.kept += 1
                     continue
                 entry = self._embed(scene, key)
@@ -196,7 +196,7 @@ class EmbeddingRun:
             outcome.done += 1
             self.say(
                 f'{scene.name}: {entry.patches} patches, {entry.skipped} with too little data, '
-                f'{time.monotonic() - begun:.1f} s'
+                f'{time.monotonic() - start_time:.1f} s'
             )
         self._join(outcome)
         return outcome
@@ -234,18 +234,20 @@ class EmbeddingRun:
         system = grid.system if options.system == 'scene' else options.system
         blocks = sum(1 for _ in grid.blocks(len(self.embedder.bands)))
         batches = track(read_batches(reader, options.threads), blocks, scene.name)
-        most, held, groups = rows_of_group(self.dims), _Held(), 0
+        most, buffer, groups = rows_of_group(self.dims), _Held(), 0
         with TableWriter(self._part(key), self.dims, options.half, system, self.about) as writer:
             for batch in batches:
                 entry = replace(entry, skipped=entry.skipped + batch.skipped)
                 if len(batch.rows):
-                    held.add(batch.rows, batch.columns, self.embedder.embed_stretched(batch.images))
-                while held.count >= most:
-                    writer.write_patches(entry, *held.take(most))
+                    buffer.add(
+                        batch.rows, batch.columns, self.embedder.embed_stretched(batch.images)
+                    )
+                while buffer.count >= most:
+                    writer.write_patches(entry, *buffer.take(most))
                     groups += 1
-            entry = replace(entry, patches=groups * most + held.count)
-            if held.count:
-                writer.write_patches(entry, *held.take(most))
+            entry = replace(entry, patches=groups * most + buffer.count)
+            if buffer.count:
+                writer.write_patches(entry, *buffer.take(most))
                 groups += 1
             writer.end_scene(entry, groups)
         return entry
@@ -254,18 +256,18 @@ class EmbeddingRun:
         """Write the table of all finished scenes, once every scene is finished or has failed."""
         with hold_lock(self.parts / 'lock'):
             table = self._open_out()
-            known = {entry.key: (table, entry) for entry in table.scenes} if table else {}
+            known_entries = {entry.key: (table, entry) for entry in table.scenes} if table else {}
             sources: list[tuple[EmbeddingTable, SceneEntry]] = []
             for scene in self.scenes:
                 try:
                     key = self.scene_key(scene)
                 except DataError:  # said by the shard that it belongs to
                     key = ''
-                if key not in known and key and self._part(key).exists():
+                if key not in known_entries and key and self._part(key).exists():
                     part = EmbeddingTable(self._part(key))
-                    known[key] = part, part.scenes[0]
-                if key in known:
-                    sources.append(known[key])
+                    known_entries[key] = part, part.scenes[0]
+                if key in known_entries:
+                    sources.append(known_entries[key])
                 elif not self._marker(scene).exists():
                     outcome.waiting += 1
             if outcome.waiting or not sources:

@@ -75,8 +75,8 @@ def name_bands(bands: Sequence[str], options: RasterOptions) -> BandNames:
         bands: Names that the network takes.
         options: How scenes are read.
     """
-    given = [name for name in options.file_bands or () if name]
-    return BandNames([*bands, *given, *options.mask_names])
+    given_names = [name for name in options.file_bands or () if name]
+    return BandNames([*bands, *given_names, *options.mask_names])
 
 
 def list_scenes(
@@ -178,11 +178,11 @@ def _expand(text: str) -> list[str]:
             '*.SAFE product or a pattern in quotes; get the files first, for example with '
             'gdal_translate.'
         )
-    given = os.path.expanduser(text)
+    place = os.path.expanduser(text)
     # Each spelling of a path is one path.
-    paths = [given] if os.path.exists(given) else sorted(glob.glob(given, recursive=True))
+    paths = [place] if os.path.exists(place) else sorted(glob.glob(place, recursive=True))
     if not paths:
-        pattern = 'no file fits this pattern' if glob.has_magic(given) else 'it does not exist'
+        pattern = 'no file fits this pattern' if glob.has_magic(place) else 'it does not exist'
         raise DatasetNotFoundError(
             f'{text}: {pattern}, seen from {Path.cwd()}. Expected a raster '
             f'({" ".join(SUFFIXES)}), a folder of them, a *.SAFE product or a pattern in quotes.'

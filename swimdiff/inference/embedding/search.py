@@ -46,24 +46,24 @@ def search_vectors(
     Raises:
         ConfigError: Vectors of another length than those of the table, or of length 0.
     """
-    wanted = np.atleast_2d(np.asarray(queries, np.float32))
-    lengths = np.linalg.norm(wanted, axis=1, keepdims=True)
-    if wanted.shape[1] != table.dims or not (np.isfinite(lengths) & (lengths > 0)).all():
+    query_vectors = np.atleast_2d(np.asarray(queries, np.float32))
+    lengths = np.linalg.norm(query_vectors, axis=1, keepdims=True)
+    if query_vectors.shape[1] != table.dims or not (np.isfinite(lengths) & (lengths > 0)).all():
         raise ConfigError(
-            f'The vector to search for has {wanted.shape[1]} numbers and the length '
+            f'The vector to search for has {query_vectors.shape[1]} numbers and the length '
             f'{lengths.max():g}. Expected {table.dims} numbers, as {table.path} has, of a length '
             'above 0: take the checkpoint that the table was made with.'
         )
     if count < 1:
         raise ConfigError(f'n={count}: expected 1 or more rows.')
-    wanted = np.ascontiguousarray((wanted / lengths).T)  # D x Q
-    hidden = np.unique(np.fromiter(leave_out, np.int64, len(leave_out)))
-    best = _Best(wanted.shape[1], count)
+    query_vectors = np.ascontiguousarray((query_vectors / lengths).T)  # D x Q
+    hidden_rows = np.unique(np.fromiter(leave_out, np.int64, len(leave_out)))
+    best = _Best(query_vectors.shape[1], count)
     for first, vectors in table.stream_vectors():
         norms = np.sqrt(np.einsum('ij,ij->i', vectors, vectors))
-        scores = (vectors @ wanted) / np.maximum(norms, np.finfo(np.float32).tiny)[:, None]
-        low, high = np.searchsorted(hidden, [first, first + len(vectors)])
-        scores[hidden[low:high] - first] = -np.inf
+        scores = (vectors @ query_vectors) / np.maximum(norms, np.finfo(np.float32).tiny)[:, None]
+        low, high = np.searchsorted(hidden_rows, [first, first + len(vectors)])
+        scores[hidden_rows[low:high] - first] = -np.inf
         scores[np.isnan(scores)] = -np.inf  # of a vector that is none: sorts behind all others
         best.add(first, scores)
     return best.list()
@@ -79,7 +79,7 @@ class _Best:
 
     def add(self, first: int, scores: np.ndarray) -> None:
         """Take in the scores of rows from ``first`` on, N x Q."""
-        chosen = scores
+        best = scores
         rows = np.broadcast_to(np.arange(first, first + len(scores))[:, None], scores.shape)
         if len(scores) > self.count:
             # Every row that ties with the last one: which of them counts is decided by order.
@@ -87,8 +87,8 @@ class _Best:
             if len(self.scores) == self.count:
                 least = np.maximum(least, self.scores.min(axis=0))
             some = np.flatnonzero((scores >= least).any(axis=1))
-            chosen, rows = scores[some], rows[some]
-        scores, rows = np.concatenate([self.scores, chosen]), np.concatenate([self.rows, rows])
+            best, rows = scores[some], rows[some]
+        scores, rows = np.concatenate([self.scores, best]), np.concatenate([self.rows, rows])
         order = np.argsort(-scores, axis=0, kind='stable')[: self.count]
         self.scores = np.take_along_axis(scores, order, axis=0)
         self.rows = np.take_along_axis(rows, order, axis=0)
@@ -100,7 +100,7 @@ class _Best:
             zip(self.rows.T, self.scores.T, strict=True)
         )
         for rows, scores in pairs:
-            kept = np.isfinite(scores)
-            matches = zip(rows[kept].tolist(), scores[kept].tolist(), strict=True)
+            is_match = np.isfinite(scores)
+            matches = zip(rows[is_match].tolist(), scores[is_match].tolist(), strict=True)
             matches_by_query.append([Match(row, score) for row, score in matches])
         return matches_by_query

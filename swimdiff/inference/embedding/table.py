@@ -150,17 +150,19 @@ class EmbeddingTable:
         Yields:
             Number of the first row, and N x D float32 vectors.
         """
-        wanted = list(range(self.num_groups) if groups is None else groups)
+        wanted_groups = list(range(self.num_groups) if groups is None else groups)
         # Lists cost more to decode than to compare, on as many cores as there are.
-        readers = max(1, min(_READERS, count_cores(), len(wanted)))
+        readers = max(1, min(_READERS, count_cores(), len(wanted_groups)))
         with ThreadPoolExecutor(readers) as pool:
-            ahead = deque(pool.submit(self.read_vectors, group) for group in wanted[:readers])
-            rest = iter(wanted[readers:])
-            for group in wanted:
+            ahead = deque(
+                pool.submit(self.read_vectors, group) for group in wanted_groups[:readers]
+            )
+            rest = iter(wanted_groups[readers:])
+            for group in wanted_groups:
                 vectors = ahead.popleft().result()
-                following = next(rest, None)
-                if following is not None:
-                    ahead.append(pool.submit(self.read_vectors, following))
+                next_group = next(rest, None)
+                if next_group is not None:
+                    ahead.append(pool.submit(self.read_vectors, next_group))
                 yield int(self.starts[group]), vectors
 
     def take(self, rows: Sequence[int], columns: Sequence[str]) -> list[dict[str, Any]]:

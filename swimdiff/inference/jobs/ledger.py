@@ -82,11 +82,11 @@ class Ledger:
             new = file.read()
         whole = new[: new.rfind(b'\n') + 1]
         self._read += len(whole)
-        known = set(Entry.__dataclass_fields__)
+        known_fields = set(Entry.__dataclass_fields__)
         for line in whole.splitlines():
             try:
                 content = json.loads(line)
-                entry = Entry(**{k: v for k, v in content.items() if k in known})
+                entry = Entry(**{k: v for k, v in content.items() if k in known_fields})
             except (ValueError, TypeError, AttributeError):
                 continue  # cut by a kill
             self._entries[entry.out] = entry

@@ -49,9 +49,9 @@ class MappingRun:
     shows_progress: bool = False
 
     def __post_init__(self) -> None:
-        unknown = set(self.options) - {one.name for one in fields(MapJob)}
-        if unknown:
-            raise ConfigError(f'A map has no option {", ".join(sorted(unknown))}.')
+        unknown_options = set(self.options) - {one.name for one in fields(MapJob)}
+        if unknown_options:
+            raise ConfigError(f'A map has no option {", ".join(sorted(unknown_options))}.')
 
     def hash_settings(self) -> dict[str, Any]:
         """Return all that decides a map beside its inputs, for the hash of a scene.
@@ -84,10 +84,10 @@ class MappingRun:
             scene: A line of the list.
             replace_files: Whether files of an earlier run may be replaced.
         """
-        given = dict(self.options)
-        given['overwrite'] = bool(given.get('overwrite')) or replace_files
-        given['cloud_masks'] = scene.cloud_masks
-        return MapJob(self.kind, scene.inputs, Path(scene.out), **given)
+        options = dict(self.options)
+        options['overwrite'] = bool(options.get('overwrite')) or replace_files
+        options['cloud_masks'] = scene.cloud_masks
+        return MapJob(self.kind, scene.inputs, Path(scene.out), **options)
 
     def list_files(self, scene: ListedScene) -> list[Path]:
         """Return the files that the map of a scene writes, passing ones included."""
@@ -109,7 +109,9 @@ class MappingRun:
 
         def run_one(scene: ListedScene, replace_files: bool) -> Outcome:
             job = self.build_job(scene, replace_files)
-            made = make_scene(job, predictor, self.products, track if self.shows_progress else None)
-            return Outcome(made.files, made.describe())
+            made_scene = make_scene(
+                job, predictor, self.products, track if self.shows_progress else None
+            )
+            return Outcome(made_scene.files, made_scene.describe())
 
         return run_one

@@ -85,9 +85,9 @@ def run_on_ray(
     """
     ray = import_ray()
     with _connect(ray, address):
-        wanted: Any = dict(num_cpus=cpus, num_gpus=_choose_gpus(ray, gpus))
-        actors = _count_actors(ray, **wanted)
-        worker = ray.remote(max_restarts=-1, max_task_retries=_LOSSES, **wanted)(_Worker)
+        resources: Any = dict(num_cpus=cpus, num_gpus=_choose_gpus(ray, gpus))
+        actors = _count_actors(ray, **resources)
+        worker = ray.remote(max_restarts=-1, max_task_retries=_LOSSES, **resources)(_Worker)
         with contextlib.ExitStack() as claims:
             _run(ray, queue, lambda: worker.remote(make_run_one), actors, claims)
     return queue.summary
@@ -127,10 +127,10 @@ def _count_actors(ray: Any, num_cpus: int, num_gpus: float) -> int:
     room = 0
     for node in ray.nodes():
         if node['Alive']:
-            has = node['Resources']
-            limits = [has.get('CPU', 0) // max(num_cpus, 1)]
+            node_resources = node['Resources']
+            limits = [node_resources.get('CPU', 0) // max(num_cpus, 1)]
             if num_gpus:
-                limits.append(has.get('GPU', 0) // num_gpus)
+                limits.append(node_resources.get('GPU', 0) // num_gpus)
             room += int(min(limits))
     if not room:
         raise ConfigError(
@@ -152,25 +152,25 @@ def _run(
     An actor of a lost node waits until others give their cores back, and Ray then runs its scene
     again: therefore actors end as soon as no scene is left for them.
     """
-    waiting, again = _open_scenes(queue, claims), deque[_Work]()
-    running: dict[Any, tuple[Any, _Work]] = {}
+    waiting_scenes, again = _open_scenes(queue, claims), deque[_Work]()
+    running_tasks: dict[Any, tuple[Any, _Work]] = {}
     losses: Counter[Path] = Counter()
 
     def hand_out(actor: Any) -> None:
-        work = again.popleft() if again else next(waiting, None)
+        work = again.popleft() if again else next(waiting_scenes, None)
         if work is None:
             ray.kill(actor)
         else:
-            running[actor.run.remote(*work)] = actor, work
+            running_tasks[actor.run.remote(*work)] = actor, work
 
     for _ in range(min(room, len(queue.scenes))):
         hand_out(start_actor())
-    while running:
-        (done, *_), _ = ray.wait(list(running), num_returns=1)
-        actor, work = running.pop(done)
+    while running_tasks:
+        (finished_task, *_), _ = ray.wait(list(running_tasks), num_returns=1)
+        actor, work = running_tasks.pop(finished_task)
         scene, scene_hash, _ = work
         try:
-            queue.record(ray.get(done))
+            queue.record(ray.get(finished_task))
         except ray.exceptions.RayTaskError as error:
             # Errors of a scene are in its entry: here the model could not be built, and never will.
             raise error.cause from None

@@ -105,17 +105,17 @@ def _read_row(
             f'{place}: a map of {kind} needs {" and ".join(columns)}; found {row_text}. Name '
             'each in a column of this name (JSON: or a list "inputs").'
         )
-    named = [_locate(str(one).strip(), folder) for one in inputs]
+    input_paths = [_locate(str(one).strip(), folder) for one in inputs]
     out = str(row.get('out') or '').strip()
     if not out and not may_lack_out:
         raise ConfigError(f'{place}: no out. Name the map to write, or a folder with --out.')
-    out = out or f'{_stem(named[-1])}.tif'
+    out = out or f'{_stem(input_paths[-1])}.tif'
     if Path(out).suffix.lower() not in ('.tif', '.tiff'):
         raise ConfigError(f'{place}: out={out}: a map is a GeoTIFF; name a file that ends in .tif.')
     masks = row.get('cloud_masks') or ()
     masks = masks.split(';') if isinstance(masks, str) else masks
     clouds = tuple(_locate(str(one).strip(), folder) for one in masks if str(one).strip())
-    return ListedScene(tuple(named), outs / Path(out).expanduser(), clouds)
+    return ListedScene(tuple(input_paths), outs / Path(out).expanduser(), clouds)
 
 
 def _locate(name: str, folder: Path) -> str:

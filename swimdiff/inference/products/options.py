@@ -60,5 +60,5 @@ class ProductOptions:
     def list_files(self, out: Path) -> dict[str, Path]:
         """Return the files by kind: an ending of polygons, ``png``, ``html``, ``qml``."""
         others = dict(png=self.quicklook, html=self.page, qml=self.qgis_style)
-        kinds = [*self.polygons, *(kind for kind, wanted in others.items() if wanted)]
+        kinds = [*self.polygons, *(kind for kind, is_wanted in others.items() if is_wanted)]
         return {kind: out.with_suffix(f'.{kind}') for kind in kinds}

@@ -54,23 +54,23 @@ def find_patches(
     Raises:
         RasterError: The map has no coordinate system.
     """
-    chosen = np.zeros(256, bool)
-    chosen[[one.value for one in classes]] = True
-    counted = _Counting(made, chosen)
+    is_chosen = np.zeros(256, bool)
+    is_chosen[[one.value for one in classes]] = True
+    patch_counter = _Counting(made, is_chosen)
     for top, values in made.read_strips():
-        counted.add_strip(top, values)
-    merged, owner = counted.merge()
-    kept = merged.areas >= minimum_area
-    number = np.zeros(len(kept) + 1, np.int32)
-    number[1:][kept] = np.arange(1, kept.sum() + 1)
+        patch_counter.add_strip(top, values)
+    merged_patches, owner = patch_counter.merge()
+    is_kept = merged_patches.areas >= minimum_area
+    number = np.zeros(len(is_kept) + 1, np.int32)
+    number[1:][is_kept] = np.arange(1, is_kept.sum() + 1)
     final = np.zeros(len(owner) + 1, np.int32)  # 0: no class wanted
     final[1:] = number[owner + 1]
-    _write_numbers(made, chosen, final, path)
+    _write_numbers(made, is_chosen, final, path)
     return Patches(
-        merged.values[kept],
-        merged.areas[kept],
-        merged.pixels[kept],
-        merged.probabilities[kept],
+        merged_patches.values[is_kept],
+        merged_patches.areas[is_kept],
+        merged_patches.pixels[is_kept],
+        merged_patches.probabilities[is_kept],
         path,
     )
 
@@ -110,14 +110,14 @@ class _Counting:
         inside = labels > 0
         local = labels[inside] - self._count - 1
         areas = self._areas.read_rows(top, len(values))[inside]
-        chances, known = self._probability.read(top, values, inside)
+        chances, marks = self._probability.read(top, values, inside)
         kinds = np.zeros(patch_count)
         kinds[local] = values[inside]
 
         def total(weights: np.ndarray | None = None) -> np.ndarray:
             return np.bincount(local, weights, minlength=patch_count)
 
-        self._sums.append(np.stack([kinds, total(areas), total(), total(chances), total(known)]))
+        self._sums.append(np.stack([kinds, total(areas), total(), total(chances), total(marks)]))
         self._count += patch_count
 
     def merge(self) -> tuple[Patches, np.ndarray]:
@@ -132,9 +132,9 @@ class _Counting:
         sums = np.concatenate([np.zeros((5, 0)), *self._sums], axis=1)
         values = np.zeros(count, np.uint8)
         values[owner] = sums[0]
-        areas, pixels, chances, known = (np.bincount(owner, row, count) for row in sums[1:])
+        areas, pixels, chances, known_counts = (np.bincount(owner, row, count) for row in sums[1:])
         with np.errstate(invalid='ignore'):
-            means = chances / known
+            means = chances / known_counts
         return Patches(values, areas, pixels.astype(np.int64), means, Path()), owner
 
 
@@ -159,17 +159,17 @@ class _Probabilities:
                 if of_class.any() and number <= self._dataset.RasterCount:
                     means[of_class] = self._read_band(number, top, len(values))[of_class]
         chances = means[inside]
-        known = np.isfinite(chances)
-        return np.where(known, chances, 0.0), known.astype(float)
+        is_known = np.isfinite(chances)
+        return np.where(is_known, chances, 0.0), is_known.astype(float)
 
     def _read_band(self, number: int, top: int, rows: int) -> np.ndarray:
         assert self._dataset is not None
         band = self._dataset.GetRasterBand(number)
-        stored = band.ReadAsArray(0, top, self._map.width, rows)
+        pixels = band.ReadAsArray(0, top, self._map.width, rows)
         scale, offset, no_data = band.GetScale(), band.GetOffset(), band.GetNoDataValue()
-        probabilities = stored * (1.0 if scale is None else scale) + (offset or 0.0)
+        probabilities = pixels * (1.0 if scale is None else scale) + (offset or 0.0)
         if no_data is not None:
-            probabilities[np.isnan(stored) if np.isnan(no_data) else stored == no_data] = np.nan
+            probabilities[np.isnan(pixels) if np.isnan(no_data) else pixels == no_data] = np.nan
         return probabilities
 
 

@@ -80,32 +80,32 @@ def draw_map(made: WrittenMap, size: tuple[int, int], unpainted: Sequence[str] =
 
 def _find_by_name(files: Sequence[str], names: Sequence[str]) -> tuple[str, int] | None:
     """Return file and number of a band that one of these names is written at."""
-    wanted = {name.lower() for name in names}
+    wanted_names = {name.lower() for name in names}
     for file in files:
         dataset = open_raster(file)
         for number in range(1, dataset.RasterCount + 1):
-            if dataset.GetRasterBand(number).GetDescription().strip().lower() in wanted:
+            if dataset.GetRasterBand(number).GetDescription().strip().lower() in wanted_names:
                 return file, number
     for file in files:
         stem = os.path.splitext(os.path.basename(file))[0].lower()
-        if wanted & set(re.split(r'[_\-. ]', stem)) and open_raster(file).RasterCount == 1:
+        if wanted_names & set(re.split(r'[_\-. ]', stem)) and open_raster(file).RasterCount == 1:
             return file, 1
     return None
 
 
 def _choose_bands(source: Source, bands: Sequence[str] | None) -> list[tuple[str, int]]:
     """Return three bands for red, green and blue; one band three times is grey."""
-    known = [one for one in source if not isinstance(one, str)]
-    if known:
-        return known[:3] if len(known) > 2 else known[:1] * 3
+    known_bands = [one for one in source if not isinstance(one, str)]
+    if known_bands:
+        return known_bands[:3] if len(known_bands) > 2 else known_bands[:1] * 3
     files = [one for one in source if isinstance(one, str)]
     if bands is not None:
         channels = [_find_by_name(files, [name]) for name in bands]
-        missing = [name for name, band in zip(bands, channels, strict=True) if band is None]
-        if missing:
+        missing_names = [name for name, band in zip(bands, channels, strict=True) if band is None]
+        if missing_names:
             raise BandError(
-                f'{", ".join(files)}: no band is described as {", ".join(missing)} (see gdalinfo). '
-                'Name one or three bands that the rasters have.'
+                f'{", ".join(files)}: no band is described as {", ".join(missing_names)} (see '
+                'gdalinfo). Name one or three bands that the rasters have.'
             )
     else:
         channels = [_find_by_name(files, names) for names in _RGB]
@@ -116,8 +116,8 @@ def _choose_bands(source: Source, bands: Sequence[str] | None) -> list[tuple[str
                 for number in range(1, open_raster(file).RasterCount + 1)
             ]
             channels = list(every[:3] if len(every) > 2 else every[:1])
-    chosen = [band for band in channels if band is not None]
-    return chosen if len(chosen) == 3 else [chosen[0]] * 3
+    chosen_bands = [band for band in channels if band is not None]
+    return chosen_bands if len(chosen_bands) == 3 else [chosen_bands[0]] * 3
 
 
 def _make_target(made: WrittenMap, size: tuple[int, int]) -> Any:
@@ -161,17 +161,19 @@ def _read_imagery(
     """Read the imagery of one date onto the shrunken grid of a map."""
     first = source[0] if isinstance(source[0], str) else source[0][0]
     try:
-        chosen = _choose_bands(source, bands)
-        read = {band: _read_band(made, *band, size) for band in dict.fromkeys(chosen)}
+        chosen_bands = _choose_bands(source, bands)
+        planes = {band: _read_band(made, *band, size) for band in dict.fromkeys(chosen_bands)}
     except GDAL_ERRORS as error:
         raise raster_failure(first, str(error), 'imagery of the map') from error
-    valid = np.logical_and.reduce([mask for _, mask in read.values()])
+    valid = np.logical_and.reduce([mask for _, mask in planes.values()])
     if not valid.any():
         raise RasterError(
             f'{first} holds no pixels where {made.path} lies. Name the rasters that the map was '
             'made of.'
         )
-    return _Imagery(np.stack([read[band][0] for band in chosen], 2).astype(np.float32), valid)
+    return _Imagery(
+        np.stack([planes[band][0] for band in chosen_bands], 2).astype(np.float32), valid
+    )
 
 
 def draw_imagery(
@@ -207,8 +209,8 @@ def draw_imagery(
     low, high = np.percentile(pixels, (2, 98), axis=0)
     pictures = []
     for image in images:
-        scaled = (image.pixels - low) / np.maximum(high - low, 1e-6)
-        picture = (scaled.clip(0, 1) * 255).round().astype(np.uint8)
+        scaled_pixels = (image.pixels - low) / np.maximum(high - low, 1e-6)
+        picture = (scaled_pixels.clip(0, 1) * 255).round().astype(np.uint8)
         picture[~image.valid] = 128
         pictures.append(picture)
     return pictures

@@ -146,10 +146,10 @@ class _ParquetFile:
 
     def add(self, outline: Any, attributes: Mapping[str, Any]) -> None:
         west, east, south, north = outline.GetEnvelope()
-        known = self._bounds or [west, south, east, north]
+        known_bounds = self._bounds or [west, south, east, north]
         self._bounds = [
-            *map(min, known[:2], (west, south)),
-            *map(max, known[2:], (east, north)),
+            *map(min, known_bounds[:2], (west, south)),
+            *map(max, known_bounds[2:], (east, north)),
         ]
         self._rows.append({**attributes, 'geometry': bytes(outline.ExportToIsoWkb())})
         if len(self._rows) == _BATCH:

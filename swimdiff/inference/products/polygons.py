@@ -62,22 +62,22 @@ def write_polygons(
     check_polygon_file(out)
     if not minimum_area >= 0:
         raise ConfigError(f'minimum area {minimum_area}: expected 0 or more square metres.')
-    chosen = choose_classes(made, classes)
+    chosen_classes = choose_classes(made, classes)
     names = {one.value: one.name for one in made.classes}
     with _partial_folder(out) as folder:
-        patches = find_patches(made, chosen, minimum_area, folder / 'patches.tif')
-        drawn = folder / 'outlines.gpkg'
-        written = folder / f'polygons{out.suffix.lower()}'
+        patches = find_patches(made, chosen_classes, minimum_area, folder / 'patches.tif')
+        outlines_path = folder / 'outlines.gpkg'
+        polygons_path = folder / f'polygons{out.suffix.lower()}'
         try:
-            _draw_outlines(patches, drawn)
-            counts = _copy(drawn, patches, names, written)
+            _draw_outlines(patches, outlines_path)
+            counts = _copy(outlines_path, patches, names, polygons_path)
         except GDAL_ERRORS as error:
             raise RasterError(
                 f'{out} cannot be written: {error}. Expected room for the polygons and a copy of '
                 'the map in its folder; nothing is left behind.'
             ) from error
-        replace_file(written, out)
-    return {one.name: counts[one.name] for one in chosen}
+        replace_file(polygons_path, out)
+    return {one.name: counts[one.name] for one in chosen_classes}
 
 
 def _draw_outlines(patches: Patches, path: Path) -> None:

@@ -93,9 +93,9 @@ class WrittenMap:
 
 def _read_names(dataset: Any, band: Any) -> dict[int, str]:
     items = (dataset.GetMetadata() or {}).items()
-    matched = ((re.fullmatch(CLASS_ITEM, key), name) for key, name in items)
-    named = {int(match[1]): name for match, name in matched if match}
-    return named or {value: n for value, n in enumerate(band.GetCategoryNames() or []) if n}
+    matched_items = ((re.fullmatch(CLASS_ITEM, key), name) for key, name in items)
+    class_names = {int(match[1]): name for match, name in matched_items if match}
+    return class_names or {value: n for value, n in enumerate(band.GetCategoryNames() or []) if n}
 
 
 def _grey(value: int) -> tuple[int, int, int]:
@@ -113,16 +113,18 @@ def read_map(path: str | Path, probability: str | Path | None = None) -> Written
         LayoutError: A file is missing.
         RasterError: It is no map, or the two do not fit together.
     """
-    expected = 'a map: a GeoTIFF with one band of uint8 classes'
+    expected_text = 'a map: a GeoTIFF with one band of uint8 classes'
     try:
         dataset = open_raster(str(path))
     except GDAL_ERRORS as error:
-        raise raster_failure(str(path), str(error), expected) from error
+        raise raster_failure(str(path), str(error), expected_text) from error
     gdal, _ = gdal_modules()
     band = dataset.GetRasterBand(1)
     if band.DataType != gdal.GDT_Byte:
         data_type = gdal.GetDataTypeName(band.DataType)
-        raise RasterError(f'{path}: expected {expected}, found {data_type}. Name the map itself.')
+        raise RasterError(
+            f'{path}: expected {expected_text}, found {data_type}. Name the map itself.'
+        )
     no_data = band.GetNoDataValue()
     no_data = None if no_data is None else int(no_data)
     names, table = _read_names(dataset, band), band.GetColorTable()
@@ -136,7 +138,7 @@ def read_map(path: str | Path, probability: str | Path | None = None) -> Written
         for value in values
         if value != no_data
     )
-    made = WrittenMap(
+    written_map = WrittenMap(
         Path(path),
         classes,
         no_data,
@@ -146,9 +148,9 @@ def read_map(path: str | Path, probability: str | Path | None = None) -> Written
         dataset.GetProjection(),
         None if probability is None else Path(probability),
     )
-    if made.probability is not None:
-        _check_probability(made)
-    return made
+    if written_map.probability is not None:
+        _check_probability(written_map)
+    return written_map
 
 
 def _check_probability(made: WrittenMap) -> None:
@@ -177,11 +179,11 @@ def choose_classes(made: WrittenMap, wanted: Sequence[str] | None) -> tuple[MapC
     """
     if wanted is None:
         return made.classes
-    known = {key: one for one in made.classes for key in (str(one.value), one.name)}
-    missing = [name for name in wanted if name not in known]
-    if missing:
+    known_classes = {key: one for one in made.classes for key in (str(one.value), one.name)}
+    missing_names = [name for name in wanted if name not in known_classes]
+    if missing_names:
         raise ConfigError(
-            f'{made.path} has no class {", ".join(missing)}. Its classes: '
+            f'{made.path} has no class {", ".join(missing_names)}. Its classes: '
             f'{", ".join(f"{one.name} ({one.value})" for one in made.classes)}.'
         )
-    return tuple(dict.fromkeys(known[name] for name in wanted))
+    return tuple(dict.fromkeys(known_classes[name] for name in wanted))

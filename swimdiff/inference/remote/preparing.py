@@ -75,18 +75,18 @@ def _join_bands(chosen: dict[str, ItemBand], out: Path, name: str) -> str:
     _require_one_system(list(alone.values()), name)
     files = [one.GetDescription() for one in alone.values()]
     try:
-        joined = gdal.BuildVRT(
+        joined_raster = gdal.BuildVRT(
             str(out), files, separate=True, resolution='highest', resampleAlg='bilinear'
         )
     except GDAL_ERRORS as error:
         raise RasterError(f'{name}: its files do not fit together: {error}.') from error
-    _require_vrt(joined, name)
+    _require_vrt(joined_raster, name)
     for number, (band, one) in enumerate(alone.items(), 1):
-        made, source = joined.GetRasterBand(number), one.GetRasterBand(1)
-        made.SetDescription(band)
-        made.SetScale(source.GetScale())
-        made.SetOffset(source.GetOffset())
-    joined.FlushCache()
+        target_band, source = joined_raster.GetRasterBand(number), one.GetRasterBand(1)
+        target_band.SetDescription(band)
+        target_band.SetScale(source.GetScale())
+        target_band.SetOffset(source.GetOffset())
+    joined_raster.FlushCache()
     return str(out)
 
 
@@ -112,9 +112,9 @@ def _place(one: Any, found: ItemBand, name: str) -> None:
     own = one.GetSpatialRef()
     if not found.system:
         return
-    stated = osr.SpatialReference()
+    stated_system = osr.SpatialReference()
     try:
-        stated.SetFromUserInput(found.system)
+        stated_system.SetFromUserInput(found.system)
     except GDAL_ERRORS as error:
         raise RasterError(
             f'{name}: the item states the coordinate system {found.system!r}: {error}. '
@@ -122,9 +122,9 @@ def _place(one: Any, found: ItemBand, name: str) -> None:
         ) from error
     if own is None and len(found.transform) >= _NUMBERS:
         width, turn, west, tilt, height, north = found.transform[:_NUMBERS]
-        one.SetSpatialRef(stated)
+        one.SetSpatialRef(stated_system)
         one.SetGeoTransform((west, width, turn, north, tilt, height))
-    elif own is not None and not same_system(own.ExportToWkt(), stated.ExportToWkt()):
+    elif own is not None and not same_system(own.ExportToWkt(), stated_system.ExportToWkt()):
         raise RasterError(
             f'{name} is in the coordinate system {own.GetName()}, and the item states '
             f'{found.system}. Expected the same. One of the two is wrong: correct proj:code of '
@@ -135,9 +135,11 @@ def _place(one: Any, found: ItemBand, name: str) -> None:
 def _require_one_system(files: list[Any], name: str) -> None:
     """Refuse files of several coordinate systems, of which GDAL would leave out some."""
     systems = [file.GetSpatialRef() for file in files]
-    known = [system for system in systems if system is not None]
-    if not all(same_system(known[0].ExportToWkt(), other.ExportToWkt()) for other in known):
-        texts = ', '.join(sorted({system.GetName() for system in known}))
+    known_systems = [system for system in systems if system is not None]
+    if not all(
+        same_system(known_systems[0].ExportToWkt(), other.ExportToWkt()) for other in known_systems
+    ):
+        texts = ', '.join(sorted({system.GetName() for system in known_systems}))
         raise RasterError(
             f'{name}: its bands lie in several coordinate systems: {texts}. Expected one; warp '
             'the files onto one grid beforehand (gdalwarp), and give the rasters.'

@@ -190,34 +190,34 @@ def choose_assets(item: Any, bands: Sequence[str], source: str) -> dict[str, Ite
     Raises:
         BandError: The item has no such band; the message lists those that it has.
     """
-    listed = list(_list_bands(item))
-    chosen, missing = {}, []
+    listed_bands = list(_list_bands(item))
+    item_bands, missing_bands = {}, []
     for band in bands:
-        wanted = _names_of(band)
+        wanted_names = _names_of(band)
         fits = [
-            (min(wanted.index(name) for name in names if name in wanted), key, number)
-            for key, number, names in listed
-            if any(name in wanted for name in names)
+            (min(wanted_names.index(name) for name in names if name in wanted_names), key, number)
+            for key, number, names in listed_bands
+            if any(name in wanted_names for name in names)
         ]
         if not fits:
-            missing.append(band)
+            missing_bands.append(band)
             continue
         _, key, number = min(fits, key=lambda fit: (fit[0], _rank(item.assets[fit[1]])))
         asset = item.assets[key]
-        chosen[band] = ItemBand(
+        item_bands[band] = ItemBand(
             gdal_path(asset.href),
             number,
             *_find_scaling(item, asset, number, band),
             *_find_place(item, asset),
         )
-    if missing:
-        has = sorted({names[0] for _, _, names in listed if names})
+    if missing_bands:
+        band_names = sorted({names[0] for _, _, names in listed_bands if names})
         raise BandError(
-            f'{source}: the item {item.id} has no band {", ".join(missing)}. It has: '
-            f'{", ".join(has) or "none"}. Choose an item of the sensor that the model was trained '
-            'on.'
+            f'{source}: the item {item.id} has no band {", ".join(missing_bands)}. It has: '
+            f'{", ".join(band_names) or "none"}. Choose an item of the sensor that the model was '
+            'trained on.'
         )
-    return chosen
+    return item_bands
 
 
 def _find_scaling(
@@ -229,10 +229,10 @@ def _find_scaling(
     offset: Earth Search keeps the product's offset there all the same.
     """
     extra, properties = asset.extra_fields, item.properties
-    listed = extra.get('raster:bands') or []
-    about = dict(listed[number - 1]) if len(listed) >= number else {}
-    listed = extra.get('bands') or []
-    own = listed[number - 1] if len(listed) >= number else {}
+    band_entries = extra.get('raster:bands') or []
+    about = dict(band_entries[number - 1]) if len(band_entries) >= number else {}
+    band_entries = extra.get('bands') or []
+    own = band_entries[number - 1] if len(band_entries) >= number else {}
     for name in ('scale', 'offset'):
         for place in (own, extra):
             if about.get(name) is None and place.get(f'raster:{name}') is not None:

@@ -36,9 +36,9 @@ class ChangeSegmentor(EncoderDecoder):
             inputs (Tensor): N x 2C x H x W.
             data_samples (list): N samples with masks; pixels of 255 are left out.
         """
-        unlabelled = self._ignore_index()
+        ignore_index = self._ignore_index()
         masks = torch.stack([sample.gt_sem_seg.data for sample in data_samples])
-        if bool((masks != unlabelled).any()):
+        if bool((masks != ignore_index).any()):
             losses = super().loss(inputs, data_samples)
         else:
             stand_ins = [_clear_mask(sample) for sample in data_samples]

@@ -137,10 +137,10 @@ class SiameseEncoder(BaseModule):
                 'after the other, thus an even number.'
             )
         pyramid = self._pyramid(torch.cat(inputs.chunk(2, dim=1)))
-        chosen: Sequence[Any] = range(len(pyramid)) if self.levels is None else self.levels
-        if min(chosen) < 0 or max(chosen) >= len(pyramid):
+        levels: Sequence[Any] = range(len(pyramid)) if self.levels is None else self.levels
+        if min(levels) < 0 or max(levels) >= len(pyramid):
             raise ConfigError(
                 f'SiameseEncoder: levels={self.levels}, but there are {len(pyramid)} '
                 f'({"the stem and " if self.has_stem else ""}the out_indices of the backbone).'
             )
-        return tuple(self.difference(*pyramid[level].chunk(2)) for level in chosen)
+        return tuple(self.difference(*pyramid[level].chunk(2)) for level in levels)

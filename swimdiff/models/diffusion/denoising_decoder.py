@@ -141,16 +141,16 @@ class DenoisingDecoder(BaseModule):
         self.laterals = nn.ModuleDict(
             {str(level): nn.Conv2d(in_channels[level], channels[level], 1) for level in levels}
         )
-        folded = image_channels * self.stride**2  # one pixel of the finest level, unfolded
+        folded_channels = image_channels * self.stride**2  # one pixel of the finest level, unfolded
         blocks = []
         for i, width in enumerate(channels):
-            entering = width if i in levels else 0
-            entering += channels[i + 1] if i + 1 < len(channels) else 0
-            entering += folded if i == 0 and skip_noised else 0
-            blocks.append(_ResidualBlock(entering, width, time_channels))
+            entering_channels = width if i in levels else 0
+            entering_channels += channels[i + 1] if i + 1 < len(channels) else 0
+            entering_channels += folded_channels if i == 0 and skip_noised else 0
+            blocks.append(_ResidualBlock(entering_channels, width, time_channels))
         self.blocks = nn.ModuleList(blocks)
         self.out_norm = _group_norm(channels[0])
-        self.out_conv = nn.Conv2d(channels[0], folded, 3, padding=1)
+        self.out_conv = nn.Conv2d(channels[0], folded_channels, 3, padding=1)
         self.gain = nn.Linear(time_channels, image_channels) if skip_noised else None
         self._start_from_zero()
 
@@ -181,13 +181,13 @@ class DenoisingDecoder(BaseModule):
         time = self.time(time_embedding(t, self.time_channels).to(x_t.dtype))
         height, width = x_t.shape[-2:]
         out = None
-        kept = self._draw_kept(len(x_t), x_t.device)
+        kept_levels = self._draw_kept(len(x_t), x_t.device)
         for i in reversed(range(len(self.blocks))):
             parts: list[Tensor] = []
             if i in self.levels:
                 parts.append(self.laterals[str(i)](feats[i]))
-                if kept is not None:
-                    parts[0] = parts[0] * kept[:, i].view(-1, 1, 1, 1).to(parts[0].dtype)
+                if kept_levels is not None:
+                    parts[0] = parts[0] * kept_levels[:, i].view(-1, 1, 1, 1).to(parts[0].dtype)
             grid = self._choose_grid(i, parts, (height, width))
             if i == 0 and parts and parts[0].shape[-2:] != grid:  # a stem that drops the last rows
                 parts[0] = F.interpolate(parts[0], size=grid, mode='nearest')
@@ -214,8 +214,8 @@ class DenoisingDecoder(BaseModule):
         """Draw which levels each image's decoder sees, N x (deepest + 1) bool; None for all."""
         if not self.training or self.drop_levels == 0 or len(self.levels) < 2:
             return None
-        feeding = torch.tensor(self.levels, device=device)
-        finest = feeding[torch.randint(1, len(feeding), (rows,), device=device)]
+        feeding_levels = torch.tensor(self.levels, device=device)
+        finest = feeding_levels[torch.randint(1, len(feeding_levels), (rows,), device=device)]
         finest = finest * (torch.rand(rows, device=device) < self.drop_levels)
         return torch.arange(len(self.blocks), device=device) >= finest[:, None]
 

@@ -118,11 +118,11 @@ class DiffusionBranch(BaseModule):
             of the best estimate without a network, a multiple of x_t; above 1 nothing was learned.
         """
         rows = len(views[0])
-        used, factor = part_of_batch(self.share, rows)
-        x_0 = self.choose_images(views)[:used]
+        row_count, factor = part_of_batch(self.share, rows)
+        x_0 = self.choose_images(views)[:row_count]
         t, eps = draw_noise(x_0, rows, self.schedule)  # M, MxCxHxW
         x_t = self.schedule.add_noise(x_0, eps, t)
-        feats: Sequence[Tensor] = [feat[:used] for feat in feats_q]
+        feats: Sequence[Tensor] = [feat[:row_count] for feat in feats_q]
         if self.encoder_input == 'noised':
             feats = self._encode(backbone, x_t)
         output = self.decoder(feats, x_t, t)
@@ -130,8 +130,8 @@ class DiffusionBranch(BaseModule):
         with torch.no_grad():
             error = self._squared_error(output, x_0, eps, t)
             power = x_0.float().square().mean()
-            known = self.schedule.scalar_gain_error(t, self.loss.prediction, power)
-        return {'loss': loss, 'relative_error': error.mean() / known.mean()}
+            known_error = self.schedule.scalar_gain_error(t, self.loss.prediction, power)
+        return {'loss': loss, 'relative_error': error.mean() / known_error.mean()}
 
     def choose_images(self, views: Sequence[Tensor]) -> Tensor:
         """Return the views that are noised, as small as the branch sees them.
@@ -187,11 +187,13 @@ class DiffusionBranch(BaseModule):
             eps = torch.randn(x_0.shape, generator=generator).to(x_0)
             x_t = self.schedule.add_noise(x_0, eps, t)
             feats = self._features(backbone, x_0, x_t)
-            moved = [feat.roll(1, 0) for feat in feats]
+            moved_feats = [feat.roll(1, 0) for feat in feats]
             level = self.decoder.levels[-1]
-            mixed = [*feats[:level], moved[level], *feats[level + 1 :]]
-            for errors, given in ((own, feats), (other, moved), (deepest, mixed)):
-                errors.append(self._squared_error(self.decoder(given, x_t, t), x_0, eps, t).mean())
+            mixed_feats = [*feats[:level], moved_feats[level], *feats[level + 1 :]]
+            for errors, given_feats in ((own, feats), (other, moved_feats), (deepest, mixed_feats)):
+                errors.append(
+                    self._squared_error(self.decoder(given_feats, x_t, t), x_0, eps, t).mean()
+                )
         sums = torch.stack([torch.stack(errors) for errors in (own, other, deepest)])
         values = 1 - sums[0] / sums[1].clamp(min=1e-12)
         total = 1 - sums[0].sum() / sums[1:].sum(dim=1).clamp(min=1e-12)
@@ -223,8 +225,10 @@ class DiffusionBranch(BaseModule):
         """
         eps = torch.randn_like(x_0) if eps is None else eps
         x_t = self.schedule.add_noise(x_0, eps, t)
-        shown = x_0 if features_of is None else features_of
-        feats = self._features(backbone, shown, self.schedule.add_noise(shown, eps, t))
+        shown_images = x_0 if features_of is None else features_of
+        feats = self._features(
+            backbone, shown_images, self.schedule.add_noise(shown_images, eps, t)
+        )
         output = self.decoder(feats, x_t, t)
         return x_t, self.schedule.estimate_x0(output, x_t, t, self.loss.prediction)
 

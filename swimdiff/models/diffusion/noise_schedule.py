@@ -234,8 +234,8 @@ class NoiseSchedule(nn.Module):
             Tensor: N weights.
         """
         snr = self.snr[t]
-        clipped = snr.clamp(max=gamma)
-        return {'eps': clipped / snr, 'x0': clipped, 'v': clipped / (snr + 1)}[prediction]
+        weight = snr.clamp(max=gamma)
+        return {'eps': weight / snr, 'x0': weight, 'v': weight / (snr + 1)}[prediction]
 
     def _levels(self, t: Tensor) -> tuple[Tensor, Tensor]:
         return self.signal[t].view(-1, 1, 1, 1), self.noise[t].view(-1, 1, 1, 1)

@@ -140,6 +140,6 @@ class NoisedStatistics(nn.Module):
     @staticmethod
     def _swap(layer: nn.Module, statistics: dict[str, Tensor]) -> dict[str, Tensor]:
         """Put other buffers into the layer and return those it had; batch norm updates in place."""
-        had = {buffer: layer.get_buffer(buffer) for buffer in _RUNNING}
+        saved_buffers = {buffer: layer.get_buffer(buffer) for buffer in _RUNNING}
         layer._buffers.update(statistics)
-        return had
+        return saved_buffers

@@ -119,8 +119,8 @@ class GroupedBatchNorm(_BatchNorm):
             ConfigError: If processes do not divide the groups, or the groups the rows.
         """
         world = get_world_size()
-        local, uneven = divmod(self.groups, world)
-        if uneven or not local or (self.training and x.shape[0] % local):
+        local, remainder = divmod(self.groups, world)
+        if remainder or not local or (self.training and x.shape[0] % local):
             raise ConfigError(
                 f'SwiMDiff: batch_norm={self.groups} groups with {world} processes and '
                 f'{x.shape[0]} images on each: processes must divide groups, and groups the global '
@@ -134,9 +134,9 @@ class GroupedBatchNorm(_BatchNorm):
             return None if vector is None else vector.repeat(local)
 
         mean, var = wide(self.running_mean), wide(self.running_var)
-        split = x.reshape(rows // local, local * channels, *rest)
+        wide_x = x.reshape(rows // local, local * channels, *rest)
         y = F.batch_norm(
-            split, mean, var, wide(self.weight), wide(self.bias), True, self.step_size, self.eps
+            wide_x, mean, var, wide(self.weight), wide(self.bias), True, self.step_size, self.eps
         )
         for mine, each in ((self.running_mean, mean), (self.running_var, var)):
             if mine is not None and each is not None:
@@ -188,11 +188,11 @@ def _convert_layer(layer: _BatchNorm, over: str | int) -> GlobalBatchNorm | Grou
             f'SwiMDiff: batch_norm={over!r} needs batch-norm layers with a momentum, found {layer}'
         )
     kind = GlobalBatchNorm if over == 'global' else GroupedBatchNorm
-    made = kind(layer.num_features, layer.eps, layer.momentum)
-    made.affine, made.track_running_stats = layer.affine, layer.track_running_stats
-    made._parameters.update(layer._parameters)
-    made._buffers.update(layer._buffers)
-    made.step_size = layer.momentum
-    if isinstance(made, GroupedBatchNorm):
-        made.groups = int(over)
-    return made.train(layer.training)
+    new_layer = kind(layer.num_features, layer.eps, layer.momentum)
+    new_layer.affine, new_layer.track_running_stats = layer.affine, layer.track_running_stats
+    new_layer._parameters.update(layer._parameters)
+    new_layer._buffers.update(layer._buffers)
+    new_layer.step_size = layer.momentum
+    if isinstance(new_layer, GroupedBatchNorm):
+        new_layer.groups = int(over)
+    return new_layer.train(layer.training)

@@ -49,20 +49,20 @@ def shuffle_images(x: Tensor, order: Tensor) -> Tensor:
         return x[order.to(x.device, non_blocking=True)]
     slots = torch.arange(len(order))
     sender, receiver = order % world, slots % world
-    leaving = (sender == rank).nonzero().flatten()
-    leaving = leaving[receiver[leaving].argsort(stable=True)]  # by receiver, then by slot
-    arriving = (receiver == rank).nonzero().flatten()
-    arriving = arriving[sender[arriving].argsort(stable=True)]  # by sender, then by slot
+    departures = (sender == rank).nonzero().flatten()
+    departures = departures[receiver[departures].argsort(stable=True)]  # by receiver, then by slot
+    arrivals = (receiver == rank).nonzero().flatten()
+    arrivals = arrivals[sender[arrivals].argsort(stable=True)]  # by sender, then by slot
 
     def moved(index: Tensor) -> Tensor:
         return index.to(x.device, non_blocking=True)
 
-    parcel = x[moved(order[leaving] // world)].contiguous()
-    received = torch.empty_like(parcel)
+    parcel = x[moved(order[departures] // world)].contiguous()
+    received_images = torch.empty_like(parcel)
     distributed.all_to_all_single(
-        received,
+        received_images,
         parcel,
-        sender[arriving].bincount(minlength=world).tolist(),
-        receiver[leaving].bincount(minlength=world).tolist(),
+        sender[arrivals].bincount(minlength=world).tolist(),
+        receiver[departures].bincount(minlength=world).tolist(),
     )
-    return received[moved((arriving // world).argsort())]
+    return received_images[moved((arrivals // world).argsort())]

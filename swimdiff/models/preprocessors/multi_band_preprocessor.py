@@ -69,9 +69,11 @@ class MultiBandPreprocessor(BaseDataPreprocessor):
 
     def _select(self, table: Mapping[str, float], what: str) -> tuple[float, ...]:
         values = {spell_band(name): float(value) for name, value in table.items()}
-        missing = [band for band in self.bands if band not in values]
-        if missing:
-            raise BandError(f'No {what} given for {", ".join(missing)}; found {", ".join(values)}.')
+        missing_bands = [band for band in self.bands if band not in values]
+        if missing_bands:
+            raise BandError(
+                f'No {what} given for {", ".join(missing_bands)}; found {", ".join(values)}.'
+            )
         return tuple(values[band] for band in self.bands)
 
     def receive(self, images: torch.Tensor) -> torch.Tensor:
@@ -101,8 +103,8 @@ class MultiBandPreprocessor(BaseDataPreprocessor):
 
     def destandardise(self, images: torch.Tensor) -> torch.Tensor:
         """Turn standardised images back into uint8, for pictures."""
-        restored = images.detach().float() * self.std + self.mean
-        return restored.round().clamp(0, 255).to(torch.uint8)
+        restored_pixels = images.detach().float() * self.std + self.mean
+        return restored_pixels.round().clamp(0, 255).to(torch.uint8)
 
     def _inputs(self, inputs: Any) -> Any:
         if isinstance(inputs, torch.Tensor):

@@ -277,5 +277,5 @@ class FloorLabels(RelativeLabels):
         """Return labels of 0 or at least the threshold, and the ignored mates."""
         y = super().assign(matches).y
         assert y is not None
-        ignored = matches.mates & (y < self.threshold)
-        return Labels(y.masked_fill_(ignored, 0), ignored)
+        ignored_pairs = matches.mates & (y < self.threshold)
+        return Labels(y.masked_fill_(ignored_pairs, 0), ignored_pairs)

@@ -211,10 +211,10 @@ def _build_rule(rule: str | dict) -> tuple[LabelRule, str]:
     """Build a label rule from its name or config, and tell its name."""
     config = dict(type=rule) if isinstance(rule, str) else dict(rule)
     try:
-        known = LABEL_RULES.get(config['type']) is not None
+        is_known = LABEL_RULES.get(config['type']) is not None
     except KeyError:
-        known = False
-    if not known:
+        is_known = False
+    if not is_known:
         raise ConfigError(
             f'SceneMatchingHead: no label rule {config.get("type")!r}; known are '
             f'{", ".join(sorted(LABEL_RULES.module_dict))}. A rule of your own is registered in '

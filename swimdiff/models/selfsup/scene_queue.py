@@ -58,15 +58,15 @@ class SceneQueue(nn.Module):
             keys (Tensor): M x D unit-length keys of the whole (gathered) batch, oldest first.
             scenes (Tensor): M int64 scene ids, not negative.
         """
-        pushed = keys.shape[0]
+        key_count = keys.shape[0]
         # Of a batch longer than the queue only the newest keys stay; the pointer moves as if all
         # had been written, so that cutting a batch in two leaves the same queue.
-        kept = min(pushed, self.length)
-        offsets = torch.arange(pushed - kept, pushed, device=self.pointer.device)
+        kept_count = min(key_count, self.length)
+        offsets = torch.arange(key_count - kept_count, key_count, device=self.pointer.device)
         slots = (self.pointer + offsets) % self.length
-        self.keys[slots] = keys[pushed - kept :].to(self.keys.dtype)
-        self.scenes[slots] = scenes[pushed - kept :]
-        self.pointer.add_(pushed).remainder_(self.length)
+        self.keys[slots] = keys[key_count - kept_count :].to(self.keys.dtype)
+        self.scenes[slots] = scenes[key_count - kept_count :]
+        self.pointer.add_(key_count).remainder_(self.length)
 
     def extra_repr(self) -> str:
         """Return the shape of the buffer, for printing the model."""

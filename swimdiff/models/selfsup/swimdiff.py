@@ -126,15 +126,15 @@ class SwiMDiff(BaseSelfSupervisor):
         )
         channels = embedding_channels(projection, pyramid['in_channels'])
         self.queue = MODELS.build({'channels': channels, **queue})
-        copied = {'backbone': encoder, 'neck': projection}
-        self.momentum_encoder = MODELS.build({**copied, **momentum_encoder})
+        copied_parts = {'backbone': encoder, 'neck': projection}
+        self.momentum_encoder = MODELS.build({**copied_parts, **momentum_encoder})
         self.diffusion = None
         if lambda_d > 0:
-            shared = {'backbone': encoder, 'pyramid': pyramid}
-            self.diffusion = MODELS.build({**shared, **diffusion})  # type: ignore[dict-item]
-        used = {len(pyramid['strides']) - 1}
-        used |= set(self.diffusion.decoder.levels) if self.diffusion is not None else set()
-        freeze_unused(encoder, sorted(used), pyramid['image_channels'])
+            shared_parts = {'backbone': encoder, 'pyramid': pyramid}
+            self.diffusion = MODELS.build({**shared_parts, **diffusion})  # type: ignore[dict-item]
+        used_levels = {len(pyramid['strides']) - 1}
+        used_levels |= set(self.diffusion.decoder.levels) if self.diffusion is not None else set()
+        freeze_unused(encoder, sorted(used_levels), pyramid['image_channels'])
         self.register_load_state_dict_pre_hook(_start_from_queries)
         self.lambda_c = lambda_c
         self.lambda_d = lambda_d
@@ -180,25 +180,25 @@ class SwiMDiff(BaseSelfSupervisor):
         if self.batch_keys:
             candidates = torch.cat([keys, candidates])
             candidate_scenes = torch.cat([key_scenes, candidate_scenes])
-        matched = self.head(
+        match_results = self.head(
             z_q, z_k, scenes, candidates, candidate_scenes, own if self.batch_keys else None
         )
         self.queue.push(keys, key_scenes)
-        losses = {'loss_contrast': self.lambda_c * matched.pop('loss'), **matched}
+        losses = {'loss_contrast': self.lambda_c * match_results.pop('loss'), **match_results}
 
         # noised view -> denoise
         if self.diffusion is not None:
-            denoised = self.diffusion(self.backbone, views, feats_q)
-            losses['loss_diffusion'] = self.lambda_d * denoised.pop('loss')
-            losses.update({f'diffusion_{name}': value for name, value in denoised.items()})
+            diffusion_results = self.diffusion(self.backbone, views, feats_q)
+            losses['loss_diffusion'] = self.lambda_d * diffusion_results.pop('loss')
+            losses.update({f'diffusion_{name}': value for name, value in diffusion_results.items()})
         return losses
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Sum the losses; where asked, measure what each asks of the encoder."""
-        total, logged = super().parse_losses(losses)
+        total, log_values = super().parse_losses(losses)
         if self.watch_gradients:
-            logged.update(measure_gradients(losses, self.backbone))
-        return total, logged
+            log_values.update(measure_gradients(losses, self.backbone))
+        return total, log_values
 
     @torch.no_grad()
     def embed_keys(self, x_k: Tensor, scenes: Tensor) -> tuple[Tensor, Tensor, Tensor]:

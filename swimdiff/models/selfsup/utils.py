@@ -71,9 +71,9 @@ def gather_keys(
         return keys if home is None else keys[home], scenes, positions
     bits = scenes.contiguous().view(torch.float32).view(len(keys), 2)
     parcel = torch.cat([keys, bits], dim=1)
-    gathered = torch.stack(all_gather(parcel), dim=1).flatten(0, 1)  # (N * world) x (D + 2)
-    ids = gathered[:, -2:].contiguous().view(torch.long).flatten()
-    keys = gathered[:, :-2]
+    gathered_parcels = torch.stack(all_gather(parcel), dim=1).flatten(0, 1)  # (N * world) x (D + 2)
+    ids = gathered_parcels[:, -2:].contiguous().view(torch.long).flatten()
+    keys = gathered_parcels[:, :-2]
     return keys.contiguous() if home is None else keys[home], ids, positions
 
 
@@ -91,11 +91,11 @@ def probe_pyramid(backbone: nn.Module, image_channels: int, size: int = 224) -> 
         dict: ``in_channels`` and ``strides`` of the levels, finest first, and ``image_channels``.
         A level that is a vector (an averaged last level) has the stride 0.
     """
-    training = backbone.training
+    was_training = backbone.training
     parameter = next(backbone.parameters())
     backbone.eval()  # not chained: the engine's backbones return None here
     feats = backbone(torch.zeros(1, image_channels, size, size, device=parameter.device))
-    backbone.train(training)
+    backbone.train(was_training)
     levels = [feats] if isinstance(feats, Tensor) else list(feats)
     return {
         'in_channels': [level.shape[1] for level in levels],
@@ -133,10 +133,10 @@ def embedding_channels(neck: nn.Module, in_channels: list[int]) -> int:
     Returns:
         int: D.
     """
-    training = neck.training
+    was_training = neck.training
     neck.eval()
     embedding = neck([torch.zeros(1, channels, 2, 2) for channels in in_channels])
-    neck.train(training)
+    neck.train(was_training)
     return embedding.shape[1]
 
 
@@ -158,17 +158,19 @@ def freeze_unused(
     Returns:
         list[str]: Names of the parameters frozen.
     """
-    named = [(name, p) for name, p in backbone.named_parameters() if p.requires_grad]
-    training = backbone.training
+    named_parameters = [(name, p) for name, p in backbone.named_parameters() if p.requires_grad]
+    was_training = backbone.training
     backbone.eval()
     feats = backbone(torch.zeros(1, image_channels, size, size))
-    backbone.train(training)
+    backbone.train(was_training)
     pyramid = [feats] if isinstance(feats, Tensor) else feats
     total = torch.stack([pyramid[level].sum() for level in levels]).sum()
-    gradients: Sequence[Tensor | None] = [None] * len(named)
+    gradients: Sequence[Tensor | None] = [None] * len(named_parameters)
     if total.requires_grad:  # not where all that these levels depend on is frozen by its config
-        gradients = torch.autograd.grad(total, [p for _, p in named], allow_unused=True)
-    unused = [(n, p) for (n, p), g in zip(named, gradients, strict=True) if g is None]
-    for _, parameter in unused:
+        gradients = torch.autograd.grad(total, [p for _, p in named_parameters], allow_unused=True)
+    unused_parameters = [
+        (n, p) for (n, p), g in zip(named_parameters, gradients, strict=True) if g is None
+    ]
+    for _, parameter in unused_parameters:
         parameter.requires_grad_(False)
-    return [name for name, _ in unused]
+    return [name for name, _ in unused_parameters]

@@ -87,10 +87,12 @@ class Subject:
         """
         if self.kind == 'statistics':
             return image_statistics
-        known = self.preprocessor
-        given = {name: known[name] for name in ('stats', 'mean', 'std') if known.get(name)}
-        chosen = dict(stats=stats) if stats else given
-        preprocessor = MultiBandPreprocessor(bands or self.bands, **chosen)
+        config = self.preprocessor
+        given_statistics = {
+            name: config[name] for name in ('stats', 'mean', 'std') if config.get(name)
+        }
+        statistics = dict(stats=stats) if stats else given_statistics
+        preprocessor = MultiBandPreprocessor(bands or self.bands, **statistics)
         weights = read_checkpoint(self.checkpoint) if self.checkpoint else None
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
         extract, _ = build_extractor(

@@ -40,12 +40,12 @@ class _Owner:
 
 
 def _find_owners(network: nn.Module) -> dict[str, _Owner]:
-    saved = set(network.state_dict())
+    saved_names = set(network.state_dict())
     owners = {}
     for name, module in network.named_modules():
         members = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
         owner = _Owner(name, tuple(key for key, _ in members if key not in _DERIVED))
-        tensors = tuple(key for key in owner.tensors if owner.full_name(key) in saved)
+        tensors = tuple(key for key in owner.tensors if owner.full_name(key) in saved_names)
         if tensors:
             owners[name] = _Owner(name, tensors)
     return owners
@@ -56,13 +56,13 @@ def _list_entered(network: nn.Module, run: Run, images: Tensor) -> list[_Owner]:
     """Owners of tensors in the order in which a run enters them, each once."""
     owners = _find_owners(network)
     # The network itself comes first even where `run` calls a method of it and not the network.
-    entered: dict[str, _Owner] = {'': owners['']} if '' in owners else {}
+    entered_owners: dict[str, _Owner] = {'': owners['']} if '' in owners else {}
     handles = []
     for name, module in network.named_modules():
         if name in owners:
 
             def note(_module: nn.Module, _inputs: Any, name: str = name) -> None:
-                entered.setdefault(name, owners[name])
+                entered_owners.setdefault(name, owners[name])
 
             handles.append(module.register_forward_pre_hook(note))
     try:
@@ -70,7 +70,7 @@ def _list_entered(network: nn.Module, run: Run, images: Tensor) -> list[_Owner]:
     finally:
         for handle in handles:
             handle.remove()
-    return list(entered.values())
+    return list(entered_owners.values())
 
 
 def _pair_names(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[str, str]]:
@@ -98,24 +98,24 @@ def align_tensors(
     Raises:
         CheckpointError: The two have other layers, or layers of other sizes.
     """
-    entered, counterparts = (
+    layers, counterparts = (
         _list_entered(network, run, images)
         for network, run in ((ours, run_ours), (theirs, run_theirs))
     )
-    if len(entered) != len(counterparts):
-        raise CheckpointError(f'{len(entered)} layers against {len(counterparts)} there')
+    if len(layers) != len(counterparts):
+        raise CheckpointError(f'{len(layers)} layers against {len(counterparts)} there')
     source, target = ours.state_dict(), theirs.state_dict()
-    renamed: dict[str, Tensor] = {}
-    for own, other in zip(entered, counterparts, strict=True):
+    renamed_state: dict[str, Tensor] = {}
+    for own, other in zip(layers, counterparts, strict=True):
         if len(own.tensors) != len(other.tensors):
             raise CheckpointError(
                 f'{own.name} holds {len(own.tensors)} tensors, {other.name} {len(other.tensors)}'
             )
         for key, other_key in _pair_names(own.tensors, other.tensors):
             value, name = source[own.full_name(key)], other.full_name(other_key)
-            renamed[name] = _fit_shape(own.full_name(key), value, name, target[name])
-    _copy_counters(renamed, target)
-    return renamed
+            renamed_state[name] = _fit_shape(own.full_name(key), value, name, target[name])
+    _copy_counters(renamed_state, target)
+    return renamed_state
 
 
 def _fit_shape(name: str, value: Tensor, other_name: str, other: Tensor) -> Tensor:

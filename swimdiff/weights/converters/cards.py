@@ -40,7 +40,7 @@ _STRETCH = 'floor(clip((x - low) / (high - low), 0, 1) * 255)'
 def _describe_input(facts: ModelFacts) -> dict[str, Any]:
     bands = list(facts.bands) * facts.dates
     channels = len(bands) or -1
-    described: dict[str, Any] = dict(
+    model_input: dict[str, Any] = dict(
         name='image',
         bands=bands,
         input=dict(
@@ -50,7 +50,7 @@ def _describe_input(facts: ModelFacts) -> dict[str, Any]:
         ),
     )
     if facts.dates > 1:
-        described['description'] = (
+        model_input['description'] = (
             f'{facts.dates} dates of {len(facts.bands)} bands, one after the other.'
         )
     if facts.stats is not None and facts.bands:
@@ -60,9 +60,9 @@ def _describe_input(facts: ModelFacts) -> dict[str, Any]:
             strict=True,
         )
         scaling = [dict(type='z-score', mean=mean, stddev=std) for mean, std in columns]
-        described['value_scaling'] = scaling * facts.dates
-        described['pre_processing_function'] = dict(format='math', expression=_STRETCH)
-    return described
+        model_input['value_scaling'] = scaling * facts.dates
+        model_input['pre_processing_function'] = dict(format='math', expression=_STRETCH)
+    return model_input
 
 
 def _describe_output(facts: ModelFacts) -> dict[str, Any]:
@@ -85,15 +85,15 @@ def _describe_output(facts: ModelFacts) -> dict[str, Any]:
 
 
 def _describe_bands(facts: ModelFacts) -> list[dict[str, Any]]:
-    described = []
+    entries = []
     for name in facts.bands:
         band = facts.find_band(name)
         entry: dict[str, Any] = dict(name=name)
         if band is not None:
             entry['eo:center_wavelength'] = band.wavelength_nm / 1000  # micrometres
             entry['gsd'] = band.resolution_m
-        described.append(entry)
-    return described
+        entries.append(entry)
+    return entries
 
 
 def _describe_asset(path: Path, facts: ModelFacts) -> dict[str, Any]:

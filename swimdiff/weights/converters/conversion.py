@@ -77,8 +77,8 @@ def build_backbone(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> nn
         changes['out_type'] = 'raw'  # all tokens
     if kind == 'SwinTransformer':
         changes['pad_small_map'] = False  # see _SWIN_NOTE
-    left = ('init_cfg', 'mask_ratio', *(() if kind == 'TIMMBackbone' else ('out_indices',)))
-    options = {key: value for key, value in config.items() if key not in left}
+    surplus = ('init_cfg', 'mask_ratio', *(() if kind == 'TIMMBackbone' else ('out_indices',)))
+    options = {key: value for key, value in config.items() if key not in surplus}
     backbone = MODELS.build({**options, **changes})
     own = backbone.state_dict()
     absent = [name for name in own if name not in state and 'num_batches_tracked' not in name]
@@ -118,19 +118,19 @@ def _convert_to(
     channels = int(config.get('in_channels', 3))
     ours, theirs = build_backbone(config, state), counterpart.build(channels)
     images = _draw_images(channels, counterpart.size)
-    renamed = align_tensors(ours, _run_ours, theirs, counterpart.run, images)
+    renamed_state = align_tensors(ours, _run_ours, theirs, counterpart.run, images)
     if 'SwinTransformer' in str(config['type']):
-        reorder_swin(renamed, ours, theirs)
-    theirs.load_state_dict(renamed, strict=False)
+        reorder_swin(renamed_state, ours, theirs)
+    theirs.load_state_dict(renamed_state, strict=False)
     with torch.no_grad():
-        features, converted = _run_ours(ours, images), counterpart.run(theirs, images)
-    difference = _measure_difference(features, converted)
+        features, converted_features = _run_ours(ours, images), counterpart.run(theirs, images)
+    difference = _measure_difference(features, converted_features)
     if not difference <= TOLERANCE:
         raise CheckpointError(f'features differ by {difference:.1e} of the largest')
-    used = set(ours.state_dict())
-    left_out = tuple(name for name in state if name not in used)
+    used_names = set(ours.state_dict())
+    left_out = tuple(name for name in state if name not in used_names)
     conversion = Conversion(
-        renamed,
+        renamed_state,
         counterpart.library,
         counterpart.name,
         counterpart.options,
@@ -160,8 +160,8 @@ def _to_torchgeo(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> Conv
             f'torchgeo builds {timm_name.name} without options, and these weights need {options}'
         )
     conversion, _ = _convert_to(timm_name, config, state)
-    prefixed = {f'model.{name}': value for name, value in conversion.state.items()}
-    return replace(conversion, state=prefixed, library='torchgeo')
+    prefixed_state = {f'model.{name}': value for name, value in conversion.state.items()}
+    return replace(conversion, state=prefixed_state, library='torchgeo')
 
 
 def _to_smp(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> Conversion:
@@ -173,16 +173,16 @@ def _to_smp(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> Conversio
         raise CheckpointError('its encoders have no such network without layers of their own')
     conversion, network = _convert_to(timm_name, config, state)
     channels = int(config.get('in_channels', 3))
-    renamed, difference = rename_for_pyramid(
+    renamed_state, difference = rename_for_pyramid(
         timm_name, network, _draw_images(channels, timm_name.size)
     )
     if difference > TOLERANCE:
         raise CheckpointError(f'features differ by {difference:.1e} of the largest')
     options = {key: value for key, value in timm_name.options.items() if key != 'head_norm_first'}
-    prefixed = {f'model.{name}': value for name, value in renamed.items()}
+    prefixed_state = {f'model.{name}': value for name, value in renamed_state.items()}
     return replace(
         conversion,
-        state=prefixed,
+        state=prefixed_state,
         library='smp',
         model=f'tu-{timm_name.name}',
         options=options,

@@ -207,8 +207,8 @@ def _vit(config: Config) -> Counterpart:
 
 
 def _timm(config: Config) -> Counterpart:
-    known = ('type', 'model_name', 'features_only', 'pretrained', 'checkpoint_path', 'init_cfg')
-    options = {key: value for key, value in config.items() if key not in (*known, 'in_channels')}
+    names = ('type', 'model_name', 'features_only', 'pretrained', 'checkpoint_path', 'init_cfg')
+    options = {key: value for key, value in config.items() if key not in (*names, 'in_channels')}
     only = bool(config.get('features_only', False))
     return Counterpart('timm', config['model_name'], options, only, size=224)
 

@@ -113,10 +113,10 @@ def read_data_names(checkpoint: Checkpoint) -> str:
     """
     config = parse_config_text(str(checkpoint.meta.get('cfg', '')))
     loader = config.get('train_dataloader')
-    described = loader.get('dataset') if isinstance(loader, dict) else None
-    plain = [dict(part) for part in iterate_datasets(described) if 'data_root' in part]
-    named = [' '.join(filter(None, [part['type'], part.get('split')])) for part in plain]
-    return ', '.join(dict.fromkeys(named)) or str(checkpoint.meta.get('data', ''))
+    dataset_config = loader.get('dataset') if isinstance(loader, dict) else None
+    plain = [dict(part) for part in iterate_datasets(dataset_config) if 'data_root' in part]
+    data_names = [' '.join(filter(None, [part['type'], part.get('split')])) for part in plain]
+    return ', '.join(dict.fromkeys(data_names)) or str(checkpoint.meta.get('data', ''))
 
 
 def _name_bands(
@@ -139,12 +139,12 @@ def list_provenance(
         more: Further entries; those that are None are left out.
     """
     stats = read_statistics(checkpoint)
-    known = _name_bands(checkpoint, stats, bands)
+    band_names = _name_bands(checkpoint, stats, bands)
     about: dict[str, object] = {
         'source': Path(checkpoint.path).name,
         'source_sha256': hash_file(checkpoint.path),
         'written_by': f'swimdiff {__version__}, torch {torch.__version__}',
-        'bands': ','.join(known) if known else None,
+        'bands': ','.join(band_names) if band_names else None,
         'stats': checkpoint.stats,
         META_KEY: json.dumps(stats_to_mapping(stats, stats.low)) if stats else None,
         'backbone': json.dumps(checkpoint.backbone) if checkpoint.backbone else None,
@@ -171,16 +171,16 @@ def read_facts(
         task: See :class:`ModelFacts`.
         **known: Further fields of :class:`ModelFacts`; None for what the checkpoint says.
     """
-    given = {key: value for key, value in known.items() if value is not None}
-    stats = given.pop('stats', None) or read_statistics(checkpoint)
-    bands = spell_bands(_name_bands(checkpoint, stats, given.pop('bands', None)) or ())
+    given_facts = {key: value for key, value in known.items() if value is not None}
+    stats = given_facts.pop('stats', None) or read_statistics(checkpoint)
+    bands = spell_bands(_name_bands(checkpoint, stats, given_facts.pop('bands', None)) or ())
     facts = ModelFacts(
         ''.join(letter if letter.isalnum() or letter in '_.-' else '-' for letter in name),
         architecture,
         task,
         bands,
         stats,
-        **{'data': read_data_names(checkpoint), **given},
+        **{'data': read_data_names(checkpoint), **given_facts},
     )
     band_facts = [facts.find_band(band) for band in bands]
     if facts.resolution_m is None and band_facts and all(band_facts):

@@ -30,10 +30,11 @@ def _make_input(facts: ModelFacts, stored: bool) -> PixelInput:
         CheckpointError: Bands or statistics are not known.
     """
     if facts.stats is None or not facts.bands:
-        missing = 'bands' if not facts.bands else 'statistics'
+        missing_fact = 'bands' if not facts.bands else 'statistics'
         raise CheckpointError(
-            f'{facts.name}: the source does not say its {missing}, and the graph standardises the '
-            'images by itself. Expected a checkpoint of tools/train.py; name bands with --bands.'
+            f'{facts.name}: the source does not say its {missing_fact}, and the graph standardises '
+            'the images by itself. Expected a checkpoint of tools/train.py; name bands with '
+            '--bands.'
         )
     mean, std = (facts.stats.select(key, facts.bands) for key in ('mean', 'std'))
     stretch: ProductStats | None = facts.stats if stored else None
@@ -72,9 +73,13 @@ def export_backbone(
         state = {name: value for name, value in state.items() if not name.startswith('ln2.')}
     backbone = MODELS.build(options)
     own = backbone.state_dict()
-    wrong = [name for name in own if name not in state or state[name].shape != own[name].shape]
-    if wrong:
-        raise CheckpointError(f'The weights do not fit {config["type"]}: {", ".join(wrong[:5])}.')
+    wrong_names = [
+        name for name in own if name not in state or state[name].shape != own[name].shape
+    ]
+    if wrong_names:
+        raise CheckpointError(
+            f'The weights do not fit {config["type"]}: {", ".join(wrong_names[:5])}.'
+        )
     backbone.load_state_dict({name: state[name] for name in own})
     graph = BackboneGraph(_make_input(facts, stored), backbone)
     entries = {**list_metadata(facts, tile or _TILE), **_mark_own(facts)}
@@ -120,19 +125,19 @@ def open_segmentor(
     head: Any = segmentor.decode_head
     head = head[-1] if isinstance(head, nn.ModuleList) else head
     two_dates = str(model['backbone'].get('type', '')).endswith('SiameseEncoder')
-    named = dict(checkpoint.meta.get('dataset_meta') or {}).get('classes')
+    saved_classes = dict(checkpoint.meta.get('dataset_meta') or {}).get('classes')
     binary = int(segmentor.out_channels) == 1
-    given = float(checkpoint.meta.get('threshold') or head.threshold or 0.5)
+    threshold = float(checkpoint.meta.get('threshold') or head.threshold or 0.5)
     facts = read_facts(
         checkpoint,
         architecture=f'{type(head).__name__} on {_name_backbone(model["backbone"])}',
         task='change' if two_dates else 'landcover',
         dates=2 if two_dates else 1,
-        classes=tuple(map(str, classes or named or ())),
+        classes=tuple(map(str, classes or saved_classes or ())),
         parameters=sum(value.numel() for value in segmentor.parameters()),
         **known,
     )
-    return segmentor, facts, given if binary else None
+    return segmentor, facts, threshold if binary else None
 
 
 def _load_all(segmentor: nn.Module, checkpoint: Checkpoint) -> None:

@@ -194,13 +194,13 @@ def _prove(graph: nn.Module, path: Path, channels: int, size: int | None) -> flo
     for count, height, width in shapes:
         images = _draw_pixels(count, channels, height, width)
         outputs = graph(images)
-        expected = [outputs] if isinstance(outputs, Tensor) else outputs
+        torch_outputs = [outputs] if isinstance(outputs, Tensor) else outputs
         problem = f'images of {count} x {channels} x {height} x {width}'
         try:
             onnx_outputs = session.run(None, {'image': images.numpy()})
         except Exception as error:  # ONNX Runtime raises classes of its own for each kind
             raise _refusal(path, size, f'{problem}: {str(error)[:200]}') from error
-        for ours, theirs in zip(expected, onnx_outputs, strict=True):
+        for ours, theirs in zip(torch_outputs, onnx_outputs, strict=True):
             if tuple(ours.shape) != theirs.shape:
                 raise _refusal(path, size, f'{problem}: {theirs.shape} for {tuple(ours.shape)}')
             scale = max(1.0, float(ours.abs().max()))

@@ -41,18 +41,20 @@ def rename_for_pyramid(
         counterpart.name, in_chans=images.shape[1], features_only=True, **options
     ).eval()
     state = network.state_dict()
-    renamed = {}
+    renamed_state = {}
     for name, value in pyramid.state_dict().items():
         source = name if name in state else _FLATTENED.sub(r'\1.\2.', name)
         if source not in state or state[source].shape != value.shape:
             raise CheckpointError(f'the pyramid of {counterpart.name} has {name}, ours has not')
-        renamed[name] = state[source]
-    pyramid.load_state_dict(renamed)
+        renamed_state[name] = state[source]
+    pyramid.load_state_dict(renamed_state)
     whole: torch.nn.Module = network
-    expected = whole.forward_intermediates(  # type: ignore[operator]
+    expected_features = whole.forward_intermediates(  # type: ignore[operator]
         images, indices=1, intermediates_only=True
     )[-1]
     features = pyramid(images)[-1]
-    if features.shape != expected.shape:  # channels last
+    if features.shape != expected_features.shape:  # channels last
         features = features.permute(0, 3, 1, 2)
-    return renamed, float((features - expected).abs().max() / expected.abs().max())
+    return renamed_state, float(
+        (features - expected_features).abs().max() / expected_features.abs().max()
+    )

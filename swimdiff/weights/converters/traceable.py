@@ -76,9 +76,9 @@ def _pad_same(module: Any, x: Tensor) -> Tensor:
         length = x.shape[axis]
         total = ((length + stride - 1) // stride - 1) * stride + spread - length
         pads += [total // 2, total - total // 2] if spread > stride else [0, 0]
-    padded = F.pad(x, pads)
+    padded_x = F.pad(x, pads)
     return F.conv2d(
-        padded, module.weight, module.bias, module.stride, 0, module.dilation, module.groups
+        padded_x, module.weight, module.bias, module.stride, 0, module.dilation, module.groups
     )
 
 
@@ -103,7 +103,7 @@ def make_traceable(network: nn.Module) -> Iterator[None]:
         for name, part in network.named_modules()
         if isinstance(part, nn.AdaptiveAvgPool2d)
     }
-    changed: list[tuple[nn.Module, str]] = []
+    changed_methods: list[tuple[nn.Module, str]] = []
     try:
         for name, pool in pools.items():
             size = pool.output_size
@@ -112,10 +112,10 @@ def make_traceable(network: nn.Module) -> Iterator[None]:
         for module in network.modules():
             for method, replacement in _replacements(module).items():
                 setattr(module, method, replacement)
-                changed.append((module, method))
+                changed_methods.append((module, method))
         yield
     finally:
         for name, pool in pools.items():
             network.set_submodule(name, pool)
-        for module, method in changed:
+        for module, method in changed_methods:
             delattr(module, method)

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 from fixtures.tiny import write_config
-from mmengine.config import Config
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner
 
@@ -15,6 +14,7 @@ from swimdiff.engine.checkpointing.checkpoint_hook import AtomicCheckpointHook
 from swimdiff.engine.checkpointing.last_checkpoint import find_checkpoint
 from swimdiff.errors import CheckpointError, ConfigError
 from swimdiff.files import clean_partials, partial_name
+from swimdiff.launch.config_reading import read_config_file
 from swimdiff.launch.launch import make_restartable
 
 HOOK = 'swimdiff.engine.checkpointing.checkpoint_hook'
@@ -26,7 +26,7 @@ def train(tmp_path):
     count = iter(range(100))
 
     def run(resume=False, hooks=(), **options):
-        config = Config.fromfile(write_config(tmp_path / 'c.py', **options))
+        config = read_config_file(write_config(tmp_path / 'c.py', **options))
         make_restartable(config)
         config.resume = resume
         config.experiment_name = f'{tmp_path.name}-{next(count)}'
@@ -49,7 +49,7 @@ def checkpoints(folder):
 
 
 def test_what_a_config_names_is_what_runs(tmp_path):
-    config = Config.fromfile(write_config(tmp_path / 'c.py'))
+    config = read_config_file(write_config(tmp_path / 'c.py'))
     config.default_hooks.checkpoint.type = 'CheckpointHook'
     config.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1)
     hook, loop = make_restartable(config)
@@ -73,7 +73,7 @@ def test_files_are_those_of_the_engine(train, tmp_path):
         for name in checkpoints(train.work_dir)
     }
     note = (train.work_dir / 'last_checkpoint').read_text()
-    config = Config.fromfile(write_config(tmp_path / 'c.py', epochs=7, checkpoint=options))
+    config = read_config_file(write_config(tmp_path / 'c.py', epochs=7, checkpoint=options))
     make_restartable(config)
     config.default_hooks.checkpoint.type = 'mmengine.CheckpointHook'
     config.work_dir = str(tmp_path / 'theirs')

@@ -6,9 +6,10 @@ import pytest
 import torch
 from fixtures.runs import ROOT
 from fixtures.seco import write_tree
-from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+
+from swimdiff.launch.config_reading import read_config_file
 
 STEPS = 4  # of an epoch: 12 samples in batches of 3
 
@@ -42,7 +43,7 @@ class Watch(Hook):
 
 def run(tree, work_dir, watch, resume=None, **options):
     """A small SwiMDiff with drop path in the backbone, fp32, on one thread."""
-    cfg = Config.fromfile(ROOT / 'configs/swimdiff_r18_seco.py')
+    cfg = read_config_file(ROOT / 'configs/swimdiff_r18_seco.py')
     view = [
         dict(type='mmpretrain.RandomResizedCrop', scale=32),
         dict(type='MultiBandColorJitter', brightness=0.4, hue=0.1, prob=0.8),

@@ -19,11 +19,10 @@ _QUICK = dict(GDAL_HTTP_TIMEOUT='1', GDAL_HTTP_MAX_RETRY='2', GDAL_HTTP_RETRY_DE
 
 
 @pytest.fixture
-def archive(tmp_path, monkeypatch):
+def archive(tmp_path):
     """A server of ``scene.tif``, asked with short limits; GDAL is as before afterwards."""
     options = ('TILED=YES', 'BLOCKXSIZE=64', 'BLOCKYSIZE=64', 'COMPRESS=DEFLATE')
     write(tmp_path / 'far' / 'scene.tif', PIXELS, names=BANDS, options=options)
-    monkeypatch.setattr(network, '_in_use', False)
     before = {name: gdal.GetConfigOption(name) for name in network.NETWORK_OPTIONS}
     for name, value in _QUICK.items():
         gdal.SetConfigOption(name, value)

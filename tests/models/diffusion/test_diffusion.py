@@ -15,7 +15,8 @@ from swimdiff.registry import MODELS
 @pytest.fixture
 def backbone():
     torch.manual_seed(0)
-    return MODELS.build(dict(type='mmpretrain.ResNet', depth=18, out_indices=(0, 1, 2, 3)))
+    thin = dict(depth=18, out_indices=(0, 1, 2, 3), stem_channels=16, base_channels=16)
+    return MODELS.build(dict(type='mmpretrain.ResNet', **thin))
 
 
 def branch(backbone, **options):

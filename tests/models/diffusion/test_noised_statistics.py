@@ -10,7 +10,9 @@ from swimdiff.registry import MODELS
 
 def build(init_cfg=None, **backbone):
     torch.manual_seed(0)
-    resnet = dict(type='mmpretrain.ResNet', depth=18, out_indices=(0, 1, 2, 3), **backbone)
+    thin = dict(stem_channels=16, base_channels=16)
+    backbone = dict(depth=18, out_indices=(0, 1, 2, 3), **thin, **backbone)
+    resnet = dict(type='mmpretrain.ResNet', **backbone)
     if init_cfg:
         resnet['init_cfg'] = init_cfg
     return MODELS.build(

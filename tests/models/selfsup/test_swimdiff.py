@@ -15,7 +15,13 @@ from swimdiff.models.selfsup.scene_queue import EMPTY
 from swimdiff.models.selfsup.utils import gather_keys
 from swimdiff.registry import MODELS
 
-RESNET = dict(type='mmpretrain.ResNet', depth=18, out_indices=(0, 1, 2, 3))
+RESNET = dict(
+    type='mmpretrain.ResNet',
+    depth=18,
+    out_indices=(0, 1, 2, 3),
+    stem_channels=16,
+    base_channels=16,
+)
 
 
 def build(**options):
@@ -54,7 +60,7 @@ def test_rule_none_without_diffusion_is_moco_v2():
             data_preprocessor=dict(type='mmpretrain.SelfSupDataPreprocessor'),
             backbone={**RESNET, 'out_indices': (3,)},
             neck=dict(
-                type='mmpretrain.MoCoV2Neck', in_channels=512, hid_channels=512, out_channels=16
+                type='mmpretrain.MoCoV2Neck', in_channels=128, hid_channels=128, out_channels=16
             ),
             head=dict(
                 type='mmpretrain.ContrastiveHead',
@@ -117,7 +123,7 @@ def test_the_diffusion_branch_gets_query_and_key_views():
     model.loss([x_q, x_k], samples(0, 1, 2, 3))
     backbone, (first, second), feats = seen[0]
     assert backbone is model.backbone and first is x_q and second is x_k
-    assert [feat.shape[1] for feat in feats] == [64, 128, 256, 512]
+    assert [feat.shape[1] for feat in feats] == [16, 32, 64, 128]
 
 
 SMALL_SWIN = dict(embed_dims=24, depths=[1, 1, 1, 1], num_heads=[1, 2, 4, 8])
@@ -133,7 +139,7 @@ def test_any_neck_that_returns_vectors_will_do():
             return feats[-1].amax(dim=(2, 3))
 
     model = build(neck=dict(type='MaxNeck'))
-    assert model.queue.keys.shape == (12, 512)
+    assert model.queue.keys.shape == (12, 128)
     assert 'loss_contrast' in model.loss(views(), samples(0, 1, 2, 3))
 
 

@@ -76,8 +76,8 @@ class DeviceColorJitter(Counterpart):
         centre, cosine, sine = self.hue
         angle = 2 * torch.pi * turn
         hue = centre + angle.cos() * cosine + angle.sin() * sine
-        mixed = saturation * eye + (1 - saturation) * grey
-        return torch.stack([brightness * eye, contrast * eye, mixed, hue], dim=1)
+        saturation_step = saturation * eye + (1 - saturation) * grey
+        return torch.stack([brightness * eye, contrast * eye, saturation_step, hue], dim=1)
 
     def plan(self, drawn: Tensor, plan: ViewPlan) -> None:
         """Compose the four changes.

@@ -59,11 +59,11 @@ def find_counterpart(step: dict | BaseTransform, bands: Sequence[str]) -> Counte
     counterpart = DEVICE_TRANSFORMS.get(type(transform).__name__)
     # By the class itself: a subclass, or another library's class of that name, does other things.
     if counterpart is None or TRANSFORMS.get(counterpart.replaces) is not type(transform):
-        known = sorted(each.replaces for each in DEVICE_TRANSFORMS.module_dict.values())
+        known_names = sorted(each.replaces for each in DEVICE_TRANSFORMS.module_dict.values())
         raise ConfigError(
             f'DeviceViews: no counterpart on the device for {step}; there are some for '
-            f'{", ".join(known)}. Leave it out, let the workers make the views (TwoViews in the '
-            "pipeline and data_preprocessor=dict(type='MultiBandPreprocessor')), or register a "
+            f'{", ".join(known_names)}. Leave it out, let the workers make the views (TwoViews in '
+            "the pipeline and data_preprocessor=dict(type='MultiBandPreprocessor')), or register a "
             'Counterpart of your own in DEVICE_TRANSFORMS.'
         )
     return counterpart(transform, bands)

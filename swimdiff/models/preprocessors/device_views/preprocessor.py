@@ -65,15 +65,15 @@ class DeviceViews(MultiBandPreprocessor):
         **kwargs: Any,
     ) -> None:
         super().__init__(bands, **kwargs)
-        nested = [isinstance(item, list | tuple) for item in transforms]
-        if any(nested) and not (all(nested) and len(nested) == 2):
+        is_nested = [isinstance(item, list | tuple) for item in transforms]
+        if any(is_nested) and not (all(is_nested) and len(is_nested) == 2):
             raise ConfigError(
                 'DeviceViews takes one list of transforms for both views or exactly two lists, one '
-                f'a view; found {len(nested)} entries of which {sum(nested)} are lists.'
+                f'a view; found {len(is_nested)} entries of which {sum(is_nested)} are lists.'
             )
         if chunk is not None and chunk < 1:
             raise ConfigError(f'DeviceViews: chunk is expected to be 1 or more; found {chunk}.')
-        chains = transforms if any(nested) else [transforms, transforms]
+        chains = transforms if any(is_nested) else [transforms, transforms]
         self.chains = [[find_counterpart(step, self.bands) for step in chain] for chain in chains]
         self.chunk = chunk
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -108,7 +108,7 @@ class DeviceViews(MultiBandPreprocessor):
         stages = [stage.to(images.device) for stage in plan.stages]
         mean, std = self.mean.float(), self.std.float()
         shape = (*images.shape[:2], *plan.size)
-        made = torch.empty(shape, device=images.device, memory_format=self.layout)
+        all_views = torch.empty(shape, device=images.device, memory_format=self.layout)
         chunk = self.chunk or (8 if images.device.type == 'cpu' else len(images))
         for start in range(0, len(images), chunk):
             rows = slice(start, start + chunk)
@@ -116,8 +116,8 @@ class DeviceViews(MultiBandPreprocessor):
             for stage in stages:
                 views = stage(views, rows)
             # The workers' views are 8-bit images, too.
-            made[rows] = views.round_().sub_(mean).div_(std)
-        return made
+            all_views[rows] = views.round_().sub_(mean).div_(std)
+        return all_views
 
     def _sources(self, inputs: Any) -> list[Tensor]:
         """One N x C x H x W batch, or two: one per date."""
@@ -150,17 +150,17 @@ class DeviceViews(MultiBandPreprocessor):
                 'DeviceViews: one image or one of each of two dates is expected a sample; found '
                 f'{len(sources)}.'
             )
-        drawn = draw_views(len(sources[0]), sum(map(_numbers, self.chains)))
-        shares = drawn.split([_numbers(chain) for chain in self.chains], dim=1)
-        kind, made = self.mean.device.type, []
+        random_numbers = draw_views(len(sources[0]), sum(map(_numbers, self.chains)))
+        shares = random_numbers.split([_numbers(chain) for chain in self.chains], dim=1)
+        kind, views = self.mean.device.type, []
         # Half precision would take bits from the grey levels.
         with autocast(kind, enabled=False) if is_autocast_available(kind) else nullcontext():
             for source, chain, share in zip(
                 sources * (3 - len(sources)), self.chains, shares, strict=True
             ):
                 size = (source.shape[2], source.shape[3])
-                made.append(self.render(source, self.plan(chain, share, size)))
-        return made
+                views.append(self.render(source, self.plan(chain, share, size)))
+        return views
 
     @torch.compiler.disable  # what is drawn and planned is for the host
     def forward(self, data: dict, training: bool = False) -> dict:

@@ -66,11 +66,11 @@ class AffineColour:
         """Change M x C x H x W images."""
         matrix, pixels = self.matrix[rows], images.flatten(2)
         if self.probe is None or self.gain is None:
-            mapped = torch.bmm(matrix, pixels)
+            mapped_pixels = torch.bmm(matrix, pixels)
         else:
             level = (self.probe[rows] * pixels.mean(2)).sum(1, keepdim=True)
-            mapped = torch.baddbmm((self.gain[rows] * level)[..., None], matrix, pixels)
-        return (mapped.clamp_(0, 255) if self.clips else mapped).view(images.shape)
+            mapped_pixels = torch.baddbmm((self.gain[rows] * level)[..., None], matrix, pixels)
+        return (mapped_pixels.clamp_(0, 255) if self.clips else mapped_pixels).view(images.shape)
 
 
 @dataclass
@@ -95,6 +95,6 @@ class Blur:
         size, reach = weights.shape[1], weights.shape[1] // 2
         kernel = weights[:, None].expand(count, bands, size).reshape(-1, 1, 1, size)
         planes = images.reshape(1, -1, *images.shape[2:])
-        padded = F.pad(planes, (reach, reach, reach, reach), mode='reflect')
-        across = F.conv2d(padded, kernel, groups=len(kernel))
+        padded_planes = F.pad(planes, (reach, reach, reach, reach), mode='reflect')
+        across = F.conv2d(padded_planes, kernel, groups=len(kernel))
         return F.conv2d(across, kernel.mT, groups=len(kernel)).view(images.shape)

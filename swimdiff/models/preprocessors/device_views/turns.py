@@ -39,8 +39,8 @@ class DeviceRandomFlip(Counterpart):
 
     def __init__(self, transform: RandomFlip, bands: Sequence[str]) -> None:
         super().__init__(transform, bands)
-        named = transform.direction
-        directions = [named] if isinstance(named, str) else list(named)
+        direction = transform.direction
+        directions = [direction] if isinstance(direction, str) else list(direction)
         shares = transform.prob
         if not isinstance(shares, list):
             shares = [shares / len(directions)] * len(directions)
