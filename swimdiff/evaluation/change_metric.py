@@ -9,7 +9,11 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from swimdiff.errors import ConfigError, DataError
-from swimdiff.evaluation.change_threshold import choose_threshold, count_probabilities
+from swimdiff.evaluation.change_threshold import (
+    average_precision,
+    choose_threshold,
+    count_probabilities,
+)
 from swimdiff.registry import METRICS
 
 __all__ = ['ChangeMetric', 'change_counts', 'change_scores']
@@ -90,7 +94,8 @@ class ChangeMetric(BaseMetric):
     These scores are of the model's own decision, at 0.5. With a ``threshold``, precision, recall
     and F1 at it are given too (``F1_chosen``); ``tools/test.py`` takes it from the checkpoint,
     where ``ChangeThresholdHook`` has put it. On validation that hook sets :attr:`chooses`, and the
-    best F1 of 256 thresholds is reported (``best_F1``, ``best_threshold``).
+    best F1 of 256 thresholds is reported (``best_F1``, ``best_threshold``). ``ranks=True`` adds the
+    average precision (``AP``): how well changed pixels are ranked above others at any threshold.
 
     Args:
         preset (str): ``strict``: one count of pixels over the whole split. ``seco``: the mean of
@@ -101,6 +106,7 @@ class ChangeMetric(BaseMetric):
         split (str, optional): Name of the split. Defaults to None, the name the data set gives.
         threshold (float, optional): Probability above which a pixel is change, for the scores
             ``..._chosen``. Defaults to None, none of them.
+        ranks (bool): Whether the average precision is reported. Defaults to False.
         ignore_index (int): Mask value of pixels that are not counted. Defaults to 255.
         collect_device (str): Defaults to ``cpu``.
         prefix (str): Put before the names. Defaults to ``change``.
@@ -123,6 +129,7 @@ class ChangeMetric(BaseMetric):
         preset: str = 'strict',
         split: str | None = None,
         threshold: float | None = None,
+        ranks: bool = False,
         ignore_index: int = 255,
         collect_device: str = 'cpu',
         prefix: str = 'change',
@@ -136,6 +143,7 @@ class ChangeMetric(BaseMetric):
         self.threshold = threshold
         #: Whether the best threshold is looked for; not on a test, which it would be tuned to.
         self.chooses = False
+        self.ranks = ranks
         self.split = split
         self.ignore_index = ignore_index
         self._batch = 0
@@ -171,14 +179,14 @@ class ChangeMetric(BaseMetric):
 
     def _count_more(self, sample: dict, mask: np.ndarray) -> dict[str, np.ndarray]:
         """Count by probability, and at the chosen threshold, where that is asked for."""
-        if not self.chooses and self.threshold is None:
+        if not (self.chooses or self.ranks) and self.threshold is None:
             return {}
         logits = sample['seg_logits']['data'].float()
         # One channel has gone through the sigmoid already; two are logits of both classes.
         change = logits[0] if len(logits) == 1 else logits.softmax(dim=0)[1]
         probability = change.cpu().numpy()
         more = {}
-        if self.chooses:
+        if self.chooses or self.ranks:
             more['histogram'] = count_probabilities(probability, mask, self.ignore_index)
         if self.threshold is not None:
             prediction = probability > self.threshold
@@ -206,7 +214,7 @@ class ChangeMetric(BaseMetric):
             )
         scores = self._score([(group, counts) for group, counts, *_ in unique.values()])
         self._say(split, len(unique), scores)
-        if self.chooses or self.threshold is not None:
+        if self.chooses or self.ranks or self.threshold is not None:
             scores |= self._score_thresholds([more for *_, more in unique.values()])
         named_scores = {f'{self.preset}/{split}/{name}': value for name, value in scores.items()}
         # A float: the engine's JSON log drops whole numbers.
@@ -222,7 +230,7 @@ class ChangeMetric(BaseMetric):
         return {name: float(np.mean([scores[name] for scores in each])) for name in each[0]}
 
     def _score_thresholds(self, counted: list[dict[str, np.ndarray]]) -> dict[str, float]:
-        """Scores at the chosen threshold, and the best threshold."""
+        """Return scores at the chosen threshold, the best threshold and the average precision."""
         best_scores: dict[str, float] = {}
         if self.threshold is not None:
             scores = change_scores(np.sum([more['chosen'] for more in counted], axis=0))
@@ -230,11 +238,14 @@ class ChangeMetric(BaseMetric):
             best_scores['threshold'] = self.threshold
             line = f'At the threshold {self.threshold:g}, chosen on validation: F1 '
             print_log(f'{line}{scores["F1"]:.2f}', logger='current')
-        if self.chooses:
-            counts = np.stack([more['histogram'] for more in counted]).sum(axis=0, dtype=np.int64)
-            best = choose_threshold(counts)
-            if best is not None:
-                best_scores['best_threshold'], best_scores['best_F1'] = best
+        if not (self.chooses or self.ranks):
+            return best_scores
+        counts = np.stack([more['histogram'] for more in counted]).sum(axis=0, dtype=np.int64)
+        best = choose_threshold(counts) if self.chooses else None
+        if best is not None:
+            best_scores['best_threshold'], best_scores['best_F1'] = best
+        if self.ranks:
+            best_scores['AP'] = average_precision(counts)
         return best_scores
 
     def _say(self, split: str, samples: int, scores: dict[str, float]) -> None:

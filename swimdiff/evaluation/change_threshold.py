@@ -14,6 +14,7 @@ from mmengine.config import Config
 __all__ = [
     'BINS',
     'THRESHOLD_KEY',
+    'average_precision',
     'choose_threshold',
     'count_probabilities',
     'set_test_threshold',
@@ -70,6 +71,26 @@ def choose_threshold(counts: np.ndarray) -> tuple[float, float] | None:
     best = np.flatnonzero(scores == scores.max())
     chosen_bin = best[np.argmin(np.abs(thresholds[best] - 0.5))]
     return float(thresholds[chosen_bin]), 100 * float(scores[chosen_bin])
+
+
+def average_precision(counts: np.ndarray) -> float:
+    """Return the average precision: the quality of the ranking, whatever the threshold.
+
+    The mean of the precision at each threshold, weighted by the recall that it adds; the share of
+    changed pixels where the ranking is no better than chance.
+
+    Args:
+        counts: Sum of :func:`count_probabilities`.
+
+    Returns:
+        0 to 100; 0 where no pixel is changed.
+    """
+    unchanged_counts, changed_counts = np.asarray(counts, np.int64)[:, ::-1]
+    hits, wrong = changed_counts.cumsum(), unchanged_counts.cumsum()
+    if not hits[-1]:
+        return 0.0
+    precision = hits / np.maximum(hits + wrong, 1)
+    return 100 * float((precision * changed_counts).sum() / hits[-1])
 
 
 def set_test_threshold(cfg: Config, meta: Mapping[str, Any]) -> float | None:

@@ -16,6 +16,7 @@ from mmseg.structures import SegDataSample
 from swimdiff.errors import ConfigError
 from swimdiff.evaluation.change_metric import ChangeMetric
 from swimdiff.evaluation.change_threshold import (
+    average_precision,
     choose_threshold,
     count_probabilities,
     set_test_threshold,
@@ -68,6 +69,36 @@ def test_extremes_are_in_a_bin_of_their_own():
     assert choose_threshold(count_probabilities(np.ones(4), np.zeros(4))) is None
 
 
+def naive_average_precision(pairs) -> float:
+    """Walk down the ranking; pixels of one probability come together."""
+    pixels = [
+        (p, m == 1)
+        for probability, mask in pairs
+        for p, m in zip(probability.ravel().tolist(), mask.ravel().tolist(), strict=True)
+        if m != 255
+    ]
+    area = hits = count = 0
+    for level in sorted({p for p, _ in pixels}, reverse=True):
+        new_hits = sum(change for p, change in pixels if p == level)
+        hits += new_hits
+        count += sum(p == level for p, _ in pixels)
+        area += new_hits * hits / count
+    return 100 * area / hits
+
+
+def test_average_precision_is_that_of_a_walk_down_the_ranking():
+    pairs = draw(grain=256)
+    counts = sum(count_probabilities(*pair) for pair in pairs)
+    assert average_precision(counts) == pytest.approx(naive_average_precision(pairs), abs=1e-9)
+    found = evaluate(pairs, ranks=True)
+    assert found['AP'] == pytest.approx(average_precision(counts))
+    assert 'best_F1' not in found and 'AP' not in evaluate(pairs)
+    mask = np.array([0, 1, 1, 0])
+    assert average_precision(count_probabilities(np.array([0.1, 0.9, 0.8, 0.2]), mask)) == 100
+    assert average_precision(count_probabilities(np.full(4, 0.3), mask)) == 50
+    assert average_precision(count_probabilities(np.ones(4), np.zeros(4))) == 0
+
+
 def sample(index, probability, mask, two_logits=False):
     pixels = torch.from_numpy(probability)[None]
     logits = torch.cat([torch.zeros_like(pixels), torch.logit(pixels)]) if two_logits else pixels
@@ -79,9 +110,9 @@ def sample(index, probability, mask, two_logits=False):
     )
 
 
-def evaluate(pairs, indices=None, two_logits=False, threshold=None, chooses=False):
+def evaluate(pairs, indices=None, two_logits=False, threshold=None, chooses=False, ranks=False):
     init_default_scope('swimdiff')
-    metric = ChangeMetric(threshold=threshold)
+    metric = ChangeMetric(threshold=threshold, ranks=ranks)
     metric.chooses = chooses
     evaluator = Evaluator([metric])
     evaluator.dataset_meta = dict(split='val')

@@ -4,12 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import MODELS as ENGINE_MODELS
 from mmengine.registry import DefaultScope
 
 from swimdiff.errors import CheckpointError
+from swimdiff.launch.config_reading import read_config_file
 from swimdiff.registry import MODELS
 from swimdiff.weights.pretrained import adapt_kernels
 
@@ -31,7 +31,7 @@ def scope():
 @functools.cache
 def pretrained_state(name):
     """Config text and weights of a pre-training, key encoder and query encoder apart."""
-    config = Config.fromfile(CONFIGS / f'{name}.py')
+    config = read_config_file(CONFIGS / f'{name}.py')
     config.model.queue.length = 8
     config.model.data_preprocessor = config.data_preprocessor
     model = MODELS.build(config.model)
@@ -51,7 +51,7 @@ def pretrain(name, path):
 
 
 def classifier(name, checkpoint, **init):
-    config = Config.fromfile(CONFIGS / 'classification' / 'eurosat' / f'{name}.py')
+    config = read_config_file(CONFIGS / 'classification' / 'eurosat' / f'{name}.py')
     config.model.backbone.init_cfg.update(checkpoint=str(checkpoint), **init)
     return config
 
@@ -88,7 +88,7 @@ CHANGE = {
 @pytest.mark.parametrize('name', list(CHANGE))
 def test_query_encoder_reaches_the_change_config(tmp_path, name):
     state = pretrain(CHANGE[name], tmp_path / 'epoch_1.pth')
-    config = Config.fromfile(CONFIGS / 'change_detection' / 'oscd' / f'{name}.py')
+    config = read_config_file(CONFIGS / 'change_detection' / 'oscd' / f'{name}.py')
     config.model.backbone.backbone.init_cfg.checkpoint = str(tmp_path / 'epoch_1.pth')
     model = MODELS.build(dict(config.model, data_preprocessor=config.data_preprocessor))
     model.init_weights()

@@ -24,7 +24,7 @@ _RANDOM_INIT = [
     dict(type='Kaiming', layer='Conv2d'),
     dict(type='Constant', val=1, layer='_BatchNorm'),
 ]
-_SCORES = ('F1', 'precision', 'recall', 'IoU')
+_SCORES = ('F1', 'precision', 'recall', 'IoU', 'AP')
 
 
 @MEASUREMENTS.register_module()
@@ -33,9 +33,11 @@ class ChangeMeasurement(Measurement):
 
     ``tools/train.py`` and ``tools/test.py`` run the config with the backbone of the cell; widths of
     the head follow from it, the seed is that of the cell. ``F1``, ``precision``, ``recall`` and
-    ``IoU`` are those of the change class, in per cent. ``loss`` is the mean training loss over the
-    last tenth of the epochs, and ``settling`` how far it still fell, in per cent of the tenth
-    before: near 0 where the head is trained. Floor: the backbone with random weights.
+    ``IoU`` are those of the change class at a probability of 0.5, in per cent, and ``AP`` is the
+    average precision over all thresholds: changed pixels are few, and how many of them a head puts
+    above 0.5 says more about the head than about the backbone. ``loss`` is the mean training loss
+    over the last tenth of the epochs, and ``settling`` how far it still fell, in per cent of the
+    tenth before: near 0 where the head is trained. Floor: the backbone with random weights.
 
     .. code:: python
 
@@ -111,7 +113,7 @@ class ChangeMeasurement(Measurement):
         cfg.default_hooks.checkpoint.update(interval=interval, max_keep_ckpts=1)
         cfg.default_hooks.pop('report', None)
         cfg.visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])
-        cfg.test_evaluator = [dict(type='ChangeMetric', preset=self.preset)]
+        cfg.test_evaluator = [dict(type='ChangeMetric', preset=self.preset, ranks=True)]
         cfg.merge_from_dict(self.options)
 
 

@@ -210,7 +210,7 @@ def test_change_scores_are_read_and_heads_are_dropped(tmp_path, trained):
             (vis / 'scalars.json').write_text('\n'.join(map(json.dumps, rows)))
             (folder / 'epoch_3.pth').touch()
         else:
-            scores = dict(F1=50, precision=60, recall=40, IoU=30, samples=7)
+            scores = dict(F1=50, precision=60, recall=40, IoU=30, AP=45, samples=7)
             content = {f'change/strict/held/{key}': value for key, value in scores.items()}
             (folder / 'now').mkdir(parents=True)
             (folder / 'now' / 'now.json').write_text(json.dumps(content))
@@ -225,7 +225,7 @@ def test_change_scores_are_read_and_heads_are_dropped(tmp_path, trained):
         )
     )
     found = change.measure(subject(tmp_path, checkpoint=trained[1], tool=tool))
-    assert found == dict(F1=50, precision=60, recall=40, IoU=30, loss=3, settling=25)
+    assert found == dict(F1=50, precision=60, recall=40, IoU=30, AP=45, loss=3, settling=25)
     assert [name for name, _ in calls] == ['train', 'test']
     assert '--resume' in calls[0][1]
     assert calls[1][1][1].endswith('epoch_3.pth')
