@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 
 def pytest_configure(config):
-    """Several test processes share the server that starts commands: its imports are paid once."""
+    """Answer Ctrl-C, and share one server that starts commands among the test processes.
+
+    A shell starts programs in the background with Ctrl-C ignored, and all that they start inherits
+    it, the programs whose answer to Ctrl-C is tested as well. The server's imports are paid once.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption('dist', 'no') != 'no' and not hasattr(config, 'workerinput'):
         from fixtures.processes import SHARED_SERVER, start_server
 
