@@ -74,7 +74,7 @@ def choose_threshold(counts: np.ndarray) -> tuple[float, float] | None:
 
 
 def average_precision(counts: np.ndarray) -> float:
-    """Return the average precision: the quality of the ranking, whatever the threshold.
+    """Return the average precision, the quality of the ranking at any threshold.
 
     The mean of the precision at each threshold, weighted by the recall that it adds; the share of
     changed pixels where the ranking is no better than chance.

@@ -90,7 +90,7 @@ def hold_interrupts() -> Iterator[None]:
 
 
 def is_answered_by_caller() -> bool:
-    """Return whether the program that started this one says what follows after Ctrl-C."""
+    """Return whether the program that started this one answers Ctrl-C."""
     return _answers['caller']
 
 

@@ -84,7 +84,8 @@ def check(folder, unbroken):
 
 def test_killed_again_and_again_it_is_the_unbroken_run(unbroken, tmp_path):
     """SIGKILL at random moments and in the middle of writing a checkpoint."""
-    options = dict(epochs=4, length=60, delay=0.01)
+    # Of the 60 steps at most 16 are done before a timed kill, 24 before one in a checkpoint.
+    options = dict(epochs=4, length=60, delay=0.06)
     config = write_config(tmp_path / 'c.py', checkpoint=dict(interval=1, steps=4), **options)
     chance = random.Random(0)
     kills = 0
