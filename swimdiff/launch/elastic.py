@@ -28,6 +28,8 @@ __all__ = ['EXIT_STOPPED', 'Launch', 'current_launch', 'main']
 #: EX_TEMPFAIL of sysexits.h: not done, try again.
 EXIT_STOPPED = 75
 _EXIT_FILE = 'SWIMDIFF_EXIT_FILE'
+#: Seconds that processes have to save and end; of ``tools/dist_train.sh``.
+_STOP_OPTION = '--shutdown-timeout'
 _STORE = 'SWIMDIFF_STORE'
 
 
@@ -126,6 +128,14 @@ def _settle(args: argparse.Namespace) -> None:
             args.local_addr = _own_address(host, int(port))
 
 
+def _fit_options(argv: list[str], parser: argparse.ArgumentParser) -> list[str]:
+    """Leave out the time to stop in, which the launcher has from torch 2.12 on; before, 30 s."""
+    if _STOP_OPTION not in argv or _STOP_OPTION in parser.format_help():
+        return argv
+    place = argv.index(_STOP_OPTION)
+    return argv[:place] + argv[place + 2 :]
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run ``torchrun`` with these arguments and return how the run ended.
 
@@ -136,9 +146,10 @@ def main(argv: list[str] | None = None) -> int:
     """
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.run import parse_args, run
+    from torch.distributed.run import get_args_parser, run
 
-    args = parse_args(argv)
+    parser = get_args_parser()
+    args = parser.parse_args(_fit_options(sys.argv[1:] if argv is None else argv, parser))
     _settle(args)
     with tempfile.TemporaryDirectory(prefix='swimdiff-launch-') as folder:
         note = Path(folder, 'exit')

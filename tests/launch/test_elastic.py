@@ -1,5 +1,6 @@
 """What a process leaves for its launcher, and exits with."""
 
+import argparse
 import sys
 
 import pytest
@@ -7,7 +8,7 @@ from fixtures.tiny import write_config
 from fixtures.tools import load_tool
 from torch import distributed
 
-from swimdiff.launch.elastic import EXIT_STOPPED, Launch
+from swimdiff.launch.elastic import EXIT_STOPPED, Launch, _fit_options
 
 
 def test_a_stop_exits_with_0_below_our_launcher_only(tmp_path, monkeypatch):
@@ -18,6 +19,15 @@ def test_a_stop_exits_with_0_below_our_launcher_only(tmp_path, monkeypatch):
     monkeypatch.setenv('SWIMDIFF_EXIT_FILE', str(tmp_path / 'exit'))
     assert Launch(None, False).end(EXIT_STOPPED) == 0
     assert (tmp_path / 'exit').read_text() == '75'
+
+
+def test_the_time_to_stop_is_left_out_where_the_launcher_does_not_know_it():
+    parser = argparse.ArgumentParser()  # torch 2.11
+    parser.add_argument('--max-restarts')
+    argv = ['--max-restarts', '3', '--shutdown-timeout', '300', 'train.py', 'c.py']
+    assert _fit_options(argv, parser) == ['--max-restarts', '3', 'train.py', 'c.py']
+    parser.add_argument('--shutdown-timeout')  # torch 2.12
+    assert _fit_options(argv, parser) == argv
 
 
 BROKEN = {
