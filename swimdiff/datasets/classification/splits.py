@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -242,8 +243,7 @@ def read_names(path: str | Path, clean: Callable[[str], str] = str) -> list[str]
     if not names:
         raise LayoutError(f'{file} is empty. Expected sample names, one per line.')
     if len(set(names)) != len(names):
-        seen_names: set[str] = set()
-        twice = next(name for name in names if name in seen_names or seen_names.add(name))  # type: ignore[func-returns-value]
+        twice = next(name for name, count in Counter(names).items() if count > 1)
         raise LayoutError(f'{file} names {twice!r} more than once. Expected every sample once.')
     return names
 
