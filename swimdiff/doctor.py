@@ -20,6 +20,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from swimdiff.environment.diagnosis import (
@@ -165,6 +166,15 @@ def check_gdal(report: Report) -> None:
             'gdal',
             f'binding {binding} was built for another library than {library_release}',
             remedy,
+        )
+    if find_spec('osgeo._gdal_array') and load_module('osgeo.gdal_array')[0] is None:
+        numpy, _ = load_module('numpy')
+        headers = f'CPPFLAGS=-I{numpy.get_include()} ' if numpy else ''
+        report.warn(
+            'gdal',
+            'its part for NumPy was compiled for another NumPy: swimdiff goes without it, '
+            'but ReadAsArray() fails',
+            headers + build,
         )
     drivers = {name: gdal.GetDriverByName(name) is not None for name in ('GTiff', 'JP2OpenJPEG')}
     report.stack['gdal'] += f', {" ".join(name for name, has in drivers.items() if has)}'

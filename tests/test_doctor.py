@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -180,6 +181,18 @@ def test_gdal_that_does_not_fit(report, monkeypatch, gdal, status, problem):
     doctor.check_gdal(report)
     finding = only(report)
     assert finding.status == status and problem in finding.problem and finding.remedy
+
+
+def test_gdal_compiled_for_another_numpy(report, monkeypatch):
+    why = 'ImportError: numpy.core.multiarray failed to import'
+    pretend_module(monkeypatch, doctor, 'osgeo.gdal_array', None, why)
+    monkeypatch.setattr(doctor, 'find_spec', lambda name: name == 'osgeo._gdal_array')
+    doctor.check_gdal(report)
+    finding = only(report)
+    assert finding.status == 'warning' and 'another NumPy' in finding.problem
+    # NumPy's own headers come before those in Python's include folder.
+    assert finding.remedy.startswith(f'CPPFLAGS=-I{np.get_include()} ')
+    assert '--force-reinstall' in finding.remedy
 
 
 def test_without_gdal_the_rest_is_fine(report, monkeypatch):

@@ -84,7 +84,13 @@ pick_python() {
 
 loads() { "$BASE" -c 'import ctypes, sys; [ctypes.CDLL(name) for name in sys.argv[1:]]' "$@" >/dev/null 2>&1; }
 has_header() { "$BASE" -c 'import os, sys, sysconfig; sys.exit(not os.path.isfile(os.path.join(sysconfig.get_path("include"), "Python.h")))'; }
-has_gdal() { [ -x "$PYTHON" ] && "$PYTHON" -c 'from osgeo import gdal' >/dev/null 2>&1; }
+# The binding's part for NumPy may be absent; one that was compiled for another NumPy breaks on its first use.
+has_gdal() { [ -x "$PYTHON" ] && "$PYTHON" -c '
+import importlib.util as util
+from osgeo import gdal
+if util.find_spec("numpy") and util.find_spec("osgeo._gdal_array"):
+    from osgeo import gdal_array' >/dev/null 2>&1; }
+numpy_headers() { "$PYTHON" -c 'import numpy; print(numpy.get_include())' 2>/dev/null || true; }
 
 # Sets NEEDED (nothing works without) and WANTED (rasters only) to the apt packages that are missing.
 look_for_missing() {
@@ -182,10 +188,10 @@ take_turn() {
 sha() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -c1-16; }
 gdal_version() { gdal-config --version 2>/dev/null || echo none; }
 
-# What the environment was made from; a change in any of it leads through the steps again.
+# What the environment was made from and how (this script); a change in any of it leads through the steps again.
 # A change of mere words in the requirements does not.
 environment_key() {
-    say "$(grep -hv '^#' "$ROOT"/requirements/*.txt | sha) python $(version_of "$PYTHON") gdal $(gdal_version) index ${SWIMDIFF_TORCH_INDEX:-default}${SWIMDIFF_VERSIONS:+ versions $SWIMDIFF_VERSIONS}"
+    say "$(grep -hv '^#' "$ROOT"/requirements/*.txt "$ROOT/tools/install.sh" | sha) python $(version_of "$PYTHON") gdal $(gdal_version) index ${SWIMDIFF_TORCH_INDEX:-default}${SWIMDIFF_VERSIONS:+ versions $SWIMDIFF_VERSIONS}"
 }
 checkout_key() { say "$ROOT $(cat "$ROOT/setup.cfg" "$ROOT/swimdiff/version.py" | sha)"; }
 stamped() { [ -f "$VENV/$1" ] && [ "$(cat "$VENV/$1")" = "$2" ]; }
@@ -220,10 +226,12 @@ install_gdal() {
         return
     fi
     step "GDAL's binding, compiled for libgdal $version"
-    # Beside the NumPy at hand it also gets gdal_array; without, everything that this toolkit calls.
-    pip_install --no-build-isolation --no-cache-dir "gdal==$version" && has_gdal && return
+    # Beside the NumPy at hand it also gets gdal_array; without, everything that this toolkit calls. The headers of
+    # that NumPy come first: with Debian's own (QGIS brings it) those of an older one lie in Python's include folder.
+    local again=(--no-cache-dir --force-reinstall --no-deps "gdal==$version")
+    CPPFLAGS="-I$(numpy_headers) ${CPPFLAGS:-}" pip_install --no-build-isolation "${again[@]}" && has_gdal && return
     say '    once more, in isolation'
-    pip_install --no-cache-dir --force-reinstall --no-deps "gdal==$version" && has_gdal && return
+    pip_install "${again[@]}" && has_gdal && return
     say "WARNING: going on without GDAL, its binding $version did not compile (see above)." >&2
 }
 
