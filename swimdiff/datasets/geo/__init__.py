@@ -24,6 +24,7 @@ from swimdiff.datasets.geo.ground import (
 from swimdiff.datasets.geo.network import call_again, is_retry_note, use_network
 from swimdiff.datasets.geo.raster import (
     raster_size,
+    read_band,
     read_bands,
     read_channels,
     read_planes,
@@ -47,6 +48,7 @@ __all__ = [
     'open_raster',
     'raster_failure',
     'raster_size',
+    'read_band',
     'read_bands',
     'read_channels',
     'read_planes',

@@ -6,6 +6,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,10 +14,38 @@ from swimdiff.datasets.geo.access import gdal_modules, open_raster, raster_failu
 from swimdiff.datasets.index import stack_planes
 from swimdiff.errors import RasterError
 
-__all__ = ['raster_size', 'read_bands', 'read_channels', 'read_planes']
+__all__ = ['raster_size', 'read_band', 'read_bands', 'read_channels', 'read_planes']
 
 #: What to do about a file of another size.
 _ADVICE = 'Use the files as released.'
+
+
+def read_band(
+    band: Any,
+    window: tuple[int, int, int, int] | None = None,
+    size: tuple[int, int] | None = None,
+) -> np.ndarray:
+    """Read pixels of an open band in the type they are stored in.
+
+    Args:
+        band: Band of GDAL, of a real type.
+        window: First column, first row, columns and rows; the whole band by default.
+        size: Columns and rows of the result, pixels picked, none mixed; those of the window by
+            default.
+
+    Returns:
+        Rows x columns array.
+
+    Raises:
+        RuntimeError: GDAL cannot read them.
+    """
+    gdal, _ = gdal_modules()
+    window = window or (0, 0, band.XSize, band.YSize)
+    width, height = size or window[2:]
+    kind = gdal.GetDataTypeName(band.DataType).lower().replace('byte', 'uint8')
+    pixels = np.empty((height, width), kind)
+    band.ReadRaster(*window, width, height, band.DataType, buf_obj=pixels.data.cast('B'))
+    return pixels
 
 
 def _read_planes(

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from swimdiff.datasets.geo import gdal_modules, open_raster
+from swimdiff.datasets.geo import gdal_modules, open_raster, read_band
 from swimdiff.inference.products.ground_area import PixelAreas
 from swimdiff.inference.products.written_map import MapClass, WrittenMap
 
@@ -165,7 +165,7 @@ class _Probabilities:
     def _read_band(self, number: int, top: int, rows: int) -> np.ndarray:
         assert self._dataset is not None
         band = self._dataset.GetRasterBand(number)
-        pixels = band.ReadAsArray(0, top, self._map.width, rows)
+        pixels = read_band(band, (0, top, self._map.width, rows))
         scale, offset, no_data = band.GetScale(), band.GetOffset(), band.GetNoDataValue()
         probabilities = pixels * (1.0 if scale is None else scale) + (offset or 0.0)
         if no_data is not None:
@@ -185,6 +185,7 @@ def _write_numbers(made: WrittenMap, chosen: np.ndarray, final: np.ndarray, path
     for top, values in made.read_strips():
         labels, patch_count = _label(values, chosen)
         labels[labels > 0] += before
-        raster.GetRasterBand(1).WriteArray(final[labels], 0, top)
+        numbers = final[labels]
+        raster.WriteRaster(0, top, made.width, len(numbers), numbers.data.cast('B'))
         before += patch_count
     raster.FlushCache()

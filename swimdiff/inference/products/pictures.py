@@ -8,7 +8,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from swimdiff.datasets.geo import GDAL_ERRORS, gdal_modules, open_raster, raster_failure
+from swimdiff.datasets.geo import (
+    GDAL_ERRORS,
+    gdal_modules,
+    open_raster,
+    raster_failure,
+    read_band,
+)
 from swimdiff.errors import BandError, RasterError
 from swimdiff.inference.products.written_map import WrittenMap, choose_classes
 
@@ -50,7 +56,7 @@ def _read_values(made: WrittenMap, size: tuple[int, int]) -> np.ndarray:
     """Read a map at a reduced size; each pixel is one of the map, nothing is mixed."""
     dataset = open_raster(str(made.path))
     try:
-        return dataset.ReadAsArray(buf_xsize=size[0], buf_ysize=size[1], band_list=[1])
+        return read_band(dataset.GetRasterBand(1), size=size)
     except GDAL_ERRORS as error:
         raise raster_failure(str(made.path), str(error), 'a whole map') from error
 
@@ -146,13 +152,11 @@ def _read_band(
                 'picture cannot be laid under the map. Name the rasters that the map was made of.'
             )
         band = source.GetRasterBand(number)
-        sizes = dict(buf_xsize=size[0], buf_ysize=size[1])
-        return band.ReadAsArray(**sizes), band.GetMaskBand().ReadAsArray(**sizes) > 0
+        return read_band(band, size=size), read_band(band.GetMaskBand(), size=size) > 0
     alone = gdal.Translate('', source, format='VRT', bandList=[number])
     target = _make_target(made, size)
     gdal.Warp(target, alone, resampleAlg='average', dstAlpha=True, multithread=False)
-    pixels, alpha = target.ReadAsArray()
-    return pixels, alpha > 0
+    return read_band(target.GetRasterBand(1)), read_band(target.GetRasterBand(2)) > 0
 
 
 def _read_imagery(

@@ -8,7 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from swimdiff.datasets.geo import GDAL_ERRORS, gdal_modules, open_raster, raster_failure
+from swimdiff.datasets.geo import (
+    GDAL_ERRORS,
+    gdal_modules,
+    open_raster,
+    raster_failure,
+    read_band,
+)
 from swimdiff.errors import ConfigError, RasterError
 
 __all__ = ['MapClass', 'WrittenMap', 'choose_classes', 'read_map']
@@ -66,12 +72,13 @@ class WrittenMap:
 
     def read_strips(self) -> Iterator[tuple[int, np.ndarray]]:
         """Yield first row and values (rows x width, uint8) of one strip after another."""
-        dataset = open_raster(str(self.path))
+        dataset = open_raster(str(self.path))  # kept: a band of GDAL does not keep its file open
+        band = dataset.GetRasterBand(1)
         rows = max(1, _STRIP // self.width)
         for top in range(0, self.height, rows):
             height = min(rows, self.height - top)
             try:
-                yield top, dataset.ReadAsArray(0, top, self.width, height, band_list=[1])
+                yield top, read_band(band, (0, top, self.width, height))
             except GDAL_ERRORS as error:
                 raise raster_failure(str(self.path), str(error), 'a whole map') from error
 
@@ -128,7 +135,7 @@ def read_map(path: str | Path, probability: str | Path | None = None) -> Written
     no_data = band.GetNoDataValue()
     no_data = None if no_data is None else int(no_data)
     names, table = _read_names(dataset, band), band.GetColorTable()
-    values = sorted(names) or [int(v) for v in np.unique(band.ReadAsArray())]
+    values = sorted(names) or [int(v) for v in np.unique(read_band(band))]
     classes = tuple(
         MapClass(
             value,

@@ -1,6 +1,8 @@
 """Reading rasters: right pixels, and an error for every kind of damage."""
 
+import re
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,9 +11,10 @@ from fixtures.rasters import write
 from fixtures.seco import DATES, pattern, write_band
 from osgeo import gdal, osr
 
+from swimdiff.datasets import geo
 from swimdiff.datasets.geo import access as gdal_access
 from swimdiff.datasets.geo.georeference import centre_lonlat
-from swimdiff.datasets.geo.raster import read_bands
+from swimdiff.datasets.geo.raster import read_band, read_bands
 from swimdiff.errors import DataError, GdalMissingError, LayoutError, RasterError
 
 
@@ -51,6 +54,34 @@ def test_size_and_tables(tif):
     plain = gdal.Open(str(tif)).ReadAsArray()
     expected = cv2.resize(255 - plain, (80, 60), interpolation=cv2.INTER_LINEAR)
     np.testing.assert_array_equal(image[..., 0], expected)
+
+
+def test_a_window_of_an_open_band_shrunken(tif, tmp_path):
+    """In every type, with GDAL's own arrays as the measure."""
+    values = np.arange(35 * 20).reshape(20, 35) * 90 - 7.5
+    for kind in ('Byte', 'UInt16', 'Int16', 'UInt32', 'Int32', 'Float32', 'Float64'):
+        path = str(tmp_path / f'{kind}.tif')
+        code = gdal.GetDataTypeByName(kind)
+        made = gdal.GetDriverByName('GTiff').Create(path, 35, 20, 1, code)
+        made.GetRasterBand(1).WriteArray(values)
+        made.FlushCache()
+        band = made.GetRasterBand(1)
+        for window, size in ((None, None), ((3, 2, 30, 11), None), ((3, 2, 30, 12), (10, 4))):
+            where = dict(
+                zip(('xoff', 'yoff', 'win_xsize', 'win_ysize'), window or (), strict=False)
+            )
+            sizes = dict(zip(('buf_xsize', 'buf_ysize'), size or (), strict=False))
+            expected = band.ReadAsArray(**where, **sizes)
+            found = read_band(band, window, size)
+            assert found.dtype == expected.dtype
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_no_module_needs_the_binding_for_numpy():
+    """It is absent or broken where the binding was compiled without NumPy, or for another one."""
+    package = Path(geo.__file__).parents[2]
+    calls = re.compile(r'\.(ReadAsArray|WriteArray)\(|import gdal_array')
+    assert [str(file) for file in package.rglob('*.py') if calls.search(file.read_text())] == []
 
 
 def test_missing_file(tmp_path):
