@@ -16,8 +16,6 @@ from swimdiff.inference.writer import NODATA
 
 __all__ = ['ArrayDate', 'ArrayMap', 'open_array']
 
-#: About how many rows and columns of an array are looked at to judge its values.
-_SAMPLED = 256
 #: Type that pixels of other types are handed on as.
 _TYPES = {'uint8': 'uint8', 'uint16': 'uint16', 'int16': 'int16'}
 
@@ -66,11 +64,8 @@ class ArrayDate:
         self._stats, self._bands = predictor.stats, predictor.bands
         self._unit = _settle_unit(self._planes.dtype, self._stats, unit)
         if self._unit is not None and self._planes.dtype != np.uint8:
-            steps = [max(1, side // _SAMPLED) for side in self.shape]
-            sampled_pixels = self._planes[:, :: steps[0], :: steps[1]]
-            if nodata is not None:
-                sampled_pixels = sampled_pixels[sampled_pixels != sampled_pixels.dtype.type(nodata)]
-            check_pixels(sampled_pixels, self._unit, 'The array', is_declared=unit is not None)
+            is_declared = unit is not None
+            check_pixels(self._planes, self._unit, 'The array', 'unit=', is_declared, nodata)
 
     @property
     def channels(self) -> int:

@@ -1,6 +1,7 @@
 """Refusing an archive whose pixels are not in the unit that it is said to have."""
 
 import logging
+import math
 
 import numpy as np
 from mmengine.logging import print_log
@@ -15,8 +16,8 @@ __all__ = ['check_pixels', 'check_unit']
 #: What the 98 % quantile of reflectance can be. 255 / 10,000 is below it; snow and cloud within.
 _BRIGHT = (0.026, 2.0)
 
-#: Patches read to judge an archive.
-_READ = 16
+#: Patches read to judge an archive, and about how many pixels of an array are looked at.
+_READ, _LOOKED_AT = 16, 2**18
 
 
 def check_unit(source: PatchSource, bands: tuple[str, ...], skip_unreadable: bool = False) -> None:
@@ -55,23 +56,37 @@ def check_unit(source: PatchSource, bands: tuple[str, ...], skip_unreadable: boo
 
 
 def check_pixels(
-    values: np.ndarray, unit: str, where: str, option: str = 'unit=', is_declared: bool = False
+    values: np.ndarray,
+    unit: str,
+    where: str,
+    option: str = 'unit=',
+    is_declared: bool = False,
+    no_data: float | None = None,
 ) -> None:
     """Refuse pixels whose brightness does not fit the unit that they are taken for.
 
     Args:
         values: Pixels of any shape, offsets taken off. Zeros, which are most often no data, and
-            what is no number are left out; where nothing is left nothing is checked.
+            what is no number are left out; where nothing is left nothing is checked. Of many
+            pixels some, spread evenly, are looked at.
         unit: What they are taken for, one of :data:`swimdiff.bands.units.UNITS`.
         where: Archive, file or array, for the message.
         option: Option that declares the unit, for the message.
         is_declared: Whether the user said the unit. Then it is a warning: open water is darker
             than any other ground.
+        no_data: Another value that has no data.
 
     Raises:
         RasterError: The values fit another unit; names the numbers seen.
     """
-    data_values = values[np.isfinite(values) & (values != 0)]
+    step = max(1, values.size // _LOOKED_AT)
+    while math.gcd(step, values.shape[-1]) > 1:  # not the same columns of every row
+        step += 1
+    sampled_values = values.flat[::step]
+    has_data = np.isfinite(sampled_values) & (sampled_values != 0)
+    if no_data is not None:
+        has_data &= sampled_values != sampled_values.dtype.type(no_data)
+    data_values = sampled_values[has_data]
     if not data_values.size:
         return
     low, high = np.quantile(data_values, [0.02, 0.98]).tolist()
