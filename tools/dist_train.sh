@@ -8,7 +8,8 @@
 # NNODES (1), NODE_RANK (0), MASTER_ADDR, PORT: who joins whom; MASTER_ADDR is the node of rank 0
 # MAX_RESTARTS (3): restarts of the group, each from the newest checkpoint of this launch
 # JOIN_TIMEOUT (600): seconds to wait for all nodes, also for one that comes back
-# STOP_TIMEOUT (300): seconds for saving after SIGTERM or SIGUSR1, before the processes are killed
+# STOP_TIMEOUT (300): seconds for saving after SIGTERM or SIGUSR1, before the processes are killed (with torch
+#     before 2.12 it is torch's own, 30)
 # LOCAL_ADDR, GLOO_SOCKET_IFNAME, NCCL_SOCKET_IFNAME: address and interface to use, where a node has several
 #
 # Exit codes: 0 finished; 75 stopped by a signal with the state saved; 1 an error; 128+n killed.
