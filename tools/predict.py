@@ -72,7 +72,9 @@ def _add_arguments(parser: argparse.ArgumentParser, names: tuple[str, ...]) -> N
     )
     grid = parser.add_argument_group('grid (default: that of the first date)')
     grid.add_argument('--grid', type=Path, help='a raster whose grid the map gets')
-    grid.add_argument('--resolution', type=float, help='side of a pixel in units of the grid')
+    grid.add_argument(
+        '--resolution', type=float, help='side of a pixel in units of the grid (degrees, metres)'
+    )
     grid.add_argument('--bounds', nargs=4, type=float, metavar=('W', 'S', 'E', 'N'))
     windows = parser.add_argument_group('windows')
     windows.add_argument('--size', type=int, default=512, help='side in pixels (default: 512)')

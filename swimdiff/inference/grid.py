@@ -9,6 +9,7 @@ import numpy as np
 from swimdiff.datasets.geo import (
     GDAL_ERRORS,
     carry,
+    is_geographic,
     open_raster,
     raster_failure,
     same_system,
@@ -128,7 +129,7 @@ def adapt_grid(
             of the grid's own pixels. Defaults to None.
 
     Raises:
-        ConfigError: Bounds that are empty.
+        ConfigError: Bounds that are empty, or a pixel larger than the grid.
     """
     west, _, _, north = grid.bounds
     if bounds is not None:
@@ -145,6 +146,14 @@ def adapt_grid(
         grid = Grid(grid.system, west, grid.dx, north, grid.dy, *size)
     if resolution is None:
         return grid
+    sides = grid.width * grid.dx, grid.height * grid.dy
+    if resolution > min(sides):
+        unit = 'degrees' if grid.system and is_geographic(grid.system) else 'units of the grid'
+        raise ConfigError(
+            f'resolution={resolution}: a pixel as large as the whole raster, which is '
+            f'{sides[0]:g} x {sides[1]:g} {unit}. Expected the side of a pixel in {unit}; that of '
+            f'the raster is {grid.dx:g} x {grid.dy:g}.'
+        )
     # Half a pixel at the edge counts as one.
     counts = [
         max(1, int(np.floor(count * pixel / resolution + 0.5)))

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from swimdiff.datasets.geo import GDAL_ERRORS, gdal_modules
+from swimdiff.datasets.geo import GDAL_ERRORS, gdal_modules, spatial_reference
 from swimdiff.errors import RasterError
 from swimdiff.files import clean_partials, partial_name, replace_file
 from swimdiff.inference.grid import Grid
@@ -151,7 +151,7 @@ class CogWriter:
     def _create(
         self, bands: Sequence[str], nodata: float, metadata: dict[str, str], scale: float | None
     ) -> Any:
-        gdal, osr = gdal_modules()
+        gdal, _ = gdal_modules()
         kind = gdal.GetDataTypeByName('Byte' if self.dtype == 'uint8' else 'Float32')
         # Tiles of few rows: a strip of the map fills them, and each is compressed once.
         options = ['TILED=YES', 'BLOCKXSIZE=512', 'BLOCKYSIZE=64', 'INTERLEAVE=BAND']
@@ -160,9 +160,7 @@ class CogWriter:
         driver = gdal.GetDriverByName('GTiff')
         dataset = self._call(driver.Create, str(self._raw), *size, kind, options)
         if self.grid.system:
-            system = osr.SpatialReference()
-            system.SetFromUserInput(self.grid.system)
-            dataset.SetSpatialRef(system)
+            dataset.SetSpatialRef(spatial_reference(self.grid.system))
             dataset.SetGeoTransform(list(self.grid.transform))
         # Names of classes in the file itself too: GeoTIFF has no place for GDAL's categories.
         class_names = {f'CLASS_{number}': name for number, name in enumerate(self._classes)}

@@ -44,6 +44,13 @@ def test_bounds_move_to_the_nearest_pixel_and_keep_the_lattice():
         adapt_grid(GRID, bounds=(600_204, 5_698_504, 600_096, 5_699_004))
 
 
+def test_metres_for_a_grid_in_degrees_are_refused():
+    grid = Grid(_system(4326), 13.0, 1e-4, 52.0, 1e-4, 454, 471)
+    assert adapt_grid(grid, resolution=2e-4).width == 227
+    with pytest.raises(ConfigError, match=r'resolution=20.*0\.0454 x 0\.0471 degrees.*0\.0001 x'):
+        adapt_grid(grid, resolution=20)
+
+
 @pytest.mark.parametrize('epsg', (32633, 32632, 4326))
 def test_overlap_is_judged_in_any_coordinate_system(epsg):
     source, target = osr.SpatialReference(), osr.SpatialReference()

@@ -19,6 +19,7 @@ from swimdiff.datasets.geo.ground import (
     meridian_metres,
     metres_per_unit,
     same_system,
+    spatial_reference,
     to_lonlat,
 )
 from swimdiff.datasets.geo.network import call_again, is_retry_note, use_network
@@ -54,6 +55,7 @@ __all__ = [
     'read_planes',
     'require_gdal',
     'same_system',
+    'spatial_reference',
     'to_lonlat',
     'use_network',
 ]

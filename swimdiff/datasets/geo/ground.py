@@ -20,6 +20,7 @@ __all__ = [
     'meridian_metres',
     'metres_per_unit',
     'same_system',
+    'spatial_reference',
     'to_lonlat',
 ]
 
@@ -70,6 +71,21 @@ def _system(text: str) -> Any:
     system.SetFromUserInput(text)
     system.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
     return system
+
+
+def spatial_reference(system: str) -> Any:
+    """Return a coordinate system as GDAL's object, longitude or easting before the other.
+
+    Of many systems (EPSG:4326, EPSG:3035) GDAL's own order is latitude or northing first, which
+    turns what is drawn or warped with a system that was set as it was read.
+
+    Args:
+        system: WKT or a name such as ``EPSG:32633``.
+
+    Raises:
+        RuntimeError: GDAL does not know it.
+    """
+    return _system(system).Clone()
 
 
 def is_geographic(system: str) -> bool:

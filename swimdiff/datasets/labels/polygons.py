@@ -12,7 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from swimdiff.datasets.geo import GDAL_ERRORS, gdal_modules, ogr_module, to_lonlat
+from swimdiff.datasets.geo import (
+    GDAL_ERRORS,
+    gdal_modules,
+    ogr_module,
+    spatial_reference,
+    to_lonlat,
+)
 from swimdiff.datasets.labels.classes import ClassTable, spell_value
 from swimdiff.datasets.labels.layers import Grid, describe_ground, explain_failure
 from swimdiff.errors import ConfigError, LayoutError, RasterError
@@ -61,10 +67,9 @@ class Polygons:
         near_numbers = np.flatnonzero(near)
         if not len(near_numbers):
             return np.full((grid.height, grid.width), self.rest, np.uint8)
-        gdal, osr = gdal_modules()
+        gdal, _ = gdal_modules()
         ogr = ogr_module()
-        system = osr.SpatialReference()
-        system.ImportFromWkt(grid.system)
+        system = spatial_reference(grid.system)
         target = gdal.GetDriverByName('MEM').Create('', grid.width, grid.height, 1, gdal.GDT_Byte)
         target.SetGeoTransform(grid.transform)
         target.SetSpatialRef(system)
@@ -212,10 +217,8 @@ def _transformation(path: str, layer: Any, grid: Grid) -> Any:
             f'{path} has no coordinate system, and none is assumed. Write it into a copy: ogr2ogr '
             '-a_srs EPSG:... OUT IN.'
         )
-    source, target = system.Clone(), osr.SpatialReference()
-    target.ImportFromWkt(grid.system)
-    for reference in (source, target):
-        reference.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
+    source, target = system.Clone(), spatial_reference(grid.system)
+    source.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
     return None if source.IsSame(target) else osr.CoordinateTransformation(source, target)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from swimdiff.datasets.geo import GDAL_ERRORS, gdal_modules
+from swimdiff.datasets.geo import GDAL_ERRORS, gdal_modules, spatial_reference
 from swimdiff.errors import LayoutError, RasterError
 from swimdiff.files import partial_name, replace_file
 from swimdiff.inference.embedding.clusters import Clusters
@@ -168,7 +168,7 @@ def _create(
     write: Callable[[Any], None],
 ) -> None:
     """Create a GeoTIFF on the grid of a scene, whole or not at all."""
-    gdal, osr = gdal_modules()
+    gdal, _ = gdal_modules()
     partial = path.with_name(partial_name(path.name))
     try:
         raster = gdal.GetDriverByName('GTiff').Create(
@@ -179,9 +179,7 @@ def _create(
             gdal.GetDataTypeByName(kind),
             ['COMPRESS=DEFLATE', 'BIGTIFF=IF_SAFER', *options],
         )
-        system = osr.SpatialReference()
-        system.SetFromUserInput(scene.grid.system)
-        raster.SetSpatialRef(system)
+        raster.SetSpatialRef(spatial_reference(scene.grid.system))
         raster.SetGeoTransform(list(scene.grid.transform))
         raster.SetMetadataItem('SCENE', scene.file)
         write(raster)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from swimdiff.datasets.geo import GDAL_ERRORS, gdal_modules, same_system
+from swimdiff.datasets.geo import GDAL_ERRORS, gdal_modules, same_system, spatial_reference
 from swimdiff.errors import RasterError
 from swimdiff.inference.remote.addresses import explain_failure, is_remote, open_remote, shown_name
 from swimdiff.inference.remote.stac import ItemBand, choose_assets, is_item, read_item
@@ -108,13 +108,11 @@ def _write_alone(found: ItemBand, band: str, out: Path, name: str) -> Any:
 
 def _place(one: Any, found: ItemBand, name: str) -> None:
     """Give a file without a georeference that of its item; refuse one that contradicts it."""
-    _, osr = gdal_modules()
     own = one.GetSpatialRef()
     if not found.system:
         return
-    stated_system = osr.SpatialReference()
     try:
-        stated_system.SetFromUserInput(found.system)
+        stated_system = spatial_reference(found.system)
     except GDAL_ERRORS as error:
         raise RasterError(
             f'{name}: the item states the coordinate system {found.system!r}: {error}. '

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from fixtures.labels import PIXEL, square, write_polygons
 from fixtures.rasters import NORTH, WEST, write
-from shapely import Point, Polygon, affinity, contains_xy
+from shapely import Point, Polygon, affinity, box, contains_xy
 
 from swimdiff.datasets.labels.classes import ClassTable
 from swimdiff.datasets.labels.layers import Grid
@@ -62,6 +62,27 @@ def test_drawn_as_shapely_has_it(tmp_path, grid, suffix):
     assert {0, 1, 2, 255} == set(np.unique(expected))
     window = grid.shift(30, 70, 50, 60)
     assert np.array_equal(polygons.draw(window), drawn[30:80, 70:130])
+
+
+@pytest.mark.parametrize(('epsg', 'polygons_in'), [(4326, 4326), (4326, 32633), (3035, 3035)])
+def test_rasters_in_systems_that_name_latitude_or_northing_first(tmp_path, epsg, polygons_in):
+    """EPSG:4326 and EPSG:3035 do; files of both hold longitude or easting first."""
+    pixel = 0.0001 if epsg == 4326 else 10
+    west, north = (13.0, 52.0) if epsg == 4326 else (4_500_000.0, 3_200_000.0)
+    raster = np.full((60, 80), 500, np.uint16)
+    place = dict(west=west, north=north, pixel=pixel, epsg=epsg, names=('B04',))
+    path = write(tmp_path / 'a.tif', raster, **place)
+    grid = open_image(str(path), ('B04',), None).grid
+    shapes = [
+        (box(west + 5 * pixel, north - 30 * pixel, west + 45 * pixel, north - 10 * pixel), 'wood'),
+        (box(west + 50 * pixel, north - 90 * pixel, west + 99 * pixel, north - 40 * pixel), 'pond'),
+    ]
+    labels = tmp_path / 'l.gpkg'
+    write_polygons(labels, [(shape, dict(kind=kind)) for shape, kind in shapes], polygons_in, epsg)
+    expected = np.full((60, 80), 255)
+    expected[10:30, 5:45] = 0
+    expected[40:, 50:] = 1
+    assert np.array_equal(read_polygons(str(labels), CLASSES, grid, 'a.tif').draw(grid), expected)
 
 
 def test_the_order_of_the_file_does_not_matter(tmp_path, grid):
