@@ -22,7 +22,7 @@ from swimdiff.datasets.rasters import (
     measure,
 )
 from swimdiff.environment.cores import count_cores
-from swimdiff.errors import RasterError
+from swimdiff.errors import LayoutError, MissingBandsError, RasterError
 from swimdiff.inference.embedding.cells import CellGrid
 from swimdiff.inference.embedding.embedder import Embedder
 from swimdiff.inference.embedding.scenes import SceneFiles, open_files
@@ -102,7 +102,14 @@ class PatchReader:
             stride=stride,
             unit=chosen_unit if chosen_unit in UNITS else None,
         )
-        scene = open_files(files, embedder.bands, options)
+        try:
+            scene = open_files(files, embedder.bands, options)
+        except MissingBandsError as error:
+            raise LayoutError(
+                f'{error.fact} The backbone takes {" ".join(embedder.bands)}. Give a scene that '
+                'has them; where only its names are wrong, name its bands in their order: '
+                '--file-bands NAME ...'
+            ) from error
         grid = CellGrid.lay(scene, patch, stride)
         sizes = measure(scene, options)
         converts = chosen_unit in UNITS and chosen_unit != embedder.stats.unit

@@ -179,6 +179,16 @@ def test_a_scene_that_fails_does_not_stop_the_others(embedder, tmp_path):
     assert len(EmbeddingTable(run.out)) == 24
 
 
+def test_a_scene_without_a_band_of_the_backbone(embedder, tmp_path):
+    """Its bands are those of the checkpoint: no option of the command changes them."""
+    names = embedder.bands[:-1]
+    path = write(tmp_path / 'a.tif', noise(64, 64)[None].repeat(len(names), 0), names=names)
+    _, outcome = make_table(embedder, [path], tmp_path / 'e.parquet')
+    (message,) = outcome.failed.values()
+    assert f'has no {embedder.bands[-1]}; it has {", ".join(names)}. The backbone takes' in message
+    assert '--file-bands' in message and 'bands=[' not in message
+
+
 def test_values_of_another_unit_are_refused_unless_said(embedder, tmp_path):
     pixels = noise(64, 64, 1).astype('float32') / 10_000
     write(tmp_path / 's.tif', np.stack([pixels] * 3), names=('B04', 'B03', 'B02'))
