@@ -76,7 +76,7 @@ def main(argv: list[str] | None = None) -> None:
         runner.test()
     except SwiMDiffError as error:
         sys.exit(f'\n{type(error).__name__}: {error}')
-    except KeyError as error:
+    except (KeyError, TypeError) as error:
         if explanation := explain_unknown_name(error):
             sys.exit(f'\nConfigError: {explanation}')
         raise

@@ -24,6 +24,7 @@ from swimdiff.launch.config_options import ConfigOptions
 from swimdiff.launch.config_reading import read_config_file
 from swimdiff.launch.noise import quiet_logger, start_quietly
 from swimdiff.launch.paths import SCOPE, find_config
+from swimdiff.launch.unknown_names import check_config_keys
 from swimdiff.registry import MODELS
 from swimdiff.weights.engine_loading import guard_engine
 from swimdiff.weights.unpickling import trust_checkpoints
@@ -280,7 +281,7 @@ def read_config(args: argparse.Namespace) -> Config:
         args (argparse.Namespace): With ``config`` and what :func:`add_run_arguments` added.
 
     Raises:
-        ConfigError: If there is no such config.
+        ConfigError: If there is no such config, or an option's name is misspelt.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     guard_engine()
@@ -288,6 +289,7 @@ def read_config(args: argparse.Namespace) -> Config:
     trust_checkpoints(args.trust_checkpoint)
     path = find_config(args.config)
     cfg = read_config_file(path)
+    check_config_keys(cfg, args.cfg_options or {})
     cfg.merge_from_dict(args.cfg_options or {})
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / path.stem)

@@ -39,10 +39,11 @@ class RasterScenes(ScenePatches):
     """
 
     METAINFO = dict(dataset_type='RasterScenes', task_name='pre-training')
+    #: Names that ``**kwargs`` takes beside those of the classes above.
+    MORE_OPTIONS = tuple(item.name for item in fields(RasterOptions))
 
     def __init__(self, data_root: str, bands: Sequence[str] | None = None, **kwargs: Any) -> None:
-        names = {item.name for item in fields(RasterOptions)}
-        options = {name: kwargs.pop(name) for name in names & set(kwargs)}
+        options = {name: kwargs.pop(name) for name in self.MORE_OPTIONS if name in kwargs}
         if 'stats' not in kwargs and kwargs.setdefault('stretch', False):
             raise ConfigError(
                 "RasterScenes(stretch=True) needs stats: 's2_l1c' or 's2_l2a' for Sentinel-2 in "

@@ -74,7 +74,7 @@ def _system(text: str) -> Any:
 
 
 def spatial_reference(system: str) -> Any:
-    """Return a coordinate system as GDAL's object, longitude or easting before the other.
+    """Return a coordinate system as GDAL's object, longitude or easting first.
 
     Of many systems (EPSG:4326, EPSG:3035) GDAL's own order is latitude or northing first, which
     turns what is drawn or warped with a system that was set as it was read.
