@@ -20,6 +20,18 @@ __all__ = ['check_config_keys', 'explain_unknown_name']
 
 #: How the engine says it, also where a part was built within another.
 _UNKNOWN = re.compile(r'([\w.]+) is not in the ([\w.]+)::([\w ]+?) registry')
+#: First names that engine and tools read beside the arguments of the engine's runner.
+_READ_TOO = {
+    *('compile', 'custom_imports', 'efficient_conv_bn_eval', 'find_unused_parameters'),
+    *(
+        'input_statistics',
+        'model_wrapper_cfg',
+        'runner_type',
+        'scale_recipe',
+        'strategy',
+        'sync_bn',
+    ),
+}
 #: How Python says it of an argument.
 _UNEXPECTED = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
 
@@ -52,15 +64,15 @@ def check_config_keys(cfg: Config, given_options: Iterable[str]) -> None:
     Raises:
         ConfigError: A first name that is not in the config, but resembles one that it may have.
     """
-    known_names = {*cfg, *inspect.signature(Runner.__init__).parameters}
+    known_names = {*cfg, *inspect.signature(Runner.__init__).parameters, *_READ_TOO}
     for key in given_options:
         first = key.partition('.')[0]
-        if first not in known_names and (near := _find_nearest(first, known_names)):
+        if first not in known_names and (near := _find_nearest(first, known_names, 0.75)):
             raise ConfigError(f"--cfg-options {key}: the config has no '{first}'. {near}".rstrip())
 
 
-def _find_nearest(wanted_name: str, known_names: Iterable[str]) -> str:
-    near = difflib.get_close_matches(wanted_name, sorted(known_names), n=3, cutoff=0.6)
+def _find_nearest(wanted_name: str, known_names: Iterable[str], likeness: float = 0.6) -> str:
+    near = difflib.get_close_matches(wanted_name, sorted(known_names), n=3, cutoff=likeness)
     return f'Nearest: {", ".join(near)}. ' if near else ''
 
 

@@ -76,7 +76,8 @@ def test_an_argument_of_code_is_no_option_of_a_config():
 
 def test_misspelt_first_names_on_the_command_line():
     cfg = Config(dict(model=dict(type='SwiMDiff'), scale_recipe=True))
-    for key in ('model.lambda_d', 'scale_recipe', 'randomness.seed', 'my_own.value'):
+    more = ('randomness.seed', 'custom_imports.imports', 'models_of_my_own')
+    for key in ('model.lambda_d', 'scale_recipe', *more):
         check_config_keys(cfg, [key])  # of the config, of the engine, of nobody
     with pytest.raises(ConfigError, match=r"--cfg-options modle\.lambda_d: .* 'modle'.*model"):
         check_config_keys(cfg, ['scale_recipe', 'modle.lambda_d'])
@@ -87,7 +88,7 @@ def test_misspelt_first_names_on_the_command_line():
 @pytest.mark.parametrize(
     ('key', 'message'),
     [
-        ('train_dataloader.batchsize', r"ConfigError: DataLoader has no option .*batch_size"),
+        ('train_dataloader.batchsize', r'ConfigError: DataLoader has no option .*batch_size'),
         ('modle.lambda_d', r'ConfigError: --cfg-options modle.lambda_d: .*Nearest: model\b'),
     ],
 )
