@@ -176,6 +176,7 @@ def build_runner(cfg: Config) -> Runner | FlexibleRunner:
         ConfigError: There is no such backbone.
     """
     check_backbone(cfg)
+    _fit_loaders(cfg)
     wait_for_own_second()
     # The one with strategies takes 'auto' for the name of a file, unless settle_resume has chosen
     # one before.
@@ -184,6 +185,15 @@ def build_runner(cfg: Config) -> Runner | FlexibleRunner:
     _SECONDS.add(runner.timestamp)
     write_scores_once(runner)
     return runner
+
+
+def _fit_loaders(cfg: Config) -> None:
+    """Leave out what torch refuses of a loader without workers, so that num_workers=0 is enough."""
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loader = cfg.get(name)
+        if loader and loader.get('num_workers') == 0:
+            loader.pop('persistent_workers', None)
+            loader.pop('prefetch_factor', None)
 
 
 def wait_for_own_second() -> None:

@@ -46,6 +46,14 @@ def test_one_sample_is_not_advised_as_a_batch(tmp_path):
     assert '--cfg-options' not in str(e.value)
 
 
+def test_a_loader_without_workers_needs_no_other_option(tmp_path):
+    """Torch refuses both of the options that the shipped configs give to workers."""
+    config = write_config(tmp_path / 'c.py', length=4, batch=4, epochs=1)
+    loader = [f'train_dataloader.{o}' for o in ('num_workers=0', 'persistent_workers=True')]
+    tiny_main(config, '--cfg-options', *loader, 'train_dataloader.prefetch_factor=2')
+    assert (tmp_path / 'run' / 'epoch_1.pth').is_file()
+
+
 def test_channels_follow_the_bands():
     cfg = Config.fromfile(ROOT / 'configs/swimdiff_r18_seco.py')
     assert match_channels(cfg) is None
