@@ -46,6 +46,8 @@ def test_a_name_like_no_other_has_no_hint_and_other_errors_no_message():
         (HOOKS, dict(type='LoggerHook', intervall=5), 'LoggerHook', 'interval'),
         (MODELS, dict(type='ProjectionNeck', out_chanels=8), 'ProjectionNeck', 'out_channels'),
         (MODELS, dict(type='SwiMDiff', lamda_d=3), 'SwiMDiff', 'lambda_d'),
+        # The engine's own hook would take it, and fail at the first save.
+        (HOOKS, dict(type='AtomicCheckpointHook', intervall=5), 'AtomicCheckpointHook', 'interval'),
     ],
 )
 def test_nearest_options_of_a_part(registry, part, taker, nearest):

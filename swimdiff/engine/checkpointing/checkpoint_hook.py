@@ -54,6 +54,7 @@ class AtomicCheckpointHook(CheckpointHook):
 
     Raises:
         ConfigError: One of ours is not positive.
+        TypeError: An option that neither of the two has.
 
     Example::
 
@@ -77,6 +78,11 @@ class AtomicCheckpointHook(CheckpointHook):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        # The engine hands on what it does not know, and fails at the first save, hours later.
+        for name in self.args:
+            raise TypeError(
+                f"AtomicCheckpointHook.__init__() got an unexpected keyword argument '{name}'"
+            )
         own = dict(steps=steps, minutes=minutes, check_every=check_every, max_failures=max_failures)
         for name, value in own.items():
             if value is not None and value <= 0:
