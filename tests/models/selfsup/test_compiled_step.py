@@ -28,7 +28,7 @@ class TwoLevels(nn.Module):
 
     def __init__(self, in_channels=3):
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(in_channels, 8, 4, 4), nn.BatchNorm2d(8), nn.ReLU())
+        self.stem = nn.Sequential(nn.Conv2d(in_channels, 8, 4, 4), nn.ReLU())
         self.deep = nn.Sequential(nn.Conv2d(8, 16, 3, 2, 1), nn.BatchNorm2d(16), nn.ReLU())
 
     def forward(self, x):
