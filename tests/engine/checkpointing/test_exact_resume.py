@@ -1,5 +1,6 @@
 """A run stopped at any step repeats, resumed, the losses of the unbroken one."""
 
+import itertools
 import multiprocessing
 
 import pytest
@@ -12,6 +13,8 @@ from mmengine.runner import Runner
 from swimdiff.launch.config_reading import read_config_file
 
 STEPS = 4  # of an epoch: 12 samples in batches of 3
+#: Runs that begin in one second would share the logger of the first, with its level and stream.
+NUMBERS = itertools.count()
 
 
 @pytest.fixture(scope='module')
@@ -52,6 +55,7 @@ def run(tree, work_dir, watch, resume=None, **options):
     cfg.merge_from_dict(
         {
             'work_dir': str(work_dir),
+            'experiment_name': f'run{next(NUMBERS)}',
             'model.backbone.base_channels': 8,
             'model.backbone.drop_path_rate': 0.5,
             'model.backbone.stem_channels': 8,
