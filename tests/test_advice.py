@@ -188,6 +188,8 @@ def follow_variable(name):
         readers = [ROOT / 'tools' / 'install.sh']
     elif name.startswith('GDAL_'):
         readers = [ROOT / 'swimdiff' / 'datasets' / 'geo' / 'network.py']
+    elif name.startswith('RAY_'):  # Ray's own; its page says when
+        readers = [ROOT / 'docs' / 'how-to' / 'maps-many.md']
     else:
         readers, name = (ROOT / 'configs').rglob('*.py'), f'{{{{${name}:'
     assert any(name in path.read_text() for path in readers), name

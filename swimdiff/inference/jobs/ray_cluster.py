@@ -103,10 +103,12 @@ def _connect(ray: Any, address: str | None) -> Iterator[None]:
         ray.init(address=address or 'local', log_to_driver=True, include_dashboard=False)
     except TypeError:  # of a client's address, which takes fewer options
         ray.init(address=address)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         raise ConfigError(
-            f'--ray {address}: no Ray cluster answers there ({error}). Start one with `ray start '
-            '--head`, or leave the address out for one on this machine.'
+            f'--ray {address}: no Ray cluster takes us in there ({error}). Start one with `ray '
+            'start --head`. Where that said that token authentication is enabled, set '
+            'RAY_AUTH_MODE=token here too, with the token of its ~/.ray/auth_token. Or leave the '
+            'address out for a cluster on this machine.'
         ) from error
     try:
         yield
