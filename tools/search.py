@@ -35,6 +35,9 @@ from swimdiff.inference.embedding import (
 )
 from swimdiff.launch.command_line import CommandParser
 
+#: Of the files written; an --out that ends in one of them is taken without it.
+_WRITTEN_SUFFIXES = ('.geojson', '.png')
+
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
@@ -50,6 +53,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--checkpoint', help='--picture: of the table (default: the file that the table names)')
     add('--unit', help='--picture: unit of the pixels of a raster (default: that of the table)')
     add('--offset', type=int, help='--picture: taken off the numbers of a raster')
+    add('--file-bands', nargs='+', metavar='BAND', help='--picture: names of its bands in order')
+    add('--sensor', help='--picture: sensor that bands named B1, B2, ... are of')
     add('--device', default='cpu', help='--picture: where to compute (default: %(default)s)')
     add('--root', default='.', help='folder that the names of scenes are relative to')
     add('--out', help='files to write, without suffix (default: TABLE_search)')
@@ -97,10 +102,12 @@ def search(table: EmbeddingTable, args: argparse.Namespace) -> None:
     else:
         embedder = open_embedder(table, args)
         unit = args.unit or table.about.get('unit')
-        options = RasterOptions(offset=args.offset)
+        options = RasterOptions(file_bands=args.file_bands, sensor=args.sensor, offset=args.offset)
         vector, picture = embed_picture(embedder, args.picture, unit, options)
     (matches,) = search_vectors(table, vector, args.n, hidden_rows)
     stem = Path(args.out or table.path.with_name(f'{table.path.stem}_search')).expanduser()
+    if stem.suffix.lower() in _WRITTEN_SUFFIXES:
+        stem = stem.with_suffix('')
     stem.parent.mkdir(parents=True, exist_ok=True)
     write_geojson(table, matches, stem.with_name(f'{stem.name}.geojson'), row)
     print(f'Wrote {stem}.geojson: {len(matches)} patches of {len(table)}')

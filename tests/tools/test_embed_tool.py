@@ -81,6 +81,21 @@ def test_a_picture_finds_what_it_was_cut_from(folder, capsys):
         SEARCH.main(['e.parquet', '--picture', 'crop.tif', '--checkpoint', 'other.pth'])
 
 
+def test_a_picture_whose_bands_have_no_names_is_told_how_to_name_them(folder, capsys):
+    EMBED.main(['backbone.pth', 'scenes', '--out', 'e.parquet', *SETTINGS])
+    pixels = np.frombuffer(gdal.Open('scenes/b_20240601.tif').ReadRaster(), np.uint16)
+    crop = pixels.reshape(3, 96, 128)[::-1, 32:64, 96:128]
+    write(folder / 'crop.tif', crop, names=(), west=0, north=0)
+    search = ['e.parquet', '--picture', 'crop.tif', '-n', '1', '--out', 'found.geojson']
+    with pytest.raises(SystemExit, match=r'search\.py --file-bands B02 B03 '):
+        SEARCH.main(search)
+    capsys.readouterr()
+    SEARCH.main([*search, '--file-bands', 'B02', 'B03', 'B04'])
+    assert '1  1.0000  scenes/b_20240601.tif  2024-06-01  row 1 col 3' in capsys.readouterr().out
+    # The name of the file that was wanted is not doubled.
+    assert sorted(path.name for path in folder.glob('found*')) == ['found.geojson', 'found.png']
+
+
 def test_scenes_that_are_gone_are_drawn_grey(folder, capsys):
     EMBED.main(['backbone.pth', 'scenes', '--out', 'e.parquet', *SETTINGS])
     (folder / 'scenes').rename(folder / 'moved')

@@ -225,7 +225,8 @@ def _inside(path: Path, tree: RasterTree, sensor: Sensor | None) -> dict[str, li
     if not channels_by_band:
         raise BandError(
             f'{path} does not say which bands its {len(texts)} are: neither its name nor their '
-            "descriptions do. Name them in their order: file_bands=['B02', 'B03', ...]."
+            "descriptions do. Name them in their order: file_bands=['B02', 'B03', ...], for "
+            'embed.py and search.py --file-bands B02 B03 ...'
         )
     if file_bands is not None:
         count = _open(path).RasterCount
