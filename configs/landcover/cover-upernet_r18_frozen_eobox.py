@@ -11,6 +11,9 @@ model = dict(
     backbone=dict(in_channels=6, init_cfg=weights),
     decode_head=dict(num_classes=7),
 )
+# Few steps for a head that starts from nothing: at the rate of long schedules, 1e-3, it finds no
+# water (mean IoU on val 15.1; 22.9 at 3e-3, 23.7 at 5e-3, 25.8 here; one seed).
+optim_wrapper = dict(optimizer=dict(lr=0.01))
 train_cfg = dict(max_epochs=4, val_interval=2)
 param_scheduler = [dict(type='ExponentialLR', gamma=0.6, by_epoch=True)]
 auto_scale_lr = dict(base_batch_size=16)

@@ -141,6 +141,7 @@ model = dict(
     ),
     decode_head=dict(in_channels=(32, 64, 128, 256), num_classes={len(classes)}),
 )
+optim_wrapper = dict(optimizer=dict(lr=0.01))  # a head from nothing, in few steps
 train_cfg = dict(max_epochs={1 if QUICK else 3}, val_interval=1)
 param_scheduler = [dict(type='ExponentialLR', gamma=0.6, by_epoch=True)]
 """)
