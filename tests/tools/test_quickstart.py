@@ -56,10 +56,12 @@ def test_a_head_is_trained_once_for_a_run(tmp_path, monkeypatch):
     monkeypatch.setitem(names, 'run_tool', lambda *words: commands.append([*map(str, words)]))
     monkeypatch.setitem(names, 'last_checkpoint', lambda folder: folder / 'newest.pth')
     monkeypatch.setitem(names, 'find_sample_scene', lambda: 'SCENE')
-    for _ in range(2):
-        draw_cover(tmp_path, tmp_path / 'run_20260101_000000')
+    for iterations in (None, 20):
+        draw_cover(tmp_path, tmp_path / 'run_20260101_000000', iterations)
     head = str(tmp_path / 'run_20260101_000000' / 'head')
     for train in commands[::2]:
         assert train[0] == 'train' and '--resume' in train
         assert train[train.index('--work-dir') + 1] == head
     assert all(f'{head}/newest.pth' in predict for predict in commands[1::2])
+    # Only to see it run: one epoch, in place of those of the config.
+    assert ['train_cfg.max_epochs=1' in train for train in commands[::2]] == [False, True]
