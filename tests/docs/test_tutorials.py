@@ -29,6 +29,14 @@ def test_every_tutorial_is_executed_here_and_named_in_the_index():
 
 
 @pytest.mark.parametrize('name', NAMES)
+def test_what_a_tutorial_writes_into_a_checkout_is_none_of_its_files(name):
+    """Or the checks of the README fail after the first tutorial: configs of runs are no code."""
+    folder = re.search(r"^FOLDER = Path\('([\w-]+)'\)", (PAGES / f'{name}.py').read_text(), re.M)[1]
+    ignored = (ROOT / '.gitignore').read_text().splitlines()
+    assert f'/{folder}/' in ignored and '/docs/tutorials/*.ipynb' in ignored
+
+
+@pytest.mark.parametrize('name', NAMES)
 def test_links_lead_to_pages_and_code_is_python(name):
     notebook = read_notebook(name)
     title, *_ = [cell.source for cell in notebook.cells]
