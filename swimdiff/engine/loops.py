@@ -134,6 +134,7 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         try:
             return self._run()
         finally:
+            self.runner.call_hook('after_loop')
             end_workers(self._batches)
 
     def _run(self) -> torch.nn.Module:
@@ -190,6 +191,7 @@ class ResumableIterLoop(IterBasedTrainLoop):
         try:
             return super().run()
         finally:
+            self.runner.call_hook('after_loop')
             end_workers(self.dataloader_iterator.batches)
 
 

@@ -173,6 +173,13 @@ class StopSignalHook(Hook):
 
     def after_train(self, runner: Runner) -> None:
         """Give the signals back, and let loader workers end."""
+        self.after_loop(runner)
+
+    def after_loop(self, runner: Runner) -> None:
+        """Do the same where training failed; our loops call this however they end.
+
+        Else Ctrl-C would be noted, and not heeded, for as long as the process lives.
+        """
         self._said.value = _OVER
         for number, handler in self._before.items():
             signal.signal(number, handler)
