@@ -106,6 +106,8 @@ look_for_missing() {
     command -v gdal-config >/dev/null || WANTED="$WANTED libgdal-dev"
     command -v g++ >/dev/null || command -v clang++ >/dev/null || WANTED="$WANTED g++"
     has_header || WANTED="$WANTED python$version-dev"
+    # With the library its programs: messages about rasters name gdal_translate, gdalwarp and ogr2ogr.
+    [ -z "$WANTED" ] || command -v gdal_translate >/dev/null || WANTED="$WANTED gdal-bin"
 }
 
 apt_install() {
