@@ -104,6 +104,11 @@ def _connect(ray: Any, address: str | None) -> Iterator[None]:
     except TypeError:  # of a client's address, which takes fewer options
         ray.init(address=address)
     except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+        if address is None:
+            raise ConfigError(
+                f'--ray: no Ray cluster could be started on this machine ({error}). Leave --ray '
+                'out to run the scenes in this process, or give the address of a running cluster.'
+            ) from error
         raise ConfigError(
             f'--ray {address}: no Ray cluster takes us in there ({error}). Start one with `ray '
             'start --head`. Where that said that token authentication is enabled, set '

@@ -38,3 +38,9 @@ def test_a_cluster_that_asks_for_a_token_is_told_how(monkeypatch, error):
     monkeypatch.setitem(sys.modules, 'ray', RefusingRay(error('why not')))
     with pytest.raises(ConfigError, match=r'HOST:6379: .*why not.*RAY_AUTH_MODE=token'):
         run_on_ray(SimpleNamespace(), lambda: None, 'HOST:6379')
+
+
+def test_a_cluster_of_this_machine_that_does_not_start_has_no_address_to_name(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'ray', RefusingRay(RuntimeError('no room')))
+    with pytest.raises(ConfigError, match=r'^--ray: no Ray cluster could be started.*no room'):
+        run_on_ray(SimpleNamespace(), lambda: None)
