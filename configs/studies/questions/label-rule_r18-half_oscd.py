@@ -1,4 +1,4 @@
-# Which label a mate gets, and how large the ground is whose patches are mates.
+# Which label a mate gets, where a query meets a hundred of them.
 _base_ = ['../measurements_eurosat.py']
 
 base = '../base_r18-half_oscd.py'
@@ -7,15 +7,18 @@ seeds = [0, 1, 2]
 baseline = 'none'
 
 _contrast = {'model.lambda_d': 0}
-_metres = 'train_dataloader.dataset.scene.metres'
 variants = {
     'none': {**_contrast, 'model.head.rule': 'none'},
     'relative': _contrast,
     'ignore': {**_contrast, 'model.head.rule': 'ignore'},
-    'relative-2km': {**_contrast, _metres: 2_000},
+    'relative-wide': {
+        **_contrast,
+        'model.head.rule': dict(type='relative', temperature=0.2, _delete_=True),
+    },
     'positive': {**_contrast, 'model.head.rule': 'positive'},
     'queue': {**_contrast, 'model.head.rule': 'queue'},
     'floor': {**_contrast, 'model.head.rule': 'floor'},
     'with-positive': {**_contrast, 'model.head.rule': 'with_positive'},
     'scene': {**_contrast, 'model.head.rule': 'scene'},
+    'anchor-key': {**_contrast, 'model.head.anchor': 'key'},
 }
