@@ -1,6 +1,6 @@
 # Self-supervisors of mmpretrain beside ours at equal images: the same pictures, views, backbone,
-# optimiser and schedule; the order of the images is a plain shuffle for those without a queue, whose
-# negatives are the batch or nothing.
+# optimiser and schedule. The images come in a plain shuffle, as these methods ask for: their
+# negatives are the batch, or nothing.
 _base_ = ['./measurements_pictures.py']
 
 base = 'base_r18-half_rsscn7.py'

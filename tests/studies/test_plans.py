@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from mmengine.registry import DefaultScope
 
 from swimdiff.registry import MODELS
 from swimdiff.studies.cell_config import build_cell_config
@@ -26,6 +27,7 @@ def test_every_variant_is_a_model_of_its_own(path):
     built = set()
     for variant in plan.variants.values():
         cfg = build_cell_config(plan, variant, seed=0)
-        MODELS.build({'data_preprocessor': cfg.data_preprocessor, **cfg.model})
+        with DefaultScope.overwrite_default_scope('swimdiff'):  # as the engine builds it
+            MODELS.build({'data_preprocessor': cfg.data_preprocessor, **cfg.model})
         built.add(repr((cfg.model, cfg.train_dataloader)))
     assert len(built) == len(plan.variants), 'two variants do not differ'
