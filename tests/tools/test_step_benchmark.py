@@ -92,11 +92,18 @@ def test_ratios_by_hand(tool):
         'floor': dict(seconds=2.0),
         'moco': dict(seconds=1.8),
         'swimdiff': dict(seconds=3.5),
+        'swimdiff, compiled': dict(seconds=2.8),
         'queue product and loss, rule relative': dict(seconds=0.045),
         'queue product and loss, rule none': dict(seconds=0.027),
     }
     assert tool.ratios(rows, 'seconds') == pytest.approx(
-        dict(moco_vs_floor=0.9, swimdiff_vs_floor=1.75, matching_overhead=0.01)
+        dict(
+            moco_vs_floor=0.9,
+            swimdiff_vs_floor=1.75,
+            matching_overhead=0.01,
+            moco_compiled_vs_eager=None,
+            swimdiff_compiled_vs_eager=0.8,
+        )
     )
     del rows['moco']
     assert tool.ratios(rows, 'seconds')['moco_vs_floor'] is None

@@ -16,6 +16,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from swimdiff.progress import track
+
 Call = Callable[[], object]
 
 #: Dense peak in FLOP/s by name of the device and type, from the makers' data sheets.
@@ -61,7 +63,7 @@ def interleave(
     wait = torch.cuda.synchronize if device.type == 'cuda' else lambda: None
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in rows}
     order = random.Random(0)
-    for turn in range(warmup + rounds):
+    for turn in track(range(warmup + rounds), warmup + rounds, 'Rounds'):
         for name in order.sample(list(rows), len(rows)):
             wait()
             wall, cpu = time.perf_counter(), time.process_time()

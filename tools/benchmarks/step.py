@@ -125,6 +125,8 @@ def ratios(rows: dict[str, dict], key: str) -> dict[str, float | None]:
         moco_vs_floor=over(seconds('moco'), seconds('floor')),
         swimdiff_vs_floor=over(seconds('swimdiff'), seconds('floor')),
         matching_overhead=over(added_seconds, seconds('moco')),
+        moco_compiled_vs_eager=over(seconds('moco, compiled'), seconds('moco')),
+        swimdiff_compiled_vs_eager=over(seconds('swimdiff, compiled'), seconds('swimdiff')),
     )
 
 
