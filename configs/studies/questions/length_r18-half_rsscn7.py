@@ -1,0 +1,12 @@
+# Does three times the length of the claim tell SwiMDiff from momentum contrast?
+_base_ = ['../measurements_pictures.py', '../branch_r18-half.py']
+
+base = '../base_r18-half_rsscn7.py'
+images = 72_000
+seeds = [0, 1, 2]
+baseline = 'moco'
+
+variants = {
+    'moco': {'model.head.rule': 'none', 'model.lambda_d': 0},
+    'swimdiff': {},
+}
