@@ -1,4 +1,4 @@
-# How much weight the diffusion constraint gets, and which view it restores.
+# How much weight the diffusion constraint gets.
 _base_ = ['../measurements_eurosat.py', '../branch_r18-half.py']
 
 base = '../base_r18-half_oscd.py'
