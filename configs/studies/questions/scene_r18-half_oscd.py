@@ -1,6 +1,6 @@
 # What a mate is: the same ground at another date, a block of ground around it, or the whole city;
 # for classification and for change between two dates.
-_base_ = ['../measurements_oscd.py']
+_base_ = ['../measurements_oscd.py', '../branch_r18-half.py']
 
 base = '../base_r18-half_oscd.py'
 images = 32_000
