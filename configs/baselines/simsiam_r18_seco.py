@@ -1,35 +1,11 @@
 # SimSiam (arXiv 2011.10566) as mmpretrain has it: SGD, lr 0.05 at batch 256; the predictor keeps
 # this rate to the end. Where the learning rate is scaled, scale that of the hook as well.
 _base_ = [
+    '../_base_/models/simsiam_r18.py',
     '../_base_/datasets/seco_rgb.py',
     '../_base_/schedules/sgd_cosine_200e.py',
     '../_base_/default_runtime.py',
 ]
-model = dict(
-    type='mmpretrain.SimSiam',
-    backbone=dict(type='mmpretrain.ResNet', depth=18, in_channels=3, norm_cfg=dict(type='SyncBN')),
-    neck=dict(
-        type='mmpretrain.NonLinearNeck',
-        in_channels=512,
-        hid_channels=2048,
-        out_channels=2048,
-        num_layers=3,
-        with_last_bn_affine=False,
-    ),
-    head=dict(
-        type='mmpretrain.LatentPredictHead',
-        predictor=dict(
-            type='mmpretrain.NonLinearNeck',
-            in_channels=2048,
-            hid_channels=512,
-            out_channels=2048,
-            with_avg_pool=False,
-            with_last_bn=False,
-            with_last_bias=True,
-        ),
-        loss=dict(type='mmpretrain.CosineSimilarityLoss'),
-    ),
-)
 train_dataloader = dict(sampler=dict(mates=None))  # a plain shuffle
 optim_wrapper = dict(
     optimizer=dict(lr=0.05),

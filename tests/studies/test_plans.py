@@ -29,5 +29,5 @@ def test_every_variant_is_a_model_of_its_own(path):
         cfg = build_cell_config(plan, variant, seed=0)
         with DefaultScope.overwrite_default_scope('swimdiff'):  # as the engine builds it
             MODELS.build({'data_preprocessor': cfg.data_preprocessor, **cfg.model})
-        built.add(repr((cfg.model, cfg.train_dataloader)))
+        built.add(repr((cfg.model, cfg.train_dataloader, cfg.optim_wrapper)))
     assert len(built) == len(plan.variants), 'two variants do not differ'
