@@ -1,17 +1,8 @@
 # What the studies on pictures train on, and how long: patches of half of RSSCN7 (1,400 pictures,
 # each a scene of nine patches), 64 px views, batches of 64, for two CPU cores.
-_base_ = '../_base_/default_runtime.py'
+_base_ = ['../_base_/default_runtime.py', './view_pictures.py']
 
 bands = ('B04', 'B03', 'B02')
-view = [
-    dict(type='mmpretrain.RandomResizedCrop', scale=64, crop_ratio_range=(0.3, 1.0)),
-    dict(
-        type='MultiBandColorJitter', brightness=0.4, contrast=0.4, saturation=0.2, hue=0, prob=0.8
-    ),
-    dict(type='mmcv.RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='mmcv.RandomFlip', prob=0.5, direction='vertical'),
-    dict(type='RandomQuarterTurn'),
-]
 train_dataloader = dict(
     batch_size=64,
     num_workers=0,
@@ -28,7 +19,7 @@ train_dataloader = dict(
         shares=dict(pretrain=0.5, train=0.2, val=0.05, test=0.25),
         pipeline=[
             dict(type='LoadPatch'),
-            dict(type='TwoViews', transforms=view),
+            dict(type='TwoViews', transforms=_base_.view),
             dict(type='PackViews'),
         ],
     ),
