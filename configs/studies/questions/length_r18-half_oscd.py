@@ -1,5 +1,5 @@
-# Does three times the length tell SwiMDiff from momentum contrast, where patches come from few large
-# scenes?
+# Does three times the length tell SwiMDiff from momentum contrast where patches come from few
+# large scenes?
 _base_ = ['../measurements_oscd.py', '../branch_r18-half.py']
 
 base = '../base_r18-half_oscd.py'
