@@ -3,10 +3,12 @@ _base_ = ['../measurements_pictures.py', '../branch_r18-half.py']
 
 base = '../base_r18-half_rsscn7.py'
 images = 72_000
-seeds = [0, 1, 2]
+seeds = [0, 1, 2, 3, 4, 5]
 baseline = 'moco'
 
 variants = {
     'moco': {'model.head.rule': 'none', 'model.lambda_d': 0},
+    'matching': {'model.lambda_d': 0},
+    'diffusion': {'model.head.rule': 'none'},
     'swimdiff': {},
 }
