@@ -1,9 +1,9 @@
-# The claim on a ResNet-18 of full width, with the decoder of full width as well. Where there is a
+# Three times the length on a ResNet-18 of full width, with the decoder of full width. Where there is a
 # GPU it makes the views, too.
 _base_ = ['./measurements_pictures.py', './branch_r18-half.py', './view_pictures.py']
 
 base = 'base_r18-half_rsscn7.py'
-images = 24_000
+images = 72_000
 seeds = [0, 1, 2]
 baseline = 'moco'
 
