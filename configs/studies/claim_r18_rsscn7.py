@@ -1,5 +1,5 @@
-# Three times the length on a ResNet-18 of full width, with the decoder of full width. Where there is a
-# GPU it makes the views, too.
+# Three times the length on a ResNet-18 of full width, with the decoder of full width. A GPU, where
+# there is one, makes the views, too.
 _base_ = ['./measurements_pictures.py', './branch_r18-half.py', './view_pictures.py']
 
 base = 'base_r18-half_rsscn7.py'
