@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from swimdiff.errors import ConfigError
 from swimdiff.launch.config_reading import read_config_file
@@ -81,8 +81,11 @@ def _merge_option(cfg: Config, key: str, value: Any, where: str) -> None:
                 'To add a part, give it whole: PART=dict(...).'
             )
     value = copy.deepcopy(value)
-    if isinstance(value, dict) and not _holds(place, parts[-1]):
-        value.pop('_delete_', None)
+    if isinstance(value, dict):
+        if not _holds(place, parts[-1]):
+            value.pop('_delete_', None)
+        elif isinstance(place, list) and value.pop('_delete_', False):
+            place[int(parts[-1])] = ConfigDict()  # the engine deletes in dicts, not in lists
     try:
         cfg.merge_from_dict({key: value})
     except (TypeError, KeyError) as error:

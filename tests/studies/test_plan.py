@@ -33,6 +33,16 @@ def test_layers_of_a_cell(tmp_path):
     assert build(path, 'loader').train_dataloader.dataset.type == 'TinyData'
 
 
+def test_an_entry_of_a_list_is_replaced_whole(tmp_path):
+    changes = dict(
+        whole={'custom_hooks.0': dict(type='CollapseHook', _delete_=True)},
+        part={'custom_hooks.0': dict(interval=2)},
+    )
+    path = write_plan(tmp_path, changes)
+    assert build(path, 'whole').custom_hooks == [dict(type='CollapseHook')]
+    assert build(path, 'part').custom_hooks == [dict(type='FiniteLossHook', interval=2)]
+
+
 def test_seeds_and_variants_of_the_command_line(tmp_path):
     plan = read_plan(write_plan(tmp_path, dict(a={}, b={}), baseline='a'))
     narrow = plan.narrow([5, 5, 6], ['b'])
