@@ -11,4 +11,5 @@ variants = {
     'matching': {'model.lambda_d': 0},
     'diffusion': {'model.head.rule': 'none'},
     'swimdiff': {},
+    'quarter': {'model.diffusion.share': 0.25},  # the branch sees a quarter of each batch
 }
