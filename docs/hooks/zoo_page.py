@@ -25,9 +25,9 @@ no weights are published, and their rows say *owed*. Figures that the paper repo
 elsewhere](../concepts/method.md#reported-figures)."""
 _STUDIES = """## Measured in studies
 
-Short trainings on two CPU cores, made to compare variants, not to give weights away. [What the
-defaults rest on](defaults.md) explains data and set-up and says how far the numbers go. Accuracy
-in per cent; the random rows are the floor that a pre-training has to pass."""
+Short trainings on two CPU cores, made to compare variants, not to give weights away. [Does
+the method hold](claim.md) explains data and set-up and says how far the numbers go. Accuracy in
+per cent; the random rows are the floor that a pre-training has to pass."""
 
 
 def make_zoo_page() -> dict[str, str]:
