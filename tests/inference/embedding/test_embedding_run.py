@@ -40,7 +40,8 @@ def test_a_table_holds_the_vector_and_the_ground_of_every_patch(embedder, tmp_pa
     for _, row in frame.iterrows():
         top, left = row.row * PATCH, row.col * PATCH
         patch = pixels[:, top : top + PATCH, left : left + PATCH]
-        np.testing.assert_allclose(row.vector, embedder.embed(patch), rtol=1e-4, atol=1e-5)
+        # A batch of another size is summed in another order; values go up to 4.
+        np.testing.assert_allclose(row.vector, embedder.embed(patch), rtol=1e-4, atol=1e-4)
         corners = [
             to_lonlat.transform(WEST + (left + x) * 10, NORTH - (top + y) * 10)
             for x, y in ((0, PATCH), (PATCH, PATCH), (PATCH, 0), (0, 0), (0, PATCH))
