@@ -33,9 +33,9 @@ def test_vectors_are_those_of_every_step_by_hand(tmp_path):
     wanted = by_hand(tmp_path / 'backbone.pth', pixels, get_stats('oscd'))
     assert (wanted > 0.01).any(axis=1).all()
     found = embedder.embed(pixels)
-    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
     assert found.dtype == np.float32
-    np.testing.assert_allclose(embedder.embed(pixels[0]), wanted[0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(embedder.embed(pixels[0]), wanted[0], rtol=1e-4, atol=1e-4)
     # Bands by name, more than needed, in reflectance instead of reflectance x 10000.
     more = np.stack([pixels[:, 2], pixels[:, 0], pixels[:, 1] * 0, pixels[:, 1]], axis=1) / 10_000
     names = ('B2', 'B4', 'B8', 'B3')
@@ -52,7 +52,7 @@ def test_vectors_of_an_earlier_stage(tmp_path):
         embedder = Embedder(path, stage=stage, pool=pool)
         place = -1 if stage is None else stage
         wanted = by_hand(path, pixels, get_stats('oscd'), place, pool == 'mean-std')
-        np.testing.assert_allclose(embedder.embed(pixels), wanted, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(embedder.embed(pixels), wanted, rtol=1e-4, atol=1e-4)
         assert (embedder.describe()['stage'], embedder.describe()['pool']) == (stage, pool)
         keys.add(embedder.key)
     assert len(keys) == 5
