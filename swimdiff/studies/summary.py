@@ -118,15 +118,18 @@ def collect_scores(cells: Sequence[Cell], lines: Sequence[Record]) -> Scores:
         used_records.append((cell, record))
         if record.status != FINISHED:
             scores.remarks.append(f'{cell}: {record.status}, {record.message}')
+        missing_names = []
         for name, digest in cell.measurements.items():
             values = record.find_scores(digest)
             if values is None and record.status == FINISHED:
-                scores.remarks.append(f'{cell}: {name} has not been measured yet')
+                missing_names.append(name)
             for score, value in (values or {}).items():
                 columns = scores.columns.setdefault(name, [])
                 if score not in columns:
                     columns.append(score)
                 scores.values.setdefault((cell.label, name, score), {})[cell.seed] = value
+        if missing_names:
+            scores.remarks.append(f'{cell}: not measured yet: {", ".join(missing_names)}')
     scores.remarks += _find_differences(used_records) + _find_stale(cells, lines)
     return scores
 
