@@ -3,15 +3,8 @@
 # score are left out. A scene is a block of ground of 10 km: fifty blocks, a hundred patches each.
 _base_ = './base_r18-half_rsscn7.py'
 
-view = [
-    dict(type='mmpretrain.RandomResizedCrop', scale=64, crop_ratio_range=(0.3, 1.0)),
-    dict(
-        type='MultiBandColorJitter', brightness=0.1, contrast=0.1, saturation=0.2, hue=0, prob=0.8
-    ),
-    dict(type='mmcv.RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='mmcv.RandomFlip', prob=0.5, direction='vertical'),
-    dict(type='RandomQuarterTurn'),
-]
+_crop, _colour, *_turns = _base_.view
+view = [_crop, dict(_colour, brightness=0.1, contrast=0.1), *_turns]
 train_dataloader = dict(
     dataset=dict(
         _delete_=True,

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PLANS = sorted(
     path
     for path in (ROOT / 'configs' / 'studies').rglob('*.py')
-    if '\nvariants = ' in path.read_text()
+    if '\nimages = ' in path.read_text()
 )
 
 
