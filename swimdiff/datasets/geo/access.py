@@ -94,7 +94,9 @@ def raster_failure(path: str, detail: str, expected: str) -> RasterError | Layou
             'again, or leave out the band or the sample the file belongs to.'
         )
     size = os.path.getsize(path)
-    problem = 'an empty file (0 bytes)' if size == 0 else f'{size} bytes that fail with: {detail}'
+    problem = (
+        f'{size} bytes that fail with: {detail.rstrip(" .")}' if size else 'an empty file (0 bytes)'
+    )
     return RasterError(
         f'{path} cannot be read. Expected {expected}; found {problem}. The file is damaged or only '
         'partly written: unpack or download it again.'

@@ -124,7 +124,7 @@ def test_truncated_file_never_yields_grey(tif, tail):
             'hole': raw[:end] + bytes(min(300, len(raw) - end)) + raw[end + 300 :],
         }[tail]
         tif.write_bytes(damaged)
-        with pytest.raises(RasterError, match=r'B4\.tif'):
+        with pytest.raises(RasterError, match=r'B4\.tif(?!.*\.\.\s)'):  # one full stop a sentence
             read_bands([tif])
 
 
