@@ -8,7 +8,12 @@ variants = {
     'positive': {**_contrast, 'model.head.rule': 'positive'},
     'scene': {**_contrast, 'model.head.rule': 'scene'},
     'queue': {**_contrast, 'model.head.rule': 'queue'},
+    'queue-k4': {**_contrast, 'model.head.rule': dict(type='queue', scale=4, _delete_=True)},
     'relative': _contrast,
+    'relative-0.1': {
+        **_contrast,
+        'model.head.rule': dict(type='relative', temperature=0.1, _delete_=True),
+    },
     'relative-wide': {
         **_contrast,
         'model.head.rule': dict(type='relative', temperature=0.2, _delete_=True),
