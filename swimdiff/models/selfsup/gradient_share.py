@@ -44,12 +44,14 @@ def measure_gradients(losses: dict[str, Tensor], backbone: nn.Module) -> dict[st
 
     Returns:
         dict[str, Tensor]: ``gradient_share`` over all parameters and ``gradient_share_STAGE`` by
-        stage; empty where one of the losses is not there.
+        stage; empty where one of the losses is not there, or nothing of the backbone trains.
     """
     if not {'loss_contrast', 'loss_diffusion'} <= set(losses):
         return {}
     stages = group_by_stage(backbone)
     parameters = [parameter for stage in stages.values() for parameter in stage]
+    if not parameters:  # of a frozen backbone
+        return {}
     norms = []  # two lists of squared norms, one per parameter
     for name in ('loss_contrast', 'loss_diffusion'):
         gradients = torch.autograd.grad(
