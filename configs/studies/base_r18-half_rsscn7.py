@@ -2,7 +2,8 @@
 # variants; a plan turns parts of it off.
 _base_ = './pictures_rsscn7.py'
 
-# Stated in full: what the toolkit's defaults become must not change what a study is about.
+# Stated here or in the plan: what the toolkit's defaults become must not change what a study is
+# about.
 model = dict(
     type='SwiMDiff',
     backbone=dict(

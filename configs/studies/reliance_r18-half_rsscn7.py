@@ -8,6 +8,8 @@ _watch = {
     'default_hooks.feature_reliance.interval': 10,
     'default_hooks.gradient_share.interval': 10,
     'model.diffusion.decoder.channels': (16, 24, 32, 48),
+    'model.diffusion.decoder.drop_levels': 0,
+    'model.diffusion.schedule.least_signal': 0,
 }
 _x0 = {
     'model.diffusion.loss.prediction': 'x0',

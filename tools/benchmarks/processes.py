@@ -94,9 +94,11 @@ def model_config(case: str, length: int = 60) -> dict:
         diffusion=dict(
             type='DiffusionBranch',
             share=0.5,
+            schedule=dict(least_signal=0),
             decoder=dict(levels=(0,), channels=(8,), skip_noised=True),
             loss=dict(prediction='eps'),
         ),
+        lambda_d=1,
         data_preprocessor=dict(type='MultiBandPreprocessor', bands=('B04', 'B03', 'B02')),
         **options,
     )

@@ -15,6 +15,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from swimdiff.errors import ConfigError
+from swimdiff.models.diffusion.step_random import draw_uniform
 from swimdiff.registry import MODELS
 
 __all__ = ['DenoisingDecoder', 'time_embedding']
@@ -74,7 +75,7 @@ class DenoisingDecoder(BaseModule):
 
     Example::
 
-        decoder = dict(type='DenoisingDecoder', channels=(32, 48, 64, 96), drop_levels=0.5)
+        decoder = dict(type='DenoisingDecoder', channels=(32, 48, 64, 96))
 
     Args:
         in_channels (Sequence[int]): Channels of every pyramid level, finest first.
@@ -94,7 +95,7 @@ class DenoisingDecoder(BaseModule):
             level. Defaults to False.
         drop_levels (float): Probability, for each image while training, that the decoder is left
             without all levels finer than a random one, so that the deep stages have to hold the
-            image, too (reconstruction). In [0, 1). Defaults to 0.
+            image, too (reconstruction). In [0, 1). Defaults to 0.5.
         init_cfg (dict, optional): Initialisation. Defaults to None, torch's own.
 
     Raises:
@@ -110,7 +111,7 @@ class DenoisingDecoder(BaseModule):
         channels: Sequence[int] = (32, 48, 64, 96),
         time_channels: int = 128,
         skip_noised: bool = False,
-        drop_levels: float = 0.0,
+        drop_levels: float = 0.5,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -215,8 +216,9 @@ class DenoisingDecoder(BaseModule):
         if not self.training or self.drop_levels == 0 or len(self.levels) < 2:
             return None
         feeding_levels = torch.tensor(self.levels, device=device)
-        finest = feeding_levels[torch.randint(1, len(feeding_levels), (rows,), device=device)]
-        finest = finest * (torch.rand(rows, device=device) < self.drop_levels)
+        place, chance = draw_uniform(rows, 2, 'levels', device).unbind(1)
+        finest = feeding_levels[1 + (place * (len(feeding_levels) - 1)).long()]
+        finest = finest * (chance < self.drop_levels)
         return torch.arange(len(self.blocks), device=device) >= finest[:, None]
 
     def _fold(self, x_t: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -46,7 +46,7 @@ class NoiseSchedule(nn.Module):
 
     Example::
 
-        schedule = dict(type='NoiseSchedule', schedule='linear', least_signal=0.1)
+        schedule = dict(type='NoiseSchedule', schedule='linear')
         schedule = dict(type='NoiseSchedule', betas=[0.1, 0.2, 0.4])
 
     Args:
@@ -56,8 +56,8 @@ class NoiseSchedule(nn.Module):
         beta_end (float): Last beta of the linear schedule, in (0, 1). Defaults to 0.02.
         betas (Sequence[float], optional): The betas themselves, each in (0, 1), instead of all of
             the above. Defaults to None.
-        least_signal (float): Steps are drawn down to this ``abar_t``, in [0, 1). Defaults to 0,
-            all steps.
+        least_signal (float): Steps are drawn down to this ``abar_t``, in [0, 1); 0 draws all.
+            Defaults to 0.2.
         density (str): How steps are drawn: 'uniform', or 'logit_normal' (Esser et al., 2024, arXiv
             2403.03206, section 3.1), which favours middle steps. Defaults to 'uniform'.
 
@@ -72,7 +72,7 @@ class NoiseSchedule(nn.Module):
         beta_start: float = 1e-4,
         beta_end: float = 0.02,
         betas: Sequence[float] | None = None,
-        least_signal: float = 0.0,
+        least_signal: float = 0.2,
         density: str = 'uniform',
     ) -> None:
         super().__init__()

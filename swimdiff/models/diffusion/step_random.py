@@ -16,7 +16,7 @@ from torch import Tensor
 from swimdiff.models.diffusion.noise_schedule import NoiseSchedule
 from swimdiff.randomness import derive_seeds, run_seed
 
-__all__ = ['draw_noise', 'part_of_batch']
+__all__ = ['draw_noise', 'draw_uniform', 'part_of_batch']
 
 
 def part_of_batch(share: float, rows: int) -> tuple[int, float]:
@@ -42,8 +42,35 @@ def _seeds(rows: int) -> np.ndarray | None:
     seed = run_seed()
     if seed is None:
         return None
-    step = MessageHub.get_current_instance().get_info('iter') or 0
-    return derive_seeds(1 + rows * get_world_size(), seed, step)
+    return derive_seeds(1 + rows * get_world_size(), seed, _step())
+
+
+@torch.compiler.disable
+def draw_uniform(rows: int, count: int, purpose: str, device: torch.device) -> Tensor:
+    """Draw some numbers for each image.
+
+    Args:
+        rows (int): M, the first rows of this process.
+        count (int): K, numbers an image.
+        purpose (str): Name of the stream, so that two users do not draw the same.
+        device (torch.device): Where they are wanted. Where no runner is training they are drawn
+            from its global generator, otherwise on the host and sent.
+
+    Returns:
+        Tensor: M x K float32 in [0, 1).
+    """
+    seed = run_seed()
+    if seed is None:
+        return torch.rand(rows, count, device=device)
+    world, rank = get_world_size(), get_rank()
+    stream = np.random.default_rng(derive_seeds(1, seed, _step(), purpose=purpose))
+    # NumPy draws in order: the first places get the same however many follow.
+    numbers = stream.random((rows * world, count), dtype=np.float32)[rank::world]
+    return torch.from_numpy(numbers.copy()).to(device, non_blocking=True)
+
+
+def _step() -> int:
+    return MessageHub.get_current_instance().get_info('iter') or 0
 
 
 @torch.compiler.disable

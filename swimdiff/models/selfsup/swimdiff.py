@@ -50,7 +50,8 @@ class SwiMDiff(BaseSelfSupervisor):
         diffusion (dict, optional): Diffusion branch. Defaults to None, no branch.
         lambda_c (float): Weight of the contrastive loss, at least 0. Defaults to 1.
         lambda_d (float): Weight of the diffusion loss, at least 0; at 0 the branch is not built and
-            costs nothing. Defaults to 1 (reconstruction: the paper's weights were not at hand).
+            costs nothing. Defaults to 3 (reconstruction: the paper's weights were not at hand;
+            docs/evidence/defaults.md).
         batch_keys (bool): What becomes of the other keys of the current batch. False, as in MoCo:
             they are neither negatives nor mates now and meet later queries through the queue. True:
             they join the queue as candidates at once, those of the query's own scene under the
@@ -85,7 +86,6 @@ class SwiMDiff(BaseSelfSupervisor):
             queue=dict(type='SceneQueue', length=16384),
             momentum_encoder=dict(type='MomentumEncoder', momentum=0.999),
             diffusion=dict(type='DiffusionBranch'),
-            lambda_d=3.0,
         )
     """
 
@@ -98,7 +98,7 @@ class SwiMDiff(BaseSelfSupervisor):
         momentum_encoder: dict,
         diffusion: dict | None = None,
         lambda_c: float = 1.0,
-        lambda_d: float = 1.0,
+        lambda_d: float = 3.0,
         batch_keys: bool = False,
         batch_norm: str | int = 'process',
         shuffle_bn: bool = True,

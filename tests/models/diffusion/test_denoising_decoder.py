@@ -51,7 +51,7 @@ def pyramid_feats(n=2, size=32):
 
 def decoder(**options):
     torch.manual_seed(0)
-    made = DenoisingDecoder((6, 12, 24, 48), (4, 8, 16, 32), 3, **options)
+    made = DenoisingDecoder((6, 12, 24, 48), (4, 8, 16, 32), 3, **{'drop_levels': 0, **options})
     torch.nn.init.normal_(made.out_conv.weight)
     return made
 

@@ -197,6 +197,7 @@ def exact_branch(prediction='x0', **options):
     """A branch on Lookup; its decoder is put in by the test."""
     pyramid = dict(in_channels=[3], strides=[4], image_channels=3)
     decoder = dict(levels=(0,), channels=(8,), skip_noised=False)
+    options = {'schedule': dict(least_signal=0), **options}
     return DiffusionBranch(
         Lookup(), pyramid, decoder=decoder, loss=dict(prediction=prediction), **options
     )
@@ -263,7 +264,10 @@ def test_relative_error_is_one_for_the_best_gain(prediction):
 
 
 def test_a_decoder_that_answers_zero_is_no_better_than_its_known_error():
-    made, backbone = exact_branch('x0', schedule=dict(betas=[0.999, 0.9999])), Lookup()
+    made, backbone = (
+        exact_branch('x0', schedule=dict(betas=[0.999, 0.9999], least_signal=0)),
+        Lookup(),
+    )
     x = torch.randn(16, 3, 32, 32)
     made.decoder.forward = lambda feats, x_t, t: torch.zeros_like(x_t)
     out = made(backbone, (x, x), ())

@@ -89,7 +89,7 @@ def test_steps_below_a_share_of_the_image_are_not_drawn():
 
 
 def test_logit_normal_steps_have_its_quartiles():
-    schedule = NoiseSchedule(density='logit_normal')
+    schedule = NoiseSchedule(density='logit_normal', least_signal=0)
     drawn = schedule.sample_steps(40000, torch.Generator().manual_seed(0)).float() / 1000
     for share, normal in ((0.25, -0.6745), (0.5, 0.0), (0.75, 0.6745)):
         expected = 1 / (1 + math.exp(-normal))

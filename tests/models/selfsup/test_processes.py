@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from swimdiff.errors import ConfigError
 from swimdiff.models.diffusion import step_random
+from swimdiff.models.diffusion.denoising_decoder import DenoisingDecoder
 from swimdiff.models.diffusion.noise_schedule import NoiseSchedule
 from swimdiff.models.norm.batch_norm import GlobalBatchNorm, GroupedBatchNorm, convert_batch_norm
 from swimdiff.models.norm.shuffle_bn import key_order
@@ -82,6 +83,20 @@ def test_noise_of_a_place_is_that_of_any_process(training, monkeypatch):
     assert not torch.equal(step_random.draw_noise(x_0, 12, schedule)[1], eps)
     training.update_info_dict(dict(iter=7, seed=4))
     assert not torch.equal(step_random.draw_noise(x_0, 12, schedule)[1], eps)
+
+
+def test_withheld_levels_of_a_place_are_those_of_any_process(training, monkeypatch):
+    made = DenoisingDecoder((6, 12, 24), (4, 8, 16), 3, levels=(0, 1, 2), channels=(8, 8, 8))
+    kept = made._draw_kept(12, torch.device('cpu'))
+    assert len({*map(tuple, kept.tolist())}) == 3  # all, without one, without two
+    for world, rank, rows in [(2, 0, 6), (2, 1, 6), (4, 3, 3), (8, 1, 2), (8, 7, 1)]:
+        monkeypatch.setattr(step_random, 'get_world_size', lambda world=world: world)
+        monkeypatch.setattr(step_random, 'get_rank', lambda rank=rank: rank)
+        torch.manual_seed(world * rank)
+        assert torch.equal(made._draw_kept(rows, torch.device('cpu')), kept[rank::world])
+    monkeypatch.undo()
+    training.update_info('iter', 8)
+    assert not torch.equal(made._draw_kept(12, torch.device('cpu')), kept)
 
 
 def test_without_a_runner_noise_is_new_in_every_step():
