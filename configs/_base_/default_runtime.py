@@ -14,7 +14,7 @@ default_hooks = dict(
     collapse=dict(type='CollapseHook', interval=50),
     trend=dict(type='TrendHook', interval=25),
     scene_mates=dict(type='SceneMatesHook', interval=500),
-    feature_reliance=dict(type='FeatureRelianceHook', interval=200),
+    feature_reliance=dict(type='FeatureRelianceHook', interval=50),
     gradient_share=dict(type='GradientShareHook', interval=500),
     # With `compile = True`: without it, every new learning rate would compile the step again.
     compiled_step=dict(type='CompiledStepHook'),

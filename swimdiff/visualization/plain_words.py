@@ -37,6 +37,8 @@ def explain_losses(losses: dict[str, np.ndarray], filling: int) -> list[Remark]:
     """
     names = dict(
         loss_contrast='The contrastive loss (can a view be told from other places?)',
+        diffusion_relative_error='The diffusion loss (how wrong is the restored image? 1 is the '
+        'best guess without a network)',
         loss_diffusion='The diffusion loss (how wrong is the restored image?)',
     )
     steps = losses['step']

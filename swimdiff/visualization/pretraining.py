@@ -44,7 +44,8 @@ def read_losses(work_dir: str | Path) -> dict[str, np.ndarray]:
             taken from the latest start.
 
     Returns:
-        dict[str, np.ndarray]: ``step`` (iterations) and one array per loss.
+        dict[str, np.ndarray]: ``step`` (iterations) and one array per loss; of the diffusion branch
+        its error relative to that of the best guess without a network, where it is logged.
 
     Raises:
         DataError: If no log with losses is there.
@@ -61,7 +62,10 @@ def read_losses(work_dir: str | Path) -> dict[str, np.ndarray]:
             'found none; give the work dir of a pre-training run that has logged'
         )
     steps = sorted(rows)
-    names = [name for name in ('loss_contrast', 'loss_diffusion') if name in rows[steps[0]]]
+    logged = rows[steps[0]]
+    error = 'diffusion_relative_error'
+    names = ['loss_contrast', error if error in logged else 'loss_diffusion']
+    names = [name for name in names if name in logged]
     curves = {name: np.array([rows[step][name] for step in steps]) for name in names}
     return {'step': np.array(steps), **curves}
 
@@ -244,6 +248,7 @@ def _write_remarks(figure: SubFigure, remarks: Sequence[Remark]) -> None:
 def _draw_losses(axes: Sequence[Axes], losses: dict[str, np.ndarray], filling: int) -> None:
     titles = {
         'loss_contrast': 'contrastive loss (scene-wide matching)',
+        'diffusion_relative_error': 'error of the denoising (1: the best guess without a network)',
         'loss_diffusion': 'diffusion loss (error of the denoising)',
     }
     names = [name for name in losses if name != 'step']
@@ -252,7 +257,7 @@ def _draw_losses(axes: Sequence[Axes], losses: dict[str, np.ndarray], filling: i
         axis.plot(losses['step'][drawn_steps], losses[name][drawn_steps], color='tab:blue')
         axis.set(title=titles[name], xlabel='iteration')
         axis.grid(alpha=0.3)
-        if name == 'loss_diffusion':
+        if name != 'loss_contrast':
             axis.set_ylim(bottom=0)
         elif filling:
             axis.axvspan(0, filling, color='0.9')

@@ -20,6 +20,9 @@ def test_losses_are_compared_once_the_queue_is_full():
     assert contrast.good and contrast.text.endswith('fell: 4.00 to 3.00.')
     assert not diffusion.good and 'did not fall: 0.50 to 0.50' in diffusion.text
     assert str(diffusion).startswith('NOT GOOD: The diffusion loss')
+    relative = dict(step=np.arange(2), diffusion_relative_error=np.array([1.1, 0.7]))
+    (remark,) = explain_losses(relative, 0)
+    assert remark.good and remark.text.endswith('without a network) fell: 1.10 to 0.70.')
     assert explain_losses(dict(step=np.array([1]), loss_contrast=np.array([1.0])), 0) == []
 
 

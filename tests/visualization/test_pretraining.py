@@ -57,8 +57,17 @@ def test_losses_of_a_resumed_run_are_one_curve(tmp_path):
     assert losses['step'].tolist() == [10, 20, 30, 40]
     assert losses['loss_contrast'].tolist() == [10, 20, -30, -40]
     assert losses['loss_diffusion'].tolist() == [1, 1, 0.5, 0.5]
+    assert 'diffusion_relative_error' not in losses  # older logs have none
     with pytest.raises(DataError, match=r'scalars\.json'):
         read_losses(tmp_path / 'nothing')
+
+
+def test_the_error_relative_to_no_network_is_shown_where_it_is_logged(tmp_path):
+    row = dict(loss_contrast=4.0, loss_diffusion=2.4, diffusion_relative_error=0.8)
+    write_log(tmp_path / '20260101_000000', [dict(row, step=s) for s in (10, 20)])
+    losses = read_losses(tmp_path)
+    assert list(losses) == ['step', 'loss_contrast', 'diffusion_relative_error']
+    assert losses['diffusion_relative_error'].tolist() == [0.8, 0.8]
 
 
 def test_patches_lie_side_by_side_and_know_their_image():

@@ -79,6 +79,7 @@ def tiles_section(record: RunRecord) -> Markup:
     for name, title in (
         ('loss_contrast', 'contrastive loss (last)'),
         ('loss_diffusion', 'diffusion loss (last)'),
+        ('diffusion_relative_error', 'error of the denoising (last; 1: no network)'),
     ):
         if name in train:
             tiles.append((f'{train[name].last:.3f}', title))
