@@ -1,4 +1,5 @@
-# SeCo, visible bands, two views of one date at 224 pixels with the augmentation of MoCo v2.
+# SeCo, visible bands, two views of one date at 224 pixels with the augmentation of MoCo v2. Weaker
+# colour was better on small data (docs/evidence/defaults.md); on SeCo it has not been tried.
 bands = ('B04', 'B03', 'B02')
 
 view = [
