@@ -135,19 +135,20 @@ swimdiff(
 
 # %% [markdown]
 # The log of a run is a file with one JSON object per line. Two losses matter: *contrast* (find
-# the other view of the same patch among all keys) and *diffusion* (predict the noise that was
-# added to a patch). The dashed line is what guessing among all keys would cost: the logarithm of
-# their number.
+# the other view of the same patch among all keys) and *diffusion* (restore a patch to which noise
+# was added). Of the second the error is drawn over that of the best guess without a network. The
+# dashed lines are what guessing costs: the logarithm of the number of keys, and 1.
 
 # %%
 (log,) = (FOLDER / 'run').glob('*/vis_data/scalars.json')
 rows = [json.loads(line) for line in log.read_text().splitlines()]
 rows = [row for row in rows if 'loss_contrast' in row]
 figure, axes = plt.subplots(1, 2, figsize=(10, 3))
-for axis, key in zip(axes, ('loss_contrast', 'loss_diffusion'), strict=True):
+for axis, key in zip(axes, ('loss_contrast', 'diffusion_relative_error'), strict=True):
     axis.plot([row['step'] for row in rows], [row[key] for row in rows])
     axis.set(title=key, xlabel='iteration')
 axes[0].axhline(np.log(128 + 1), linestyle='--', color='grey')
+axes[1].axhline(1, linestyle='--', color='grey')
 plt.tight_layout()
 plt.show()
 
