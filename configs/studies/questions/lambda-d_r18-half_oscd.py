@@ -10,5 +10,4 @@ variants = {
     'l3': {},
     'l10': {'model.lambda_d': 10},
     'l30': {'model.lambda_d': 30},
-    'l10-deep': {'model.lambda_d': 10, 'model.diffusion.decoder.drop_levels': 0.8},
 }
