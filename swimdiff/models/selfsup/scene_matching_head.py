@@ -135,7 +135,8 @@ class SceneMatchingHead(nn.Module):
                 f'SceneMatchingHead: {", ".join(former)}: expected rule, temperature and anchor. '
                 'label_temperature and label_scale of an earlier version are options of the label '
                 'rule now, rule=dict(type=..., temperature=...); a run of that version goes on '
-                'with model.diffusion.decoder.skip_noised=True as well, its default then.'
+                'with its defaults of the time as well: model.diffusion.decoder.skip_noised=True, '
+                'model.diffusion.decoder.drop_levels=0, model.diffusion.schedule.least_signal=0.'
             )
         if anchor not in ('query', 'key'):
             raise ConfigError(f"SceneMatchingHead: anchor must be 'query' or 'key', got {anchor!r}")

@@ -2,14 +2,9 @@
 
 ``fixtures/run_of_first_version.tar.xz`` holds what ``tools/train.py configs/swimdiff_r18_seco.py``
 of commit fa7f599 left after the first of two epochs over the tree of ``fixtures.seco`` (three
-<<<<<<< HEAD
-bands, two steps per epoch), with a ResNet-18 of one channel, a decoder of two and a queue of eight:
-its config and ``epoch_1.pth``; and what it logged in the second epoch (``second_epoch.json``).
-=======
 bands, two steps per epoch), with a ResNet-18 of one channel, a decoder of two and a queue of
 eight: its config and ``epoch_1.pth``; and what it logged in the second epoch
 (``second_epoch.json``).
->>>>>>> main
 """
 
 import json
@@ -36,7 +31,9 @@ model = dict(
         rule=dict(type='soft', temperature=0.05),
         temperature=0.07,
     ),
-    diffusion=dict(decoder=dict(skip_noised=True)),
+    diffusion=dict(
+        schedule=dict(least_signal=0), decoder=dict(skip_noised=True, drop_levels=0)
+    ),
 )
 """
 
