@@ -78,7 +78,8 @@ def test_rule_none_without_diffusion_is_moco_v2():
     moco.encoder_k.module[1].mlp.load_state_dict(ours.neck.layers.state_dict())
     moco.encoder_k.steps.fill_(1)  # the engine copies instead of averaging in its first step
     moco.queue.copy_(ours.queue.keys.T)
-    optimizers = [torch.optim.SGD(model.parameters(), lr=0.05) for model in (ours, moco)]
+    # Far higher rates amplify rounding: two threads then differ from one by 3e-3 in the third step.
+    optimizers = [torch.optim.SGD(model.parameters(), lr=0.01) for model in (ours, moco)]
     for _ in range(3):
         inputs = views()
         losses = []
