@@ -1,4 +1,4 @@
-"""First lines of public docstrings: a sentence that begins with a verb and fits a line of help."""
+"""First lines of public docstrings are sentences that begin with a verb and fit a line of help."""
 
 import ast
 import re
@@ -6,6 +6,7 @@ import re
 import pytest
 from fixtures.runs import ROOT
 
+TEXT = ('.py', '.md', '.sh', '.yml', '.txt', '.jinja')
 PACKAGES = sorted(path.name for path in (ROOT / 'swimdiff').iterdir() if path.is_dir())
 #: Openings of phrases that say what a thing is, not what it does.
 NO_VERB = re.compile(
@@ -40,3 +41,11 @@ def test_public_docstrings_begin_with_a_verb(package):
         for fault in find_faults(path)
     ]
     assert not faults, '\n'.join(faults)
+
+
+def test_no_file_holds_the_marks_of_a_merge():
+    """Within a docstring they are no error of syntax."""
+    marks = re.compile(r'^(<{7}|>{7})( |$)', re.MULTILINE)
+    folders = (ROOT / name for name in ('swimdiff', 'configs', 'tools', 'tests', 'docs'))
+    texts = (path for folder in folders for path in folder.rglob('*') if path.suffix in TEXT)
+    assert [str(path.relative_to(ROOT)) for path in texts if marks.search(path.read_text())] == []
