@@ -61,7 +61,7 @@ def explain_losses(losses: dict[str, np.ndarray], filling: int) -> list[Remark]:
     return remarks
 
 
-def explain_neighbours(features: Tensor, origin: Sequence[int]) -> Remark:
+def explain_neighbours(features: Tensor, origin: Sequence[int]) -> list[Remark]:
     """Tell how often the nearest neighbour of a patch is from the same place.
 
     Args:
@@ -69,7 +69,8 @@ def explain_neighbours(features: Tensor, origin: Sequence[int]) -> Remark:
         origin (Sequence[int]): Place that each patch is from.
 
     Returns:
-        Remark: Good where it is twice as often as by chance or more.
+        list[Remark]: One, good where it is twice as often as by chance or more; none where no place
+        has two patches.
     """
     place = torch.as_tensor(origin)
     similarity = features @ features.T
@@ -77,11 +78,13 @@ def explain_neighbours(features: Tensor, origin: Sequence[int]) -> Remark:
     hits = float((place[similarity.argmax(dim=1)] == place).float().mean())
     same = (place[:, None] == place[None]).sum(dim=1) - 1
     chance = float((same / max(1, len(place) - 1)).mean())
+    if chance == 0:
+        return []
     text = (
         f'In {10 * hits:.0f} of 10 queries the nearest neighbour is from the same place; by chance '
         f'it would be {10 * chance:.1f} of 10.'
     )
-    return Remark(text, hits >= 2 * chance)
+    return [Remark(text, hits >= 2 * chance)]
 
 
 def explain_reliance(truth: Tensor, own: Tensor, other: Tensor) -> Remark:

@@ -233,7 +233,7 @@ def pretraining_figure(
             if column == 0:
                 for spine in grid[row, column].spines.values():
                     spine.set(color='tab:red', linewidth=3)
-    remarks.append(explain_neighbours(features, origin))
+    remarks += explain_neighbours(features, origin)
     _write_remarks(words, remarks)
     return figure, remarks
 
@@ -248,7 +248,7 @@ def _write_remarks(figure: SubFigure, remarks: Sequence[Remark]) -> None:
 def _draw_losses(axes: Sequence[Axes], losses: dict[str, np.ndarray], filling: int) -> None:
     titles = {
         'loss_contrast': 'contrastive loss (scene-wide matching)',
-        'diffusion_relative_error': 'error of the denoising (1: the best guess without a network)',
+        'diffusion_relative_error': 'error of the denoising (1: no network)',
         'loss_diffusion': 'diffusion loss (error of the denoising)',
     }
     names = [name for name in losses if name != 'step']

@@ -30,12 +30,13 @@ def test_neighbours_of_the_same_place_against_chance():
     # Patches 0, 1 of place 0 and 2, 3 of place 1; only patch 3 looks like the other place.
     features = torch.tensor([[1.0, 0], [0.9, 0.1], [0, 1], [0.8, 0.6]])
     features = torch.nn.functional.normalize(features, dim=1)
-    remark = explain_neighbours(features, [0, 0, 1, 1])
+    (remark,) = explain_neighbours(features, [0, 0, 1, 1])
     # Nearest: 0 -> 1, 1 -> 0, 2 -> 3, 3 -> 1: three of four; by chance one of three.
     assert remark.text.startswith('In 8 of 10 queries')
     assert 'by chance it would be 3.3 of 10' in remark.text and remark.good
-    alike = explain_neighbours(torch.eye(4)[[0, 1, 0, 1]], [0, 0, 1, 1])
+    (alike,) = explain_neighbours(torch.eye(4)[[0, 1, 0, 1]], [0, 0, 1, 1])
     assert not alike.good and alike.text.startswith('In 0 of 10')
+    assert explain_neighbours(features, [0, 1, 2, 3]) == []  # nothing to be found
 
 
 def test_reliance_is_the_error_with_foreign_features():
