@@ -26,8 +26,7 @@ class FeatureRelianceHook(Hook):
         default_hooks = dict(feature_reliance=dict(type='FeatureRelianceHook', interval=500))
 
     Args:
-        interval (int): Iterations between two measurements, each of which takes a fifth of the time
-            of a step of 64 images. Defaults to 50, that of the log.
+        interval (int): Iterations between two measurements. Defaults to 50, that of the log.
         images (int): Images of the batch that are used, at least 2. Defaults to 16.
         least (float): Reliance below which a measurement is bad. Defaults to 0.2.
         patience (int): Bad measurements in a row before it warns: a new decoder has not learned to
