@@ -44,6 +44,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--variants', nargs='+', help='only these of the plan')
     add('--processes', type=int, default=1, help='cells that run at once (default: %(default)s)')
     add('--threads', type=int, help='computing threads of a cell (default: cores / processes)')
+    add(
+        '--views',
+        choices=('auto', 'workers', 'device'),
+        default='auto',
+        help='where views are made (default: on the device where there is a GPU)',
+    )
     add('--shard', metavar='I/N', help=SHARD_HELP)
     add(
         '--wait',
@@ -72,7 +78,7 @@ def open_study(args: argparse.Namespace) -> Study:
     work_dir = Path(args.work_dir or Path('work_dirs', 'studies', plan.name)).absolute()
     results = Path(args.results).absolute() if args.results else None
     threads = args.threads or max(1, count_cores() // args.processes)
-    return Study(plan, work_dir, results, threads, say=lambda line: print(line, flush=True))
+    return Study(plan, work_dir, results, threads, args.views, lambda line: print(line, flush=True))
 
 
 def show(study: Study, args: argparse.Namespace) -> None:

@@ -1,11 +1,5 @@
-# Three times the length on a ResNet-18 of full width, with the decoder of full width. A GPU, where
-# there is one, makes the views, too.
-_base_ = [
-    './measurements_pictures.py',
-    './branch_r18-half.py',
-    './on_gpu_pictures.py',
-    './parts.py',
-]
+# Three times the length on a ResNet-18 of full width, with the decoder of full width.
+_base_ = ['./measurements_pictures.py', './branch_r18-half.py', './parts.py']
 
 base = 'base_r18-half_rsscn7.py'
 images = 72_000

@@ -27,6 +27,7 @@ class Record:
         message: Why it is not finished.
         images: Images seen.
         iterations: Iterations of the training; 0 for a floor.
+        views: Where those of the training were made, ``workers`` or ``device``; '' of a floor.
         data: Digest of each data set, see :func:`swimdiff.studies.provenance.digest_data`.
         commit: Of the code.
         stack: Versions of packages.
@@ -45,6 +46,7 @@ class Record:
     message: str = ''
     images: int = 0
     iterations: int = 0
+    views: str = ''
     data: dict[str, str] = field(default_factory=dict)
     commit: str = ''
     stack: dict[str, str] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from swimdiff.files import hold_lock
 from swimdiff.studies.cell_config import build_cell_config, find_roots
 from swimdiff.studies.cells import Cell, build_measurements, list_cells, read_backbone
 from swimdiff.studies.child import run_tool
+from swimdiff.studies.device_views import move_views
 from swimdiff.studies.measurements import Subject
 from swimdiff.studies.plan import Plan
 from swimdiff.studies.provenance import (
@@ -45,6 +46,8 @@ class Study:
         results (Path, optional): File of the results. Defaults to None, ``results.jsonl`` in the
             work dir.
         threads (int): Computing threads of a cell. Defaults to 1.
+        views (str): Where views are made, ``workers`` or ``device``; ``auto`` takes the device
+            where there is a GPU. Defaults to ``auto``.
         say (Callable): Takes a line for each event. Defaults to ``print``.
     """
 
@@ -54,10 +57,13 @@ class Study:
         work_dir: Path,
         results: Path | None = None,
         threads: int = 1,
+        views: str = 'auto',
         say: Callable[[str], None] = print,
     ) -> None:
         init_default_scope('swimdiff')
         self.plan, self.work_dir, self.threads, self.say = plan, work_dir, threads, say
+        self._has_gpu = torch.cuda.is_available()
+        self._moves_views = views == 'device' or (views == 'auto' and self._has_gpu)
         self.results = ResultsFile(results or work_dir / 'results.jsonl')
         self.measurements = build_measurements(plan)
         self.cells = list_cells(plan, self.measurements)
@@ -98,9 +104,7 @@ class Study:
         return CellFolder(self.work_dir / cell.folder, cell)
 
     def _build_config(self, cell: Cell) -> Config:
-        return build_cell_config(
-            self.plan, cell.variant, cell.seed, on_gpu=torch.cuda.is_available()
-        )
+        return build_cell_config(self.plan, cell.variant, cell.seed, on_gpu=self._has_gpu)
 
     def list_open(self, cells: Sequence[Cell] | None = None) -> list[Cell]:
         """List the cells that something is left to do for, in order."""
@@ -191,6 +195,10 @@ class Study:
         if move_note:
             self.say(f'{cell}: {move_note}')
         cfg = self._build_config(cell)
+        if self._moves_views and cell.kind == 'trained':
+            reason = move_views(cfg)
+            if reason:
+                self.say(f'{cell}: the workers make the views: {reason}')
         record = self._describe(cell, cfg)
         checkpoint = None
         if cell.kind == 'trained':
@@ -208,6 +216,7 @@ class Study:
                     status = DIVERGED if has_diverged else FAILED
                     return dataclasses.replace(record, status=status, message=str(outcome))
             record.seconds['training'] = read_run(folder.run_dir).seconds
+            record = dataclasses.replace(record, views=folder.find_views())
         return self._measure(cell, record, folder, cfg, checkpoint, lock)
 
     def _describe(self, cell: Cell, cfg: Config) -> Record:

@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from swimdiff.engine.checkpointing.last_checkpoint import find_checkpoint
 from swimdiff.files import replace_text
+from swimdiff.launch.config_reading import read_config_file
 from swimdiff.studies.cells import Cell
 from swimdiff.studies.child import Outcome, run_tool
 
@@ -33,6 +34,10 @@ class CellFolder:
     def run_dir(self) -> Path:
         """Work dir of the training."""
         return self.path / 'run'
+
+    @property
+    def _config(self) -> Path:
+        return self.path / 'config.py'
 
     def prepare(self) -> str:
         """Make the folder; what another config has left there is moved aside.
@@ -71,10 +76,16 @@ class CellFolder:
             threads (int): Computing threads.
             lock (IO, optional): Of the cell.
         """
-        path = self.path / 'config.py'
-        cfg.dump(path)
-        arguments = [str(path), '--work-dir', str(self.run_dir), '--resume']
+        cfg.dump(self._config)
+        arguments = [str(self._config), '--work-dir', str(self.run_dir), '--resume']
         return run_tool('train', arguments, self.path / 'train.log', threads, lock)
+
+    def find_views(self) -> str:
+        """Return where the views were made, ``workers`` or ``device``; '' where nothing tells."""
+        if not self._config.is_file():
+            return ''
+        preprocessor = read_config_file(self._config).get('data_preprocessor') or {}
+        return 'device' if preprocessor.get('type') == 'DeviceViews' else 'workers'
 
     def read_measured(self, name: str, digest: str) -> dict[str, float] | None:
         """Return what a measurement has found, None where it has not been taken.

@@ -8,6 +8,7 @@ from mmengine.registry import DefaultScope
 
 from swimdiff.registry import MODELS
 from swimdiff.studies.cell_config import build_cell_config
+from swimdiff.studies.device_views import move_views
 from swimdiff.studies.plan import read_plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,13 +35,19 @@ def test_every_variant_is_a_model_of_its_own(path):
     assert len(built) == len(plan.variants), 'two variants do not differ'
 
 
-def test_the_views_of_a_plan_can_be_made_on_the_device():
-    plan = read_plan('studies/claim_r18_rsscn7.py')
-    cfg = build_cell_config(plan, plan.variants['swimdiff'], seed=0, on_gpu=True)
-    with DefaultScope.overwrite_default_scope('swimdiff'):
-        preprocessor = MODELS.build(cfg.data_preprocessor)
-    views = preprocessor.views([torch.randint(0, 256, (2, 3, 96, 96), dtype=torch.uint8)])
-    assert [view.shape for view in views] == [(2, 3, 64, 64)] * 2
-    assert not torch.equal(*views)
-    types = [step['type'] for step in cfg.train_dataloader.dataset.pipeline]
-    assert types == ['LoadPatch', 'PackViews']
+@pytest.mark.parametrize('path', PLANS, ids=lambda path: path.stem)
+def test_the_device_can_make_the_views_of_every_variant(path):
+    plan = read_plan(path)
+    for variant in plan.variants.values():
+        cfg = build_cell_config(plan, variant, seed=0, on_gpu=True)
+        workers = cfg.train_dataloader.dataset.pipeline[1]
+        assert move_views(cfg) == '', variant.name
+        types = [step['type'] for step in cfg.train_dataloader.dataset.pipeline]
+        assert types == ['LoadPatch', 'PackViews']
+        assert cfg.data_preprocessor.transforms == workers.transforms
+        with DefaultScope.overwrite_default_scope('swimdiff'):
+            maker = MODELS.build(cfg.data_preprocessor)
+        images = torch.randint(0, 256, (2, len(maker.bands), 96, 96), dtype=torch.uint8)
+        views = maker.views([images])
+        assert [view.shape[2:] for view in views] == [(64, 64)] * (3 if 'plain' in workers else 2)
+        assert not torch.equal(*views[:2])

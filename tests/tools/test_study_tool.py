@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from fixtures.pictures import write_classes
 from fixtures.processes import find_python
 from fixtures.runs import ROOT, scalars
 from fixtures.studies import write_plan
@@ -114,3 +115,25 @@ def test_shard_of_a_slurm_array(monkeypatch):
     for name, value in values.items():
         monkeypatch.setenv(f'SLURM_ARRAY_TASK_{name}', str(value))
     assert read_shard(None) == (2, 4)
+
+
+def test_views_on_the_device_from_a_plan_of_the_toolkit(tmp_path, study, monkeypatch, capsys):
+    """The true data set, loader and model, with workers that keep what they read."""
+    monkeypatch.setenv('RSSCN7_ROOT', str(write_classes(tmp_path / 'pictures', 6, (96, 128))))
+    plan = tmp_path / 'views.py'
+    base = ROOT / 'configs' / 'studies' / 'base_r18-half_rsscn7.py'
+    plain = [dict(type='mmpretrain.RandomResizedCrop', scale=64)]
+    variant = {
+        'model.diffusion.view': 'plain',
+        'train_dataloader.dataset.pipeline.1.plain': plain,
+    }
+    few = {'train_dataloader.batch_size': 4, 'model.queue.length': 8}
+    measurements = [dict(type='LogMeasurement', name='log', keys=('loss_diffusion',))]
+    options = dict(base=str(base), images=40, seeds=[0], variants=dict(plain=variant))
+    options.update(overrides=few, measurements=measurements)
+    plan.write_text(''.join(f'{name} = {value!r}\n' for name, value in options.items()))
+    assert call(plan, '--views', 'device') == 0
+    (record,) = map(json.loads, (tmp_path / 'work' / 'results.jsonl').read_text().splitlines())
+    assert (record['status'], record['views'], record['iterations']) == ('finished', 'device', 10)
+    assert record['scores']['log']['loss_diffusion'] > 0
+    assert 'workers make' not in capsys.readouterr().out

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from swimdiff.bands import RGB
 from swimdiff.datasets.index import PatchIndex, PatchSource, Strings
+from swimdiff.datasets.kept_arrays import KeptArrays
 from swimdiff.datasets.pictures.parts import check_part, divide_pictures
 from swimdiff.datasets.pictures.reading import (
     PICTURE_SUFFIXES,
@@ -117,7 +117,10 @@ class PictureSource(PatchSource):
                 f'data_root {self.root.absolute()} holds no picture; found '
                 f'{", ".join(there) or "an empty folder"}. {_ADVICE}.'
             )
-        self._kept = _KeptPictures(keep)
+        # The patches of one picture come again and again, close together where a sampler draws
+        # mates and once more in each epoch, and a patch of a JPEG cannot be decoded without the
+        # rest: without this a picture of 16 patches is decoded 16 times as often as needed.
+        self._kept = KeptArrays(keep)
 
     def key(self) -> dict[str, Any]:
         """Return the options that decide which patches there are."""
@@ -262,38 +265,3 @@ class PictureSource(PatchSource):
     def date(self, path: str) -> str:
         """Return '': nothing is known of the dates of pictures."""
         return ''
-
-
-class _KeptPictures:
-    """Decoded pictures of a process, the longest unused dropped first.
-
-    The patches of one picture come again and again, close together where a sampler draws mates and
-    once more in each epoch, and a patch of a JPEG cannot be decoded without the rest: without this
-    a picture of 16 patches is decoded 16 times as often as needed.
-
-    Args:
-        room: Bytes.
-    """
-
-    def __init__(self, room: int) -> None:
-        self.room, self.used = room, 0
-        self._pictures: OrderedDict[str, np.ndarray] = OrderedDict()
-
-    def __reduce__(self) -> Any:
-        return _KeptPictures, (self.room,)  # a worker that is sent it fills its own
-
-    def get(self, path: str) -> np.ndarray | None:
-        """Return a picture, or None where it is not kept."""
-        picture = self._pictures.get(path)
-        if picture is not None:
-            self._pictures.move_to_end(path)
-        return picture
-
-    def put(self, path: str, picture: np.ndarray) -> None:
-        """Keep a picture, if there is room for it at all."""
-        if picture.nbytes > self.room:
-            return
-        self._pictures[path] = picture
-        self.used += picture.nbytes
-        while self.used > self.room:
-            self.used -= self._pictures.popitem(last=False)[1].nbytes

@@ -173,7 +173,7 @@ def test_kept_pictures_are_the_same_and_stay_within_their_room(root, monkeypatch
         assert np.array_equal(first, plain[i]['img'])
         first[:] = 0  # changes no picture that is kept
         assert kept.source._kept.used <= room
-    held = kept.source._kept._pictures
+    held = kept.source._kept._arrays
     assert kept.source._kept.used == sum(p.nbytes for p in held.values()) > 0
 
     decoded.clear()
@@ -183,16 +183,6 @@ def test_kept_pictures_are_the_same_and_stay_within_their_room(root, monkeypatch
     plain.source.read(rows, plain.bands)
     assert len(decoded) in (4, 5)
     assert pickle.loads(pickle.dumps(kept.source))._kept.used == 0
-
-
-def test_the_longest_unused_is_dropped_first(monkeypatch):
-    kept = picture_source._KeptPictures(250)
-    for name in 'ab':
-        kept.put(name, np.zeros(100, np.uint8))
-    kept.get('a')
-    kept.put('c', np.zeros(100, np.uint8))
-    kept.put('huge', np.zeros(251, np.uint8))  # does not drive out the others
-    assert [name for name in ('a', 'b', 'c', 'huge') if kept.get(name) is not None] == ['a', 'c']
 
 
 def test_a_pack_of_pictures(root, tmp_path):

@@ -38,6 +38,8 @@ class DeviceViews(MultiBandPreprocessor):
         chunk: Images worked on at a time, which bounds the memory beyond input and result; by
             default the whole batch on an accelerator and 8 on a CPU, whose cache holds no more.
         channels_last: Whether the views are laid out channels last.
+        plain: Transforms of a third view of the query's image, for
+            ``DiffusionBranch(view='plain')``; none by default.
         **kwargs: Options of :class:`MultiBandPreprocessor`.
 
     Raises:
@@ -62,6 +64,7 @@ class DeviceViews(MultiBandPreprocessor):
         bands: Sequence[str],
         chunk: int | None = None,
         channels_last: bool = False,
+        plain: Sequence[Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(bands, **kwargs)
@@ -74,6 +77,8 @@ class DeviceViews(MultiBandPreprocessor):
         if chunk is not None and chunk < 1:
             raise ConfigError(f'DeviceViews: chunk is expected to be 1 or more; found {chunk}.')
         chains = transforms if any(is_nested) else [transforms, transforms]
+        if plain is not None:
+            chains = [*chains, plain]
         self.chains = [[find_counterpart(step, self.bands) for step in chain] for chain in chains]
         self.chunk = chunk
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -135,14 +140,14 @@ class DeviceViews(MultiBandPreprocessor):
 
     @torch.no_grad()
     def views(self, inputs: Any) -> list[Tensor]:
-        """Query and key views of a batch of whole images.
+        """Make query and key views of a batch of whole images.
 
         Args:
             inputs: One N x C x H x W tensor, a list of N tensors C x H x W, or a list of one or two
                 of either; of two the first becomes the query.
 
         Returns:
-            Two N x C x h x w float32 tensors, standardised, on the device.
+            Two N x C x h x w float32 tensors, standardised, on the device; three with ``plain``.
         """
         sources = self._sources(inputs)
         if not 1 <= len(sources) <= 2:
@@ -155,9 +160,8 @@ class DeviceViews(MultiBandPreprocessor):
         kind, views = self.mean.device.type, []
         # Half precision would take bits from the grey levels.
         with autocast(kind, enabled=False) if is_autocast_available(kind) else nullcontext():
-            for source, chain, share in zip(
-                sources * (3 - len(sources)), self.chains, shares, strict=True
-            ):
+            owners = (sources[0], sources[-1], sources[0])[: len(self.chains)]
+            for source, chain, share in zip(owners, self.chains, shares, strict=True):
                 size = (source.shape[2], source.shape[3])
                 views.append(self.render(source, self.plan(chain, share, size)))
         return views
@@ -171,7 +175,7 @@ class DeviceViews(MultiBandPreprocessor):
             training: Whether to make views; else see :class:`MultiBandPreprocessor`.
 
         Returns:
-            ``inputs``, two batches of views, and ``data_samples`` (None if absent).
+            ``inputs``, a batch of each view, and ``data_samples`` (None if absent).
 
         Raises:
             ConfigError: Images of several sizes, not one or two per sample, or views already made.

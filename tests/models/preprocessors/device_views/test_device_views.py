@@ -232,6 +232,18 @@ def test_query_and_key_may_have_lists_of_their_own():
     assert query.shape[-1] == 56 and key.shape[-1] == 40
 
 
+@pytest.mark.parametrize('dates', [1, 2])
+def test_the_plain_view_is_one_of_the_querys_image(dates):
+    numbers = dict(mean=dict.fromkeys(RGB, 0), std=dict.fromkeys(RGB, 1))
+    turn = [dict(type='RandomQuarterTurn', prob=1)]
+    views = DeviceViews([turn, turn], RGB, plain=[], **numbers)
+    batch = default_collate(samples(RGB, dates=dates))
+    *others, plain = views.forward(batch, training=True)['inputs']
+    assert len(others) == 2
+    assert torch.equal(plain, batch['inputs'][0].float())
+    assert not any(torch.equal(plain, view) for view in others)
+
+
 def test_clear_errors():
     views = DeviceViews(VIEW, RGB)
     made = default_collate(samples(RGB, dates=1, steps=[TwoViews([])]))
