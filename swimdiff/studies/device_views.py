@@ -1,5 +1,7 @@
 """What a training does on a GPU: views on the device, patches in memory."""
 
+from typing import Any
+
 import torch
 from mmengine.config import Config, ConfigDict
 
@@ -27,7 +29,8 @@ def move_views(cfg: Config) -> str:
     Returns:
         str: Why it was left as it is; '' where it was changed.
     """
-    loader, preprocessor = cfg.get('train_dataloader') or {}, cfg.get('data_preprocessor') or {}
+    loader: Any = cfg.get('train_dataloader') or {}
+    preprocessor = cfg.get('data_preprocessor') or {}
     pipeline = (loader.get('dataset') or {}).get('pipeline') or []
     types = [_name(step) for step in pipeline]
     if types[:1] != ['LoadPatch'] or types[-2:] != ['TwoViews', 'PackViews']:
