@@ -136,21 +136,21 @@ def collect_scores(cells: Sequence[Cell], lines: Sequence[Record]) -> Scores:
 
 def _find_differences(used: Sequence[tuple[Cell, Record]]) -> list[str]:
     """Say what should be the same for all cells and is not."""
+    trained = [record for cell, record in used if cell.kind == 'trained']
+    found: dict[str, list[str]] = {
+        'commit': [record.commit or 'unknown' for _, record in used],
+        'gpu': [str(record.hardware.get('gpu') or 'CPU') for record in trained],
+        'views': [f'by {record.views}' for record in trained if record.views],
+    }
     remarks = []
-    for what in ('commit', 'gpu', 'data'):
-        kinds: dict[str, None] = {}
-        for cell, record in used:
-            if what == 'data':
-                for name, digest in record.data.items():
-                    kinds.setdefault(f'{name} {digest}')
-            elif what == 'gpu':
-                if cell.kind == 'trained':
-                    kinds.setdefault(str(record.hardware.get('gpu') or 'CPU'))
-            else:
-                kinds.setdefault(record.commit or 'unknown')
-        names = {kind.split(' ')[0] for kind in kinds}
-        if len(kinds) > (len(names) if what == 'data' else 1):
+    for what, values in found.items():
+        kinds = list(dict.fromkeys(values))
+        if len(kinds) > 1:
             remarks.append(f'cells differ in {what}: {", ".join(kinds)}')
+    data = [item for _, record in used for item in record.data.items()]
+    kinds = [f'{name} {digest}' for name, digest in dict.fromkeys(data)]
+    if len(kinds) > len({name for name, _ in data}):
+        remarks.append(f'cells differ in data: {", ".join(kinds)}')
     return remarks
 
 

@@ -78,8 +78,24 @@ def test_table(markdown):
 def test_what_should_be_the_same_and_is_not_is_said():
     cells = [cell('a', 0), cell('b', 0), cell('c', 0), cell('d', 0)]
     lines = [
-        record('a', 0, 1.0, commit='123', hardware=dict(gpu=None), data=dict(eurosat='e')),
-        record('b', 0, 1.0, commit='456', hardware=dict(gpu='H'), data=dict(eurosat='f')),
+        record(
+            'a',
+            0,
+            1.0,
+            commit='123',
+            views='workers',
+            hardware=dict(gpu=None),
+            data=dict(eurosat='e'),
+        ),
+        record(
+            'b',
+            0,
+            1.0,
+            commit='456',
+            views='device',
+            hardware=dict(gpu='H'),
+            data=dict(eurosat='f'),
+        ),
         record('c', 0, 1.0, digest='of another measurement', commit='123', data=dict(eurosat='e')),
         Record('p', 'd', 0, 'finished', 'before it was changed'),
     ]
@@ -87,6 +103,7 @@ def test_what_should_be_the_same_and_is_not_is_said():
     said = '\n'.join(scores.remarks)
     assert 'differ in commit: 123, 456' in said
     assert 'differ in gpu: CPU, H' in said
+    assert 'differ in views: by workers, by device' in said
     assert 'differ in data: eurosat e, eurosat f' in said
     assert 'c seed 0: not measured yet: eurosat' in said
     assert 'd seed 0: the result there is of another config' in said
