@@ -1,61 +1,80 @@
 """What a training does on a GPU: views on the device, patches in memory."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
 
-from swimdiff.environment.cores import count_cores
-from swimdiff.errors import ConfigError
+from swimdiff.environment.diagnosis import first_line
 from swimdiff.registry import MODELS
 
-__all__ = ['move_views']
+__all__ = ['makes_views', 'move_views']
 
 #: Bytes of patches that the workers of a training keep, all together.
 _MEMORY = 4 * 2**30
-_WORKERS = 4
+
+
+def makes_views(preprocessor: Mapping[str, Any]) -> bool:
+    """Tell whether a data preprocessor makes the views.
+
+    Args:
+        preprocessor (Mapping): Its config.
+    """
+    return _name(preprocessor) == 'DeviceViews'
 
 
 def move_views(cfg: Config) -> str:
-    """Let the device make the views of a training, and its workers keep the patches they read.
+    """Let the device make the views of a training, and its workers keep patches.
 
-    What is computed stays the same: the transforms that ``TwoViews`` has in the pipeline go to
-    ``DeviceViews``, and the workers, four of them, keep up to 4 GiB of patches
-    together.
+    The transforms that ``TwoViews`` has in the pipeline go to ``DeviceViews``; the views are the
+    same but for their draws and for rounding. A config without workers gets one. Workers keep up to
+    4 GiB together, each what it has read itself: with one worker all is kept after an epoch.
 
     Args:
         cfg (Config): Of a training; changed in place, or left as it is.
 
     Returns:
-        str: Why it was left as it is; '' where it was changed.
+        str: Why it was left as it is; '' where the device makes the views.
     """
     loader: Any = cfg.get('train_dataloader') or {}
     preprocessor = cfg.get('data_preprocessor') or {}
-    pipeline = (loader.get('dataset') or {}).get('pipeline') or []
-    types = [_name(step) for step in pipeline]
-    if types[:1] != ['LoadPatch'] or types[-2:] != ['TwoViews', 'PackViews']:
-        expected = 'LoadPatch, ..., TwoViews, PackViews'
-        return f'expected the pipeline {expected}; found {", ".join(types) or "none"}'
-    if _name(preprocessor) != 'MultiBandPreprocessor':
-        found = preprocessor.get('type') or 'none'
-        return f"expected data_preprocessor.type='MultiBandPreprocessor'; found {found}"
-    load, *others, views, pack = pipeline
+    if makes_views(preprocessor):
+        return ''
+    dataset: Any = loader.get('dataset') or {}
+    reason = _find_hindrance(dataset, preprocessor)
+    if reason:
+        return reason
+    load, *others, views, pack = dataset['pipeline']
     is_channels_last = bool((cfg.get('model') or {}).get('channels_last', False))
     moved = {**preprocessor, **views, 'channels_last': is_channels_last, 'type': 'DeviceViews'}
     try:
         MODELS.build(dict(moved))
-    except ConfigError as error:
-        return str(error)
+    except Exception as error:  # whatever is wrong, the training says so itself
+        return first_line(error)
     cfg.data_preprocessor = ConfigDict(moved)
-    workers = min(_WORKERS, count_cores())
-    kept_load = ConfigDict({**load, 'keep': _MEMORY // workers})
-    loader.dataset.pipeline = [kept_load, *others, pack]
+    workers = loader.get('num_workers') or 1
+    dataset.pipeline = [ConfigDict({'keep': _MEMORY // workers, **load}), *others, pack]
     # Workers that end with an epoch lose what they keep.
     loader.update(num_workers=workers, persistent_workers=True)
-    loader.pin_memory = torch.cuda.is_available()
+    loader.setdefault('pin_memory', torch.cuda.is_available())
     return ''
 
 
-def _name(component: dict) -> str:
+def _find_hindrance(dataset: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> str:
+    types = [_name(step) for step in dataset.get('pipeline') or []]
+    if types[:1] != ['LoadPatch'] or types[-2:] != ['TwoViews', 'PackViews']:
+        expected = 'LoadPatch, ..., TwoViews, PackViews'
+        return f'expected the pipeline {expected}; found {", ".join(types) or "none"}'
+    if _name(preprocessor) != 'MultiBandPreprocessor':
+        return f'expected a MultiBandPreprocessor; found {preprocessor.get("type") or "none"}'
+    name = _name(dataset)
+    is_stretched = dataset.get('stretch', name != 'RasterScenes' or 'stats' in dataset)
+    if not is_stretched and name != 'PictureScenes':
+        return f'expected pixels of 8 bits; found {name} without a stretch'
+    return ''
+
+
+def _name(component: Mapping[str, Any]) -> str:
     name = str(component.get('type', '')).rpartition('.')[2]
     return 'LoadPatch' if name == 'LoadSeCo' else name  # an older name

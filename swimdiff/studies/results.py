@@ -27,7 +27,8 @@ class Record:
         message: Why it is not finished.
         images: Images seen.
         iterations: Iterations of the training; 0 for a floor.
-        views: Where those of the training were made, ``workers`` or ``device``; '' of a floor.
+        views: Where those of the training were made, ``workers`` or ``device``; '' of a
+            floor, and where nothing tells.
         data: Digest of each data set, see :func:`swimdiff.studies.provenance.digest_data`.
         commit: Of the code.
         stack: Versions of packages.

@@ -94,8 +94,7 @@ class Study:
         folder = self._folder(cell)
         iterations = self._build_config(cell).train_cfg.max_iters
         if folder.find_trained(iterations) is None:
-            has_begun = any(folder.run_dir.glob('*.pth'))
-            what = 'go on with the training' if has_begun else 'train'
+            what = 'go on with the training' if folder.has_begun else 'train'
         if record is not None and record.status == FAILED:
             what += f' (failed before: {record.message})'
         return what
@@ -195,10 +194,6 @@ class Study:
         if move_note:
             self.say(f'{cell}: {move_note}')
         cfg = self._build_config(cell)
-        if self._moves_views and cell.kind == 'trained':
-            reason = move_views(cfg)
-            if reason:
-                self.say(f'{cell}: the workers make the views: {reason}')
         record = self._describe(cell, cfg)
         checkpoint = None
         if cell.kind == 'trained':
@@ -207,10 +202,12 @@ class Study:
                 self.say(
                     f'{cell}: training, {record.images} images, log in {folder.path}/train.log'
                 )
+                self._place_views(cell, folder, cfg)
                 outcome = folder.train(cfg, self.threads, lock)
                 if outcome.stopped:
                     raise StoppedError(f'a signal to the training of {cell}; its state is saved')
                 checkpoint = folder.find_trained(cfg.train_cfg.max_iters)
+                record = dataclasses.replace(record, views=folder.find_views())
                 if outcome.code or checkpoint is None:
                     has_diverged = outcome.error == 'DivergedError'
                     status = DIVERGED if has_diverged else FAILED
@@ -218,6 +215,14 @@ class Study:
             record.seconds['training'] = read_run(folder.run_dir).seconds
             record = dataclasses.replace(record, views=folder.find_views())
         return self._measure(cell, record, folder, cfg, checkpoint, lock)
+
+    def _place_views(self, cell: Cell, folder: CellFolder, cfg: Config) -> None:
+        """Let the device make the views where it should; what has begun goes on as it did."""
+        begun_with = folder.find_views() if folder.has_begun else ''
+        if begun_with == 'device' or (not begun_with and self._moves_views):
+            reason = move_views(cfg)
+            if reason:
+                self.say(f'{cell}: the workers make the views: {reason}')
 
     def _describe(self, cell: Cell, cfg: Config) -> Record:
         """Return the line of a cell that has no scores yet."""
@@ -254,6 +259,8 @@ class Study:
     ) -> Record:
         """Take every measurement that is not there yet."""
         earlier = self.results.read().get(cell.config_hash)
+        if earlier and record.views not in (earlier.views, ''):
+            earlier = None  # scores of other weights
         failures = []
         for name, digest in cell.measurements.items():
             scores = earlier.find_scores(digest) if earlier else None

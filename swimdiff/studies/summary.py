@@ -140,7 +140,7 @@ def _find_differences(used: Sequence[tuple[Cell, Record]]) -> list[str]:
     found: dict[str, list[str]] = {
         'commit': [record.commit or 'unknown' for _, record in used],
         'gpu': [str(record.hardware.get('gpu') or 'CPU') for record in trained],
-        'views': [f'by {record.views}' for record in trained if record.views],
+        'views': [record.views or 'unknown' for record in trained],
     }
     remarks = []
     for what, values in found.items():

@@ -12,6 +12,7 @@ from swimdiff.files import replace_text
 from swimdiff.launch.config_reading import read_config_file
 from swimdiff.studies.cells import Cell
 from swimdiff.studies.child import Outcome, run_tool
+from swimdiff.studies.device_views import makes_views
 
 __all__ = ['CellFolder']
 
@@ -80,12 +81,17 @@ class CellFolder:
         arguments = [str(self._config), '--work-dir', str(self.run_dir), '--resume']
         return run_tool('train', arguments, self.path / 'train.log', threads, lock)
 
+    @property
+    def has_begun(self) -> bool:
+        """Return whether there is a checkpoint to go on from."""
+        return any(self.run_dir.glob('*.pth'))
+
     def find_views(self) -> str:
-        """Return where the views were made, ``workers`` or ``device``; '' where nothing tells."""
+        """Return where views are made, ``workers`` or ``device``; '' if unknown."""
         if not self._config.is_file():
             return ''
         preprocessor = read_config_file(self._config).get('data_preprocessor') or {}
-        return 'device' if preprocessor.get('type') == 'DeviceViews' else 'workers'
+        return 'device' if makes_views(preprocessor) else 'workers'
 
     def read_measured(self, name: str, digest: str) -> dict[str, float] | None:
         """Return what a measurement has found, None where it has not been taken.

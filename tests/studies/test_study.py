@@ -12,6 +12,7 @@ from fixtures.studies import write_plan
 from swimdiff.errors import ConfigError, StoppedError
 from swimdiff.registry import MEASUREMENTS
 from swimdiff.studies import Study, read_plan
+from swimdiff.studies import study as study_module
 from swimdiff.studies.child import Outcome
 from swimdiff.studies.measurements import Measurement
 from swimdiff.studies.training import CellFolder
@@ -44,6 +45,7 @@ def trained(tmp_path, monkeypatch):
     def train(self, cfg, threads, lock):
         with log.open('a') as file:
             file.write(f'{self.cell}\n')
+        cfg.dump(self.path / 'config.py')
         time.sleep(0.02)
         if cfg.model.width == 666:
             return Outcome(1, 'DivergedError', 'The loss is nan')
@@ -201,3 +203,71 @@ def test_processes_write_every_cell_once(tmp_path, trained):
         assert found == sorted((name, seed) for name in variants for seed in (0, 1))
         assert len(rows) == 16 + 3
     assert len(trained()) == 32
+
+
+@pytest.fixture
+def movable(monkeypatch):
+    """Every training can have its views moved."""
+
+    def move(cfg):
+        cfg.data_preprocessor = dict(type='DeviceViews')
+        return ''
+
+    monkeypatch.setattr(study_module, 'move_views', move)
+
+
+def read_views(study):
+    return {r.variant: r.views for r in study.results.read_lines()}
+
+
+@pytest.mark.parametrize(
+    'views, gpu, expected',
+    [
+        ('auto', False, 'workers'),
+        ('auto', True, 'device'),
+        ('workers', True, 'workers'),
+        ('device', False, 'device'),
+    ],
+)
+def test_where_views_are_made(tmp_path, trained, movable, monkeypatch, views, gpu, expected):
+    variants = dict(a={}, hot={'model.width': 666})
+    plan = open_study(tmp_path, variants=variants, seeds=(0,)).plan
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.cuda, 'is_available', lambda: gpu)
+        study = Study(plan, tmp_path / 'work', views=views, say=lambda line: None)
+    study.run()
+    rows = {'image statistics': '', 'random': '', 'a': expected, 'hot': expected}
+    assert read_views(study) == rows
+
+
+def test_a_training_goes_on_with_the_views_it_began_with(tmp_path, trained, movable):
+    plan = open_study(tmp_path, variants=dict(a={}), seeds=(0,), baseline=None).plan
+    begun = Study(plan, tmp_path / 'work', views='workers', say=lambda line: None)
+    begun.run()
+    begun.results.path.unlink()
+    (state,) = (tmp_path / 'work').rglob('iter.pth')
+    meta = dict(iter=3, epoch=0, written=time.time())
+    torch.save(dict(meta=meta, state_dict={}, message_hub={}), state)
+    study = Study(plan, tmp_path / 'work', views='device', say=lambda line: None)
+    study.run()
+    assert len(trained()) == 2
+    assert read_views(study)['a'] == 'workers'
+
+
+def test_scores_of_other_views_are_not_mixed_in(tmp_path, trained, movable):
+    first = open_study(tmp_path, variants=dict(a={}), seeds=(0,), baseline=None)
+    first.run()
+    more = [dict(type='SeedMeasurement', name='s'), dict(type='SeedMeasurement', name='t', add=5)]
+    plan = open_study(
+        tmp_path, variants=dict(a={}), seeds=(0,), baseline=None, measurements=more
+    ).plan
+    path = first.results.path
+    for views, again in (('workers', 1), ('device', 2)):
+        lines = path.read_text()
+        study = Study(plan, tmp_path / views, path, views=views, say=lambda line: None)
+        before = measured(tmp_path).count('a seed 0')
+        study.run()
+        assert measured(tmp_path).count('a seed 0') - before == again
+        record = study.results.read()[study.cells[-1].config_hash]
+        assert (record.views, set(record.scores)) == (views, {'s', 't'})
+        path.write_text(lines)

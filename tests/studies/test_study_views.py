@@ -15,7 +15,7 @@ from swimdiff.studies.device_views import move_views
 VIEW = [dict(type='mmpretrain.RandomResizedCrop', scale=16), dict(type='RandomGrey', prob=1)]
 
 
-def training(pipeline=None, **preprocessor):
+def training(pipeline=None, dataset=None, loader=None, **preprocessor):
     views = dict(type='TwoViews', transforms=VIEW)
     steps = pipeline or [dict(type='LoadPatch', size=24), views, dict(type='PackViews')]
     bands = ('B04', 'B03', 'B02')
@@ -24,7 +24,11 @@ def training(pipeline=None, **preprocessor):
         dict(
             default_scope='swimdiff',
             model=dict(type='SwiMDiff', channels_last=True),
-            train_dataloader=dict(batch_size=4, num_workers=0, dataset=dict(pipeline=steps)),
+            train_dataloader=dict(
+                batch_size=4,
+                dataset=dict(type='SeCo', pipeline=steps, **(dataset or {})),
+                **(dict(num_workers=0) | (loader or {})),
+            ),
             data_preprocessor=preprocessor,
         )
     )
@@ -36,8 +40,8 @@ def test_what_is_moved():
     load, pack = cfg.train_dataloader.dataset.pipeline
     assert (load.type, load['size'], pack.type) == ('LoadPatch', 24, 'PackViews')
     loader = cfg.train_dataloader
-    assert load.keep * loader.num_workers <= 4 * 2**30
-    assert loader.persistent_workers and loader.num_workers > 0 and loader.batch_size == 4
+    assert (loader.num_workers, load.keep) == (1, 4 * 2**30)
+    assert loader.persistent_workers and not loader.pin_memory and loader.batch_size == 4
     preprocessor = cfg.data_preprocessor
     assert (preprocessor.type, preprocessor.channels_last) == ('DeviceViews', True)
     assert preprocessor.stats == 'seco' and preprocessor.transforms == VIEW
@@ -46,8 +50,45 @@ def test_what_is_moved():
     query, key = maker.views([torch.randint(0, 256, (4, 3, 24, 24), dtype=torch.uint8)])
     assert query.shape == key.shape == (4, 3, 16, 16)
     again = cfg.to_dict()
-    assert 'expected the pipeline' in move_views(cfg)
+    assert move_views(cfg) == ''  # the device makes them already
     assert cfg.to_dict() == again
+
+
+def test_what_a_config_says_of_its_loader_stays():
+    loader = dict(num_workers=8, pin_memory=True)
+    load = dict(type='LoadPatch', keep=0)
+    lists = dict(type='TwoViews', transforms=[VIEW, VIEW[:1]], plain=[])
+    between = dict(type='RandomQuarterTurn')
+    cfg = training([load, between, lists, dict(type='PackViews')], loader=loader)
+    assert move_views(cfg) == ''
+    found = cfg.train_dataloader
+    assert (found.num_workers, found.pin_memory, found.persistent_workers) == (8, True, True)
+    assert [step['type'] for step in found.dataset.pipeline] == [
+        *('LoadPatch', 'RandomQuarterTurn', 'PackViews')
+    ]
+    assert found.dataset.pipeline[0]['keep'] == 0
+    assert cfg.data_preprocessor.transforms == [VIEW, VIEW[:1]]
+    assert cfg.data_preprocessor.plain == []
+    free = training(loader=dict(num_workers=8))
+    move_views(free)
+    assert free.train_dataloader.dataset.pipeline[0]['keep'] == 2**29
+
+
+@pytest.mark.parametrize(
+    'dataset, is_moved',
+    [
+        (dict(type='RasterScenes'), False),
+        (dict(type='RasterScenes', stats='s2_l2a'), True),
+        (dict(type='RasterScenes', stats='s2_l2a', stretch=False), False),
+        (dict(type='PictureScenes'), True),
+        (dict(type='swimdiff.SeCo', stretch=False), False),
+    ],
+)
+def test_pixels_of_other_types_stay_with_the_workers(dataset, is_moved):
+    cfg = training()
+    cfg.train_dataloader.dataset.update(dataset)
+    reason = move_views(cfg)
+    assert reason == '' if is_moved else 'expected pixels of 8 bits; found' in reason
 
 
 def test_memory_does_not_make_another_cell():
@@ -65,7 +106,7 @@ def test_memory_does_not_make_another_cell():
         ),
         (
             dict(type='mmpretrain.SelfSupDataPreprocessor'),
-            "expected data_preprocessor.type='MultiBandPreprocessor'; found mmpretrain.SelfSup",
+            'expected a MultiBandPreprocessor; found mmpretrain.SelfSup',
         ),
         (
             dict(
@@ -75,7 +116,17 @@ def test_memory_does_not_make_another_cell():
                     dict(type='PackViews'),
                 ]
             ),
-            'DeviceViews: no counterpart on the device for .*Resize',
+            '.*DeviceViews: no counterpart on the device for .*Resize',
+        ),
+        (
+            dict(
+                pipeline=[
+                    dict(type='LoadPatch'),
+                    dict(type='TwoViews', transforms=[dict(type='RandomGray')]),
+                    dict(type='PackViews'),
+                ]
+            ),
+            '.*RandomGray',
         ),
     ],
 )

@@ -103,7 +103,7 @@ def test_what_should_be_the_same_and_is_not_is_said():
     said = '\n'.join(scores.remarks)
     assert 'differ in commit: 123, 456' in said
     assert 'differ in gpu: CPU, H' in said
-    assert 'differ in views: by workers, by device' in said
+    assert 'differ in views: workers, device' in said
     assert 'differ in data: eurosat e, eurosat f' in said
     assert 'c seed 0: not measured yet: eurosat' in said
     assert 'd seed 0: the result there is of another config' in said

@@ -62,11 +62,10 @@ def test_other_bands_are_another_patch(root):
     for seed, date in enumerate(('20200101', '20200601')):
         write(root / f'x_{date}_B03.tif', noise(48, 48, seed + 5))
     load = LoadPatch(keep=100 * BYTES)
-    red = open_data(root, 0, bands=('B04',))
-    green = open_data(root, 0, bands=('B03',))
-    for data in (red, green, red, green):
-        expected = data[0]['img']
-        found = load(data._results(0))['img']
+    data = open_data(root, 0, bands=('B04', 'B03'))
+    for names in (['B04'], ['B03'], ['B03', 'B04'], ['B04']):
+        expected = LoadPatch()(dict(data._results(0), band_names=names))['img']
+        found = load(dict(data._results(0), band_names=names))['img']
         assert np.array_equal(found, expected)
 
 

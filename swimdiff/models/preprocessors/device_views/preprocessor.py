@@ -25,7 +25,8 @@ class DeviceViews(MultiBandPreprocessor):
     """Make query and key views of whole batches on the device, and standardise them.
 
     Experimental: no GPU has shown yet that it pays; on a CPU it does not (0.74 to 0.91 of the
-    workers' rate, docs/concepts/views.md). It may change or go without notice.
+    workers' rate, docs/evidence/views.md). Options may change without notice. Studies take it
+    where there is a GPU (docs/how-to/studies.md).
 
     Takes the list of transforms that ``TwoViews`` takes. The workers then only read: their pipeline
     loads an image, or one of each of two dates, and packs it (``PackViews``) without ``TwoViews``.
@@ -150,13 +151,22 @@ class DeviceViews(MultiBandPreprocessor):
             Two N x C x h x w float32 tensors, standardised, on the device; three with ``plain``.
         """
         sources = self._sources(inputs)
+        if any(source.dtype != torch.uint8 for source in sources):
+            raise ConfigError(
+                f'DeviceViews: images of 8 bits are expected, 0 to 255; found {sources[0].dtype}. '
+                'Give the data set statistics to stretch the pixels with (stats=...), or let the '
+                'workers make the views (TwoViews in the pipeline and '
+                "data_preprocessor=dict(type='MultiBandPreprocessor'))."
+            )
         if not 1 <= len(sources) <= 2:
             raise ConfigError(
                 'DeviceViews: one image or one of each of two dates is expected a sample; found '
                 f'{len(sources)}.'
             )
-        random_numbers = draw_views(len(sources[0]), sum(map(_numbers, self.chains)))
-        shares = random_numbers.split([_numbers(chain) for chain in self.chains], dim=1)
+        counts = [_numbers(chain) for chain in self.chains]
+        shares = list(draw_views(len(sources[0]), sum(counts[:2])).split(counts[:2], dim=1))
+        # By itself, so that query and key are the same ones without it.
+        shares += [draw_views(len(sources[0]), count, 'plain view') for count in counts[2:]]
         kind, views = self.mean.device.type, []
         # Half precision would take bits from the grey levels.
         with autocast(kind, enabled=False) if is_autocast_available(kind) else nullcontext():
@@ -178,7 +188,8 @@ class DeviceViews(MultiBandPreprocessor):
             ``inputs``, a batch of each view, and ``data_samples`` (None if absent).
 
         Raises:
-            ConfigError: Images of several sizes, not one or two per sample, or views already made.
+            ConfigError: Images of several sizes or of other types than uint8, not one or two per
+                sample, or views already made.
         """
         if not training:
             return super().forward(data, training)

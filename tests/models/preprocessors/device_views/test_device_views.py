@@ -244,6 +244,21 @@ def test_the_plain_view_is_one_of_the_querys_image(dates):
     assert not any(torch.equal(plain, view) for view in others)
 
 
+def test_query_and_key_do_not_change_with_a_plain_view(training):
+    images = [tensors(imagery(3, 64, 4))]
+    expected = DeviceViews(VIEW, RGB).views(images)
+    *found, plain = DeviceViews(VIEW, RGB, plain=VIEW).views(images)
+    assert all(map(torch.equal, found, expected))
+    assert not any(torch.equal(plain, view) for view in found)
+
+
+@pytest.mark.parametrize('dtype', [torch.int16, torch.float32])
+def test_pixels_of_other_types_are_refused(dtype):
+    images = torch.zeros(2, 3, 8, 8, dtype=dtype)
+    with pytest.raises(ConfigError, match=r'8 bits are expected, 0 to 255; found torch\..*stats='):
+        DeviceViews(VIEW, RGB).views([images])
+
+
 def test_clear_errors():
     views = DeviceViews(VIEW, RGB)
     made = default_collate(samples(RGB, dates=1, steps=[TwoViews([])]))
