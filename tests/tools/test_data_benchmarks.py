@@ -5,6 +5,7 @@ import mmap
 
 import numpy as np
 import pytest
+from fixtures.pictures import write_classes
 from fixtures.tools import load_tool
 
 LOADER = load_tool('benchmarks/loader.py')
@@ -69,3 +70,12 @@ def test_index_benchmark(tmp_path, capsys):
     INDEX.main(['--entries', '20', '--json', str(out)])
     found = json.loads(out.read_text())
     assert found['entries'] == 20 and all(key in found for key in ('warm_open_s', 'memory_mib'))
+
+
+def test_kept_patches_rates_both_ways(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv('RSSCN7_ROOT', str(write_classes(tmp_path, 40, (96, 128))))
+    load_tool('benchmarks/kept_patches.py').main(['studies/claim_r18_rsscn7', '--epochs', '2'])
+    kept, read, ratio = capsys.readouterr().out.splitlines()[-3:]
+    rates = [float(line.split()[1].replace(',', '')) for line in (kept, read)]
+    assert kept.startswith('kept') and read.startswith('read') and min(rates) > 0
+    assert float(ratio.split()[1]) == pytest.approx(rates[0] / rates[1], abs=0.06)
