@@ -218,8 +218,11 @@ class Study:
 
     def _place_views(self, cell: Cell, folder: CellFolder, cfg: Config) -> None:
         """Let the device make the views where it should; what has begun goes on as it did."""
-        begun_with = folder.find_views() if folder.has_begun else ''
-        if begun_with == 'device' or (not begun_with and self._moves_views):
+        wanted = 'device' if self._moves_views else 'workers'
+        place = (folder.find_views() if folder.has_begun else '') or wanted
+        if place != wanted:
+            self.say(f'{cell}: goes on with views of the {place}, as it began')
+        if place == 'device':
             reason = move_views(cfg)
             if reason:
                 self.say(f'{cell}: the workers make the views: {reason}')

@@ -248,9 +248,11 @@ def test_a_training_goes_on_with_the_views_it_began_with(tmp_path, trained, mova
     (state,) = (tmp_path / 'work').rglob('iter.pth')
     meta = dict(iter=3, epoch=0, written=time.time())
     torch.save(dict(meta=meta, state_dict={}, message_hub={}), state)
-    study = Study(plan, tmp_path / 'work', views='device', say=lambda line: None)
+    said = []
+    study = Study(plan, tmp_path / 'work', views='device', say=said.append)
     study.run()
     assert len(trained()) == 2
+    assert 'a seed 0: goes on with views of the workers, as it began' in said
     assert read_views(study)['a'] == 'workers'
 
 
