@@ -7,7 +7,6 @@ Examples:
     python tools/benchmarks/kept_patches.py studies/claim_r18-half_oscd
 """
 
-import argparse
 import time
 from collections.abc import Sequence
 from statistics import median
@@ -16,6 +15,7 @@ from typing import Any
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
+from swimdiff.launch.command_line import CommandParser
 from swimdiff.launch.noise import start_quietly
 from swimdiff.studies import Plan, read_plan
 from swimdiff.studies.cell_config import build_cell_config
@@ -45,9 +45,7 @@ def time_epoch(loader: Any) -> float:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Print rates and their ratio."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = CommandParser(__doc__)
     parser.add_argument('plan', help='path of a plan, or its name below configs/')
     parser.add_argument('--epochs', type=int, default=5, help='timed of each (%(default)s)')
     args = parser.parse_args(argv)
